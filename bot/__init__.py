@@ -1,0 +1,1 @@
+"""The edge: processes, sockets, configuration. Everything else of the house is plain and synchronous."""

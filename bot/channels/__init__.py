@@ -1,0 +1,104 @@
+"""Channels: one file for each way in which messages reach the bot or leave it.
+
+A channel declares what it can do (`Ability`); features ask the ability and never the channel's name. A channel that
+hears mounts its own routes and hands every message to `hear`; a channel that speaks implements `send`, which the
+postman (`bot/delivery.py`) calls outside of any transaction.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from aiohttp import web
+
+from handlers.chat import Incoming, Reply
+
+Hear = Callable[[Incoming], Awaitable[Reply]]
+"""What a channel calls with each message; returns after the durable commit. Raises `Unavailable` for a passing fault."""
+
+
+class Unavailable(Exception):
+    """Nothing was written, and the same message may be delivered again: answer 503, so that the platform retries."""
+
+
+class Hears(StrEnum):
+    """What of a group's talk reaches the bot on this channel."""
+
+    EVERYTHING = "everything"
+    MENTIONS = "mentions"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `count` sends per address within any span of `per`. A rule of the platform, as data."""
+
+    count: int
+    per: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """What a channel can do. Byte limits are of UTF-8; `text_bytes` 0 means that it cannot send text at all."""
+
+    hears: Hears = Hears.NOTHING
+    pushes_to_groups: bool = False
+    pushes_to_people: bool = False
+    text_bytes: int = 0
+    markdown_bytes: int = 0
+    buttons: bool = False
+    pictures: bool = False
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One text to one address, ready to leave. `secret` is the endpoint's own (a webhook key), never logged."""
+
+    address: str
+    text: str
+    secret: str = ""
+    ref: str = ""
+    """The object it shows (`activity:12`), for channels whose messages can be quoted."""
+
+
+class DeliveryError(Exception):
+    """The platform said no. `permanent` errors never heal by trying again; `code` is the platform's number.
+
+    `pause` asks that nothing more goes to this address for so long (a rate limit was hit).
+    """
+
+    def __init__(
+        self, detail: str, *, permanent: bool, code: int | str = "", pause: timedelta | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.permanent = permanent
+        self.code = code
+        self.pause = pause
+
+
+class OutcomeUnknown(Exception):
+    """The request was sent and no answer came: the message may have arrived or not. `detail` holds no secret."""
+
+
+class Channel(Protocol):
+    """One configured channel. `name` is its key in the configuration and in `Endpoint.channel`."""
+
+    name: str
+    namespace: str
+    ability: Ability
+
+    def routes(self, hear: Hear) -> list[web.RouteDef]:
+        """The HTTP routes that this channel needs; empty for one that only pushes."""
+        ...
+
+    async def send(self, parcel: Parcel) -> None:
+        """Sends one message. Raises `DeliveryError` or `OutcomeUnknown`; returning means that the platform took it."""
+        ...
+
+    async def close(self) -> None:
+        """Releases connections."""
+        ...

@@ -1,0 +1,675 @@
+"""A group chat on one web page: whoever tries the bot out sits in every chair and moves the clock.
+
+The channel keeps the transcript of every conversation, hands what is said to the house as a platform would,
+and shows what comes back: answers where the question was asked, pushes where they were sent. A person is
+reached at `dm:<sender>`, a group at its own address.
+
+What must hold:
+- a message that the bot could not hear (its group hears mentions only) is shown and never handed on;
+- community time moves forward only, and one move ends before the next begins;
+- whatever was typed is data: the page shows it as text, and the transcript is bounded.
+"""
+
+import asyncio
+import functools
+import ipaddress
+import json
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel, Unavailable
+from bot.channels.transcript import Entry, Kind, Listener, Quoted, Transcript, event, moment_json
+from handlers.chat import Incoming, Quote, Reply
+from models.clock import SHANGHAI, at, day_of, spoken
+
+PERSON = "dm:"
+EVERY_GROUP = "*"
+TEXT_BYTES = 20_480
+TEXT_CHARACTERS_MAX = 4_000
+ENTRIES_MAX = 2_000
+BODY_BYTES_MAX = 65_536
+AHEAD_MAX = timedelta(days=366)
+LISTENERS_MAX = 64
+BEAT_SECONDS = 15.0
+PAGE = Path(__file__).parent / "simulator_page"
+FILES = {
+    "index.html": "text/html",
+    "style.css": "text/css",
+    "script.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+PROTECTION = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+# What the channel asks of the house.
+
+
+class Someone(NamedTuple):
+    """One person whose chair can be taken. `role` is the label beside the name: 书记, 居民, 陌生人."""
+
+    sender: str
+    name: str
+    role: str
+    home: str = ""
+
+
+class Place(NamedTuple):
+    """One group chat."""
+
+    address: str
+    name: str
+
+
+class Stage(Protocol):
+    """The house as the simulator sees it; `bot/app.py` implements it."""
+
+    @property
+    def bot_name(self) -> str: ...
+
+    @property
+    def community_name(self) -> str: ...
+
+    async def people(self) -> list[Someone]:
+        """Everybody whose chair can be taken, the main cast first, and at least one stranger."""
+        ...
+
+    async def groups(self) -> list[Place]:
+        """The group chats, in the order in which they are listed."""
+        ...
+
+    def now(self) -> datetime:
+        """Community time, aware."""
+        ...
+
+    async def advance(self, to: datetime) -> None:
+        """Moves community time forward and runs the jobs due in between in order.
+
+        Returns when everything that fell due has gone out through `Simulator.send`. While that happens,
+        `now()` tells the moment of the job, so that each push carries the time at which it would have come.
+        """
+        ...
+
+
+def address_of(sender: str) -> str:
+    """The address under which a person is written to privately."""
+    return PERSON + sender
+
+
+# Moments that one often wants to be at.
+
+
+def _next(now: datetime, hour: int, minute: int, weekday: int | None = None) -> datetime:
+    """The first such Shanghai clock time later than now, on that weekday (Monday is 0) or on any."""
+    day = day_of(now)
+    while at(day, hour, minute) <= now or weekday not in (None, day.weekday()):
+        day += timedelta(days=1)
+    return at(day, hour, minute)
+
+
+class Preset(NamedTuple):
+    """One button of the clock: its label and the moment that it means."""
+
+    label: str
+    moment: Callable[[datetime], datetime]
+
+
+PRESETS: dict[str, Preset] = {
+    "next_morning": Preset("下一个早上", lambda now: _next(now, 8, 0)),
+    "next_evening": Preset("下一个傍晚", lambda now: _next(now, 19, 0)),
+    "next_saturday": Preset("周六 8:55", lambda now: _next(now, 8, 55, weekday=5)),
+    "plus_hour": Preset("+1小时", lambda now: now + timedelta(hours=1)),
+}
+
+
+class Push(NamedTuple):
+    """One thing that the bot wrote by itself while time moved."""
+
+    at: datetime
+    conversation: str
+    to: str
+    """The name of the group or person."""
+    text: str
+
+
+class Said(NamedTuple):
+    """What became of one message. `reply` is None where the bot could not hear it."""
+
+    entry: Entry
+    reply: Reply | None
+    answer: Entry | None
+
+
+class Misuse(Exception):
+    """The request makes no sense; the message is one Chinese sentence for whoever made it."""
+
+    status = 400
+
+
+class Foreign(Misuse):
+    """The request came from a page or a name that is not ours."""
+
+    status = 403
+
+
+class TooLarge(Misuse):
+    """The body is longer than any message can be."""
+
+    status = 413
+
+
+class NotJson(Misuse):
+    """The body is declared as something else."""
+
+    status = 415
+
+
+def _push_json(push: Push) -> dict[str, object]:
+    return {
+        "at": moment_json(push.at),
+        "conversation": push.conversation,
+        "to": push.to,
+        "text": push.text,
+    }
+
+
+# What the page sends.
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Say(_Form):
+    sender: str = Field(alias="as", min_length=1, max_length=200)
+    address: str = Field(alias="in", default="", max_length=200)
+    text: Annotated[str, StringConstraints(pattern=r"\S", max_length=TEXT_CHARACTERS_MAX)]
+    quote: int | None = None
+    message_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class _Hears(_Form):
+    address: str = Field(alias="in", min_length=1, max_length=200)
+    hears: Literal["everything", "mentions"]
+
+
+class _Move(_Form):
+    to: str | None = Field(default=None, max_length=40)
+    preset: str | None = Field(default=None, max_length=40)
+
+
+WRONG = {
+    "as": "先选好你是谁，再说话。",
+    "in": "没有这个群。",
+    "text": f"一条消息写1到{TEXT_CHARACTERS_MAX}个字。",
+    "quote": "引用的那条消息找不到了，请重新选一条。",
+    "message_id": "消息编号要是1到200个字符。",
+    "hears": "只能选“全部听到”或“只听@”。",
+    "to": "时间写成 2026-11-28T08:55 这样。",
+    "preset": "没有这个快捷时间。",
+}
+"""One sentence for each field that can be wrong."""
+
+FormT = TypeVar("FormT", bound=_Form)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _moment(text: str) -> datetime:
+    """Reads ISO 8601; without an offset it is Shanghai time, as the page's own field gives it."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment.replace(tzinfo=SHANGHAI) if moment.tzinfo is None else moment).astimezone(SHANGHAI)
+    except (ValueError, OverflowError):
+        raise Misuse(WRONG["to"]) from None
+
+
+async def _form(request: web.Request, kind: type[FormT]) -> FormT:
+    """Raises Misuse with one Chinese sentence."""
+    if request.content_type != "application/json":
+        raise NotJson("请用 JSON 发送。")
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise TooLarge("内容太长了，请分几条发。")
+    try:
+        return kind.model_validate_json(bytes(body))
+    except ValidationError as error:
+        place = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+        raise Misuse(WRONG.get(str(place[0]) if place else "", "这条请求看不懂。")) from None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _json(content: object, status: int = 200) -> web.Response:
+    return web.json_response(
+        content,
+        status=status,
+        headers={**PROTECTION, "Cache-Control": "no-store"},
+        dumps=functools.partial(json.dumps, ensure_ascii=False),
+    )
+
+
+# The channel.
+
+
+class Simulator:
+    """The channel and its page. `host_names` are names beside loopback under which the page may be opened.
+
+    `close` ends the pages' event streams: call it when the server begins to stop (`on_shutdown`), or stopping
+    waits for them.
+    """
+
+    ability = Ability(
+        hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=TEXT_BYTES
+    )
+
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        name: str = "simulator",
+        namespace: str = "simulator",
+        hears: Hears = Hears.EVERYTHING,
+        entries_max: int = ENTRIES_MAX,
+        host_names: Iterable[str] = (),
+        beat_seconds: float = BEAT_SECONDS,
+    ) -> None:
+        self.name = name
+        self.namespace = namespace
+        self.transcript = Transcript(entries_max)
+        self._stage = stage
+        self._hear: Hear | None = None
+        self._hears_first = hears
+        self._hears: dict[str, Hears] = {}
+        self._host_names = frozenset(host_names)
+        self._beat_seconds = beat_seconds
+        self._run = uuid.uuid4().hex
+        self._people: dict[str, Someone] = {}
+        self._groups: dict[str, Place] = {}
+        self._spoken_last = EVERY_GROUP
+        self._moving = asyncio.Lock()
+        self._moved: list[Push] | None = None
+        self._closed = False
+
+    # The Channel protocol.
+
+    def routes(self, hear: Hear) -> list[web.RouteDef]:
+        """The page, its files and its calls, all under `/simulator`."""
+        self.listen(hear)
+        return [
+            web.get("/simulator", self._guarded(self._show_page)),
+            web.get("/simulator/", self._guarded(self._show_page)),
+            web.get("/simulator/state", self._guarded(self._show_state)),
+            web.get("/simulator/events", self._guarded(self._show_events)),
+            web.post("/simulator/say", self._guarded(self._take_say)),
+            web.post("/simulator/hears", self._guarded(self._take_hears)),
+            web.post("/simulator/clock", self._guarded(self._take_clock)),
+            web.get("/simulator/{file}", self._guarded(self._show_file)),
+        ]
+
+    async def send(self, parcel: Parcel) -> None:
+        """Shows one push. Raises a permanent DeliveryError for an unknown address or too long a text."""
+        if len(parcel.text.encode()) > TEXT_BYTES:
+            raise DeliveryError("the text is too long", permanent=True, code="too_long")
+        to = await self._name_of(parcel.address)
+        if to is None:
+            raise DeliveryError("nobody is at this address", permanent=True, code="unknown_address")
+        now = self._stage.now()
+        beside = ""
+        if parcel.address.startswith(PERSON):
+            beside = self._spoken_last if self._moved is None else EVERY_GROUP
+        self._bot_says(Kind.PUSH, parcel.address, parcel.text, ref=parcel.ref, beside=beside)
+        if self._moved is not None:
+            self._moved.append(Push(now, parcel.address, to, parcel.text))
+
+    async def close(self) -> None:
+        self._closed = True
+        for listener in self.transcript.listeners:
+            listener.end()
+
+    # What the command line does too.
+
+    def listen(self, hear: Hear) -> None:
+        """Wires the house to the channel where no routes are needed."""
+        self._hear = hear
+
+    async def say(
+        self,
+        sender: str,
+        address: str,
+        text: str,
+        *,
+        quote: int | Quote | None = None,
+        message_id: str | None = None,
+    ) -> Said:
+        """Says something in a group, or to the bot alone where `address` is empty.
+
+        `quote` is the id of a line of the same conversation, or a quote made elsewhere; a `message_id` given
+        again is a second delivery of the same message. Raises Misuse, and Unavailable when the house cannot
+        write now: then the line stays, marked as failed, and saying it again with its message id is safe.
+        """
+        assert self._hear is not None, "routes() or listen() wires the house first"
+        speaker = await self._person(sender)
+        if speaker is None:
+            raise Misuse("没有这个人。")
+        if address and await self._group(address) is None:
+            raise Misuse(WRONG["in"])
+        conversation = address or address_of(sender)
+        shown, meant = self._quoted(conversation, quote)
+        addressed = not address or self._mentions_bot(text) or (meant is not None and meant.author == "bot")
+        heard = addressed or self.hears(address) is Hears.EVERYTHING
+        entry = self._line_for(
+            conversation, speaker, text, shown, message_id or uuid.uuid4().hex, heard=heard
+        )
+        self._spoken_last = conversation
+        if not heard:
+            return Said(entry, None, None)
+        incoming = Incoming(
+            self.name, entry.message_id, self.namespace, sender, text, address, addressed, meant
+        )
+        answered = False
+        try:
+            reply = await self._hear(incoming)
+            answered = True
+        finally:
+            if not answered:
+                entry.failed = True
+                self.transcript.changed(entry)
+        return Said(entry, reply, self._answer(conversation, sender, reply))
+
+    def hears(self, address: str) -> Hears:
+        """What the bot hears of this group now."""
+        return self._hears.get(address, self._hears_first)
+
+    async def set_hears(self, address: str, hears: Hears) -> None:
+        """Raises Misuse for a group that is not there."""
+        if await self._group(address) is None:
+            raise Misuse(WRONG["in"])
+        self._hears[address] = hears
+        self.transcript.tell("hears", {"in": address, "hears": hears.value})
+
+    async def move(self, to: Callable[[datetime], datetime]) -> list[Push]:
+        """Moves community time to what `to` makes of now; returns the pushes that this caused, in order.
+
+        Raises Misuse for a moment that is not ahead, or more than a year ahead.
+        """
+        async with self._moving:
+            now = self._stage.now()
+            moment = to(now)
+            if moment <= now:
+                raise Misuse(f"时间只能往前走，现在已经是{spoken(now)}了。")
+            if moment - now > AHEAD_MAX:
+                raise Misuse("一次最多往前走一年。")
+            pushes: list[Push] = []
+            self._moved = pushes
+            try:
+                await self._stage.advance(moment)
+            finally:
+                self._moved = None
+                self.transcript.tell("clock", moment_json(self._stage.now()))
+            return pushes
+
+    # What happens in the transcript.
+
+    def _bot_says(self, kind: Kind, conversation: str, text: str, *, ref: str, beside: str = "") -> Entry:
+        return self.transcript.add(
+            conversation=conversation,
+            kind=kind,
+            author="",
+            name=self._stage.bot_name,
+            text=text,
+            at=self._stage.now(),
+            ref=ref,
+            beside="" if beside == conversation else beside,
+        )
+
+    def _answer(self, conversation: str, sender: str, reply: Reply) -> Entry | None:
+        if not reply.text:
+            return None
+        there = address_of(sender) if reply.private else conversation
+        return self._bot_says(Kind.REPLY, there, reply.text, ref=reply.ref, beside=conversation)
+
+    def _line_for(
+        self,
+        conversation: str,
+        speaker: Someone,
+        text: str,
+        quote: Quoted | None,
+        message_id: str,
+        *,
+        heard: bool,
+    ) -> Entry:
+        earlier = next((e for e in self.transcript.of(conversation) if e.message_id == message_id), None)
+        if earlier is not None and earlier.failed:
+            # It never arrived: sending it again is the same line, not a second one.
+            earlier.failed = False
+            earlier.heard = heard
+            self.transcript.changed(earlier)
+            return earlier
+        return self.transcript.add(
+            conversation=conversation,
+            kind=Kind.SAID,
+            author=speaker.sender,
+            name=speaker.name,
+            text=text,
+            at=self._stage.now(),
+            quote=quote,
+            message_id=message_id,
+            heard=heard,
+            again=earlier is not None,
+        )
+
+    def _quoted(self, conversation: str, quote: int | Quote | None) -> tuple[Quoted | None, Quote | None]:
+        if quote is None:
+            return None, None
+        if isinstance(quote, Quote):
+            return Quoted(None, self._stage.bot_name if quote.author == "bot" else "", quote.text), quote
+        entry = next((e for e in self.transcript.of(conversation) if e.id == quote), None)
+        if entry is None:
+            raise Misuse(WRONG["quote"])
+        author = "human" if entry.author else "bot"
+        return Quoted(entry.id, entry.name, entry.text), Quote(author, entry.text, entry.ref)
+
+    def _mentions_bot(self, text: str) -> bool:
+        return any(f"{sign}{self._stage.bot_name}" in text for sign in "@＠")
+
+    # Who and where. People and groups come and go, so what is not known is asked for once more.
+
+    async def _person(self, sender: str) -> Someone | None:
+        if sender not in self._people:
+            await self._look_again()
+        return self._people.get(sender)
+
+    async def _group(self, address: str) -> Place | None:
+        if address not in self._groups:
+            await self._look_again()
+        return self._groups.get(address)
+
+    async def _name_of(self, address: str) -> str | None:
+        found: Someone | Place | None
+        if address.startswith(PERSON):
+            found = await self._person(address.removeprefix(PERSON))
+        else:
+            found = await self._group(address)
+        return found.name if found else None
+
+    async def _look_again(self) -> None:
+        people, groups = await self._stage.people(), await self._stage.groups()
+        self._people = {person.sender: person for person in people}
+        self._groups = {group.address: group for group in groups}
+
+    # HTTP.
+
+    def _guarded(self, handler: Handler) -> Handler:
+        """Refuses foreign hosts and origins before anything is read, and turns Misuse into its sentence."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                self._check_origin(request)
+                return await handler(request)
+            except Misuse as misuse:
+                return _json({"error": str(misuse)}, misuse.status)
+
+        return guarded
+
+    def _check_origin(self, request: web.Request) -> None:
+        # A page elsewhere can let its own name resolve to 127.0.0.1, but the browser then sends that name.
+        try:
+            host = urlsplit(f"//{request.host}").hostname or ""
+        except ValueError:
+            host = ""
+        if not _is_loopback(host) and host not in self._host_names:
+            raise Foreign("这个页面只能在本机打开。")
+        origin = request.headers.get(hdrs.ORIGIN)
+        if request.method != hdrs.METH_GET and origin is not None:
+            sent_by = urlsplit(origin)
+            if sent_by.scheme not in ("http", "https") or sent_by.netloc != request.host:
+                raise Foreign("这个请求来自别的网页，没有照办。")
+
+    async def _show_page(self, request: web.Request) -> web.StreamResponse:
+        return self._file("index.html")
+
+    async def _show_file(self, request: web.Request) -> web.StreamResponse:
+        file = request.match_info["file"]
+        if file not in FILES:
+            return _json({"error": "没有这个页面。"}, 404)
+        return self._file(file)
+
+    def _file(self, file: str) -> web.FileResponse:
+        kind = f"{FILES[file]}; charset=utf-8"
+        return web.FileResponse(
+            PAGE / file, headers={**PROTECTION, "Cache-Control": "no-cache", "Content-Type": kind}
+        )
+
+    async def _show_state(self, request: web.Request) -> web.StreamResponse:
+        await self._look_again()
+        now = self._stage.now()
+        return _json(
+            {
+                "run": self._run,
+                "bot": self._stage.bot_name,
+                "community": self._stage.community_name,
+                "now": moment_json(now),
+                "people": [
+                    {"id": person.sender, "name": person.name, "role": person.role, "home": person.home}
+                    for person in self._people.values()
+                ],
+                "groups": [
+                    {
+                        "address": group.address,
+                        "name": group.name,
+                        "hears": self.hears(group.address).value,
+                    }
+                    for group in self._groups.values()
+                ],
+                "presets": [{"preset": key, "label": preset.label} for key, preset in PRESETS.items()],
+                "text_characters_max": TEXT_CHARACTERS_MAX,
+                "entries": [
+                    entry.as_json() for entry in self.transcript.since(_cursor(request.query.get("since")))
+                ],
+                "cursor": self.transcript.change,
+            }
+        )
+
+    async def _take_say(self, request: web.Request) -> web.StreamResponse:
+        form = await _form(request, _Say)
+        try:
+            said = await self.say(
+                form.sender, form.address, form.text, quote=form.quote, message_id=form.message_id
+            )
+        except Unavailable:
+            return _json({"error": f"{self._stage.bot_name}这会儿忙不过来，请点一下消息重发。"}, 503)
+        reply = said.reply or Reply()
+        entries = [said.entry] + ([said.answer] if said.answer else [])
+        return _json(
+            {
+                "heard": said.reply is not None,
+                "reply": reply.text,
+                "ref": reply.ref,
+                "private": reply.private,
+                "message_id": said.entry.message_id,
+                "said": said.entry.id,
+                "answer": said.answer.id if said.answer else None,
+                "entries": [entry.as_json() for entry in entries],
+            }
+        )
+
+    async def _take_hears(self, request: web.Request) -> web.StreamResponse:
+        form = await _form(request, _Hears)
+        await self.set_hears(form.address, Hears(form.hears))
+        return _json({"in": form.address, "hears": form.hears})
+
+    async def _take_clock(self, request: web.Request) -> web.StreamResponse:
+        form = await _form(request, _Move)
+        if (form.to is None) == (form.preset is None):
+            raise Misuse("选一个快捷时间，或者填一个时间。")
+        if form.preset is not None:
+            if form.preset not in PRESETS:
+                raise Misuse(WRONG["preset"])
+            pushes = await self.move(PRESETS[form.preset].moment)
+        else:
+            moment = _moment(form.to or "")
+            pushes = await self.move(lambda now: moment)
+        return _json({"now": moment_json(self._stage.now()), "pushes": [_push_json(push) for push in pushes]})
+
+    async def _show_events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: `hello`, then `entry`, `hears`, `clock`; `clock` is the heartbeat too."""
+        if self._closed or len(self.transcript.listeners) >= LISTENERS_MAX:
+            return _json({"error": "打开的页面太多了，请关掉几个。"}, 503)
+        since = _cursor(request.headers.get("Last-Event-ID") or request.query.get("since"))
+        stream = web.StreamResponse(
+            headers={**PROTECTION, "Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        )
+        await stream.prepare(request)
+        listener = Listener()
+        self.transcript.listeners.add(listener)
+        if self._closed:
+            listener.end()
+        try:
+            await stream.write(b"".join(self._missed(since)))
+            while (message := await self._next_for(listener)) is not None:
+                await stream.write(message)
+        except ConnectionResetError:
+            pass  # The page was closed.
+        finally:
+            self.transcript.listeners.discard(listener)
+        return stream
+
+    def _missed(self, since: int) -> Iterator[bytes]:
+        yield b"retry: 1000\n\n"
+        yield event("hello", {"run": self._run, "now": moment_json(self._stage.now())})
+        if since <= self.transcript.change:
+            for entry in self.transcript.since(since):
+                yield event("entry", entry.as_json(), entry.change)
+
+    async def _next_for(self, listener: Listener) -> bytes | None:
+        with suppress(TimeoutError):
+            return await listener.next(self._beat_seconds)
+        return event("clock", moment_json(self._stage.now()))
+
+
+def _cursor(text: str | None) -> int:
+    """Whatever is no number asks for everything."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 15 else 0

@@ -1,0 +1,102 @@
+"""WeCom AI bot (智能机器人) over HTTP callbacks: it hears its mentions in groups, and direct messages.
+
+Source: developer.work.weixin.qq.com, pages 100719 (messages), 101031 (replies), 101033 (encryption).
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from aiohttp import web
+from pydantic import field_validator
+
+from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel, aibot_frames
+from bot.channels.callback import CallbackSettings, CallbackUrl
+from bot.channels.envelope import Keys, Malformed, open_json, seal_json
+from handlers.chat import Incoming
+
+
+class Settings(CallbackSettings):
+    """One AI bot in callback mode."""
+
+    kind: Literal["wecom_aibot"] = "wecom_aibot"
+    receive_id: str = ""
+    """Empty for a bot that the company itself owns (page 101033)."""
+    namespace: str = ""
+    """Whose user ids the bot sees. `wecom:<corp id>` makes a userid the same person here and in the corp's
+    app; empty keeps the ids to this channel, which is right for bots that see encrypted ids."""
+
+    @field_validator("receive_id", "namespace")
+    @classmethod
+    def _without_spaces(cls, value: str) -> str:
+        if value != value.strip():
+            raise ValueError("前后不要留空格")
+        return value
+
+
+class WecomAibot:
+    """An AI bot's callback. Implements `Channel`."""
+
+    ability: ClassVar[Ability] = Ability(hears=Hears.MENTIONS, text_bytes=aibot_frames.CONTENT_BYTES)
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        *,
+        wall: Callable[[], datetime],
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.namespace = settings.namespace or f"wecom-aibot:{name}"
+        self._shared_ids = bool(settings.namespace)
+        self._keys = Keys(
+            settings.token.get_secret_value(), settings.aes_key.get_secret_value(), settings.receive_id
+        )
+        self._url = CallbackUrl(
+            name=name,
+            keys=self._keys,
+            window=settings.timestamp_window_seconds,
+            open=open_json,
+            content_type="application/json",
+            wall=wall,
+            refused=refused,
+        )
+
+    def parse(self, message: bytes) -> Incoming | None:
+        """The message in an opened callback; None for one that gets no answer. Raises `Malformed`."""
+        try:
+            frame = json.loads(message.decode())
+        except (ValueError, RecursionError):
+            raise Malformed("json") from None
+        try:
+            return aibot_frames.read_frame(
+                frame, channel=self.name, namespace=self.namespace, fold_sender=self._shared_ids
+            )
+        except aibot_frames.FrameError:
+            raise Malformed("frame") from None
+
+    def routes(self, hear: Hear) -> list[web.RouteDef]:
+        """GET and POST on `/callback/<name>`."""
+
+        async def answer(message: bytes, nonce: str, now: int) -> bytes:
+            incoming = self.parse(message)
+            if incoming is None:
+                return b""
+            reply = await hear(incoming)
+            # A blank answer would leave the client waiting; and what is private never goes into a group.
+            if not reply.text.strip() or (reply.private and not incoming.direct):
+                return b""
+            stream_id = aibot_frames.stream_id(incoming.message_id)
+            frame = aibot_frames.finished_stream(reply.text, stream_id=stream_id)
+            return seal_json(frame, self._keys, timestamp=now, nonce=nonce)
+
+        return self._url.routes(answer)
+
+    async def send(self, parcel: Parcel) -> None:
+        """Always raises `DeliveryError`: a callback bot speaks only when it is spoken to (page 101031)."""
+        raise DeliveryError("智能机器人的回调模式不能主动发消息", permanent=True, code="no-push")
+
+    async def close(self) -> None:
+        """Nothing is held open."""

@@ -1,0 +1,207 @@
+"""WeCom self-built app (自建应用) over XML callbacks: it hears members one to one, and never a group.
+
+Source: developer.work.weixin.qq.com, pages 90238 (callbacks), 90239 (messages), 90240 (events), 90241
+(replies).
+
+The inner XML is read by expat through ElementTree and not by wechatpy's `parse_message`: 11 against 24 µs a
+message, and wechatpy answers odd input with half a dozen kinds of exception, or with the repr of a dict as the
+text. Its reply writer takes 11 µs against 2 and lets `]]>` end the text. The tests use both as oracles.
+"""
+
+import hashlib
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from aiohttp import web
+from pydantic import field_validator
+
+from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel
+from bot.channels.callback import CallbackSettings, CallbackUrl
+from bot.channels.envelope import Keys, Malformed, cdata, clip, open_xml, seal_xml, writable
+from handlers.chat import Incoming
+
+TEXT_BYTES = 2048
+"""The longest text of a passive reply in bytes of UTF-8; the platform cuts what is longer (page 90241)."""
+_ID_CHARACTERS = 256
+
+_CORP_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# A document type can only stand before the root element, so what begins with the root declares no entities.
+_PROLOGUE = re.compile(r"\ufeff?\s*+(?:<\?xml\s[^<>]*+>\s*+)?+<xml>")
+# FromUserName + CreateTime, the official advice, is too coarse: two events of one second would collide.
+_EVENT_KEY = ("FromUserName", "CreateTime", "Event", "EventKey", "TaskId", "ChangeType", "AgentID")
+
+
+class Settings(CallbackSettings):
+    """One self-built app."""
+
+    kind: Literal["wecom_app"] = "wecom_app"
+    corp_id: str
+    """CorpID of the company: the receive id of its callbacks, and the namespace of its members."""
+    agent_id: int
+    """AgentId of the app."""
+
+    @field_validator("corp_id")
+    @classmethod
+    def _corp_id_as_in_the_console(cls, corp_id: str) -> str:
+        if not _CORP_ID.fullmatch(corp_id):
+            raise ValueError("企业 ID 应为 64 位以内的英文字母和数字（后台“我的企业”页最下方）")
+        return corp_id
+
+    @field_validator("agent_id")
+    @classmethod
+    def _agent_id_counts_from_one(cls, agent_id: int) -> int:
+        if agent_id < 1:
+            raise ValueError("AgentId 应为大于 0 的整数（后台应用详情页）")
+        return agent_id
+
+
+def read_fields(message: bytes) -> dict[str, str]:
+    """The members of an inner message by name; of nested ones only the text before the nesting.
+
+    Refuses a document type, repeated members and everything that is no XML in UTF-8. Raises `Malformed`.
+    """
+    try:
+        text = message.decode()
+    except UnicodeDecodeError:
+        raise Malformed("encoding") from None
+    if not _PROLOGUE.match(text):
+        raise Malformed("xml")
+    try:
+        root = ET.fromstring(text)  # noqa: S314
+    except ET.ParseError:
+        # People paste control characters that XML cannot hold, and the platform passes them on.
+        cleaned = writable(text)
+        if cleaned == text:
+            raise Malformed("xml") from None
+        try:
+            root = ET.fromstring(cleaned)  # noqa: S314
+        except ET.ParseError:
+            raise Malformed("xml") from None
+    fields = {element.tag: element.text or "" for element in root}
+    if len(fields) != len(root):
+        raise Malformed("repeated")
+    return fields
+
+
+def parse(fields: Mapping[str, str], *, channel: str, namespace: str) -> Incoming | None:
+    """The message that the fields describe; None for a kind that gets an empty answer. Raises `Malformed`.
+
+    The sender is lower-cased: a userid means the same person in any case.
+    """
+    kind = fields.get("MsgType", "").lower()
+    if not kind:
+        raise Malformed("kind")
+    read = _KINDS.get(kind)
+    text = read(fields) if read else None
+    if text is None:
+        return None
+    sender = fields.get("FromUserName", "")
+    message_id = fields.get("MsgId") or (_event_id(fields) if kind == "event" else "")
+    if not 0 < len(sender) <= _ID_CHARACTERS or not 0 < len(message_id) <= _ID_CHARACTERS:
+        raise Malformed("ids")
+    return Incoming(
+        channel=channel,
+        message_id=message_id,
+        namespace=namespace,
+        sender=sender.lower(),
+        text=writable(text),
+    )
+
+
+def render(fields: Mapping[str, str], text: str, now: int) -> bytes:
+    """The passive text reply to these fields' message, at `now` in Unix seconds. Source: page 90241."""
+    content = clip(writable(text), TEXT_BYTES).decode()
+    return (
+        f"<xml><ToUserName>{cdata(fields['FromUserName'])}</ToUserName>"
+        f"<FromUserName>{cdata(fields.get('ToUserName', ''))}</FromUserName>"
+        f"<CreateTime>{now}</CreateTime><MsgType><![CDATA[text]]></MsgType>"
+        f"<Content>{cdata(content)}</Content></xml>"
+    ).encode()
+
+
+def _read_text(fields: Mapping[str, str]) -> str | None:
+    return fields.get("Content", "")
+
+
+def _read_voice(fields: Mapping[str, str]) -> str | None:
+    # Only where speech recognition is switched on; without it there is nothing but a sound file.
+    return fields.get("Recognition") or None
+
+
+def _read_event(fields: Mapping[str, str]) -> str | None:
+    # Event names come in different letter cases (page 90240).
+    read = _EVENTS.get(fields.get("Event", "").lower())
+    return read(fields) if read else None
+
+
+def _read_click(fields: Mapping[str, str]) -> str | None:
+    # The key of a menu item is what its owner would otherwise type: 活动, 我的值班.
+    return fields.get("EventKey") or None
+
+
+Reader = Callable[[Mapping[str, str]], str | None]
+"""What a message of one kind says in words; None is nothing to answer."""
+
+_KINDS: dict[str, Reader] = {"text": _read_text, "voice": _read_voice, "event": _read_event}
+_EVENTS: dict[str, Reader] = {"click": _read_click}
+
+
+def _event_id(fields: Mapping[str, str]) -> str:
+    """A transport id for an event, which has no MsgId: the same each time that this event is delivered."""
+    # A unit separator cannot stand inside XML, so no two lists of values make the same string.
+    parts = "\x1f".join(fields.get(name, "") for name in _EVENT_KEY)
+    return "event-" + hashlib.sha256(parts.encode()).hexdigest()[:40]
+
+
+class WecomApp:
+    """A self-built app's callback. Implements `Channel`."""
+
+    ability: ClassVar[Ability] = Ability(hears=Hears.EVERYTHING, text_bytes=TEXT_BYTES)
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        *,
+        wall: Callable[[], datetime],
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.namespace = f"wecom:{settings.corp_id}"
+        self._keys = Keys(
+            settings.token.get_secret_value(), settings.aes_key.get_secret_value(), settings.corp_id
+        )
+        self._url = CallbackUrl(
+            name=name,
+            keys=self._keys,
+            window=settings.timestamp_window_seconds,
+            open=open_xml,
+            content_type="application/xml",
+            wall=wall,
+            refused=refused,
+        )
+
+    def routes(self, hear: Hear) -> list[web.RouteDef]:
+        """GET and POST on `/callback/<name>`."""
+
+        async def answer(message: bytes, nonce: str, now: int) -> bytes:
+            fields = read_fields(message)
+            incoming = parse(fields, channel=self.name, namespace=self.namespace)
+            if incoming is None:
+                return b""
+            reply = await hear(incoming)
+            if not reply.text.strip():
+                return b""
+            return seal_xml(render(fields, reply.text, now), self._keys, timestamp=now, nonce=nonce)
+
+        return self._url.routes(answer)
+
+    async def send(self, parcel: Parcel) -> None:
+        """Always raises `DeliveryError`: this channel only answers so far."""
+        raise DeliveryError("自建应用暂时只能回答，不能主动发消息", permanent=True, code="no-push")
+
+    async def close(self) -> None:
+        """Nothing is held open."""

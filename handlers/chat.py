@@ -1,0 +1,221 @@
+"""The words that handlers speak: what comes in, what goes out, and how a feature declares its commands.
+
+A feature's `router` lists its commands: verbs as people type them, typed slots, the least role, whether the
+command writes. The dispatcher (`bot/dispatch.py`) understands the text, finds the person, checks role and scope in
+one place, opens the unit of work and calls the handler with a `Turn`. A handler loads through a door, calls one
+action of `models/`, and chooses a sentence.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sqlalchemy.orm import Session
+
+from handlers.language.slots import Slot
+from models.directory import Community, GroupHere
+from models.members import Person, Role
+
+if TYPE_CHECKING:
+    from handlers.language.match import Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A message that the sender quoted. `ref` names the object it shows (`activity:12`) where that is known."""
+
+    author: str = ""
+    """`bot`, `human`, or nothing where the platform does not say."""
+    text: str = ""
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message as every channel delivers it, whatever its wire format was."""
+
+    channel: str
+    """The configured channel's name: with `message_id` the transport key."""
+    message_id: str
+    namespace: str
+    """Whose user ids these are (the WeCom corp, an official account): one person on several channels of one namespace."""
+    sender: str
+    """The outside user id, opaque."""
+    text: str
+    address: str = ""
+    """The outside id of the group chat; empty in a direct conversation."""
+    addressed: bool = True
+    """Mentioned, quoted or written to directly; False for talk that was only overheard."""
+    quote: Quote | None = None
+    at: datetime | None = None
+    """Wall time of arrival, aware. None: now."""
+
+    @property
+    def direct(self) -> bool:
+        return not self.address
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the bot says in answer, in the same conversation. Empty text is silence."""
+
+    text: str = ""
+    ref: str = ""
+    """The object that this answer is about, so that quoting the answer means the object."""
+    private: bool = False
+    """Say it to the person alone: in a group the text goes out as a direct message instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question back. The answer (是, 不是, a number, a word) runs the same command again with the slot filled.
+
+    `slot` None asks for 确认 or 取消: the handler then finds `turn.confirmed`.
+    `options` are what numbers 1.. mean, as values of the slot.
+    """
+
+    text: str
+    slot: str | None = None
+    options: tuple[Any, ...] = ()
+    minutes: int = 5
+    """How long the question stands, in minutes of community time."""
+
+
+Answer = Reply | Ask | str
+
+
+class Texts:
+    """The sentences of one feature by name, declared beside the handlers that speak them.
+
+    `say = Texts("check_in", done="...{title}...")`, then `say("done", title=...)`. The full name `check_in.done`
+    is unique over all features, so that a wording can be replaced by name.
+    """
+
+    every: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, feature: str, **sentences: str) -> None:
+        self.feature = feature
+        self.sentences = sentences
+        for name, sentence in sentences.items():
+            full = f"{feature}.{name}"
+            if full in Texts.every:
+                raise ValueError(f"the text {full} is declared twice")
+            Texts.every[full] = sentence
+
+    def __call__(self, name: str, **fields: object) -> str:
+        return self.sentences[name].format(**fields)
+
+
+@dataclass(slots=True)
+class Turn:
+    """One command of one person at one moment: what a handler works with.
+
+    `person` is None only for commands open to strangers. `group` is None in a direct conversation.
+    Everything that is written goes through `session`, and through actions of `models/`.
+    """
+
+    session: Session
+    community: Community
+    person: Person | None
+    group: GroupHere | None
+    incoming: Incoming
+    now: datetime
+    """Community time, aware UTC."""
+    command: "Command"
+    slots: dict[str, Any]
+    confirmed: bool = False
+    marks: list["Mark"] = field(default_factory=list)
+    told: list["Told"] = field(default_factory=list)
+    world: "Surroundings | None" = None
+
+    @property
+    def who(self) -> Person:
+        """The person who speaks. Dispatch has let only known people through to commands that need one."""
+        assert self.person is not None
+        return self.person
+
+    def wrote(self, action: str, ref: int | str, **detail: object) -> None:
+        """Marks one write for the audit: `action` is the table's act (`check_in`), `ref` the row it made."""
+        self.marks.append(Mark(action, str(ref), detail))
+
+    def tell(self, member_id: int, text: str, *, key: str, ref: str = "", expires_hours: int = 24) -> None:
+        """Queues a direct message to one person, sent after the commit, once per `key`."""
+        self.told.append(Told(key, text, ref, expires_hours, member_id=member_id))
+
+    def tell_group(self, group_id: int, text: str, *, key: str, ref: str = "", expires_hours: int = 24) -> None:
+        """Queues a message to a group, sent after the commit, once per `key`."""
+        self.told.append(Told(key, text, ref, expires_hours, group_id=group_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One write, as the audit keeps it."""
+
+    action: str
+    ref: str
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message beside the answer; exactly one of `member_id` and `group_id` is set."""
+
+    key: str
+    text: str
+    ref: str
+    expires_hours: int
+    member_id: int | None = None
+    group_id: int | None = None
+
+
+Handler = Callable[[Turn], Answer]
+Undo = Callable[[Turn, int], str]
+"""Takes back the write with that row id and says so in one line. Raises a Refusal where it is too late."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Command:
+    """One thing that can be said to the bot.
+
+    `intent` is its name in the glossary; `verbs` are the words people type, the canonical one first;
+    `usage` and `gist` are its line in the help. `writes` commands run in a unit of work and are answered from the
+    inbox when they are delivered again. `overheard` commands act on talk that does not mention the bot, when the
+    whole message reads as the command and its object is open now. `bare` commands mean something without any slot.
+    """
+
+    intent: str
+    verbs: tuple[str, ...]
+    handler: Handler
+    slots: tuple[Slot, ...] = ()
+    role: Role | None = Role.RESIDENT
+    """The least role; None is open to people the bot does not know yet."""
+    writes: bool = False
+    overheard: bool = True
+    bare: bool = True
+    usage: str = ""
+    gist: str = ""
+    where: str = "any"
+    """`any`, `group` or `direct`."""
+    undo: Mapping[str, Undo] = field(default_factory=dict)
+    """How the acts that this command marks are taken back, by action."""
+
+
+class Router:
+    """The commands of one feature, in the order in which they are tried and shown."""
+
+    def __init__(self, feature: str) -> None:
+        self.feature = feature
+        self.commands: list[Command] = []
+
+    def command(self, intent: str, *verbs: str, **declared: Any) -> Callable[[Handler], Handler]:
+        """Declares a command; the decorated function is its handler. See `Command` for the keywords."""
+
+        def declare(handler: Handler) -> Handler:
+            self.commands.append(Command(intent, verbs, handler, **declared))
+            return handler
+
+        return declare
+
+    def __iter__(self) -> Iterator[Command]:
+        return iter(self.commands)

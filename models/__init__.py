@@ -1,0 +1,38 @@
+"""What is true of a community: tables, rules, actions, queries.
+
+Plain synchronous Python over a SQLAlchemy `Session`. No sentence for people stands here, nothing is committed here,
+and no clock is read here: moments come in as arguments.
+"""
+
+from models import (
+    activities,
+    audit,
+    check_in,
+    counters,
+    directory,
+    inbox,
+    ledger,
+    members,
+    outbox,
+    pending,
+    points,
+    schedule,
+    units,
+)
+
+EVERY_TABLE = (
+    activities,
+    audit,
+    check_in,
+    counters,
+    directory,
+    inbox,
+    ledger,
+    members,
+    outbox,
+    pending,
+    points,
+    schedule,
+    units,
+)
+"""The modules that hold tables: what migrations compare with, and whose invariants `linli verify` checks."""

@@ -1,0 +1,128 @@
+"""Who wrote what, where, by which message: one row for each write of a person.
+
+- Every write that came by a message names the channel and the message id.
+- A write is undone once; `undone_by` names the audit row of the undoing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, bindparam, select
+from sqlalchemy import insert as plain_insert
+from sqlalchemy import update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.base import Base
+from models.database import Prepared
+
+
+class Audit(Base):
+    """One act."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ix_audit_member", "community_id", "member_id", "id"),
+        Index("ix_audit_object", "community_id", "action", "object_ref"),
+        Index("ix_audit_message", "channel", "message_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    at: Mapped[datetime]
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    """Who did it; None for somebody not recognised yet, and for jobs."""
+    action: Mapped[str] = mapped_column(String(32))
+    object_ref: Mapped[str] = mapped_column(String(40))
+    """The row that it made or changed."""
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"))
+    channel: Mapped[str] = mapped_column(String(40))
+    message_id: Mapped[str] = mapped_column(String(200))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+    undone_by: Mapped[int | None] = mapped_column(ForeignKey("audit.id"))
+
+
+_RECORD = Prepared(
+    plain_insert(Audit).returning(Audit.id),
+    columns=(
+        "community_id",
+        "at",
+        "member_id",
+        "action",
+        "object_ref",
+        "group_id",
+        "channel",
+        "message_id",
+        "detail",
+    ),
+)
+
+
+def record(
+    session: Session,
+    *,
+    community_id: int,
+    at: datetime,
+    member_id: int | None,
+    action: str,
+    object_ref: str,
+    group_id: int | None,
+    channel: str,
+    message_id: str,
+    detail: dict[str, Any],
+) -> int:
+    """Writes one act down; returns the audit row's id."""
+    row = _RECORD.first(
+        session,
+        community_id=community_id,
+        at=at,
+        member_id=member_id,
+        action=action,
+        object_ref=object_ref,
+        group_id=group_id,
+        channel=channel,
+        message_id=message_id,
+        detail=detail,
+    )
+    assert row is not None
+    made: int = row[0]
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An act that can perhaps be taken back."""
+
+    id: int
+    action: str
+    object_ref: str
+    at: datetime
+
+
+def last_acts(session: Session, *, community_id: int, member_id: int, now: datetime, within: timedelta) -> list[Act]:
+    """The acts of a person's newest write that stands, within a span of community time; newest first.
+
+    One message can have made several (two commands in a line): they share the message and go together.
+    """
+    rows = session.execute(
+        select(Audit.id, Audit.action, Audit.object_ref, Audit.at, Audit.channel, Audit.message_id)
+        .where(
+            Audit.community_id == community_id,
+            Audit.member_id == member_id,
+            Audit.undone_by.is_(None),
+            Audit.action != "undo",
+            Audit.at > now - within,
+        )
+        .order_by(Audit.id.desc())
+        .limit(20)
+    ).all()
+    return [
+        Act(*row[:4]) for row in rows if (row.channel, row.message_id) == (rows[0].channel, rows[0].message_id)
+    ]
+
+
+def mark_undone(session: Session, *, community_id: int, act_id: int, by: int) -> None:
+    """Says of an act that another one took it back."""
+    session.execute(
+        update(Audit).where(Audit.community_id == community_id, Audit.id == act_id).values(undone_by=by)
+    )

@@ -1,0 +1,82 @@
+"""The ground that every table stands on: the declarative base, column types, refusals, invariants.
+
+- Columns of time hold aware UTC: naive values are refused on the way in, aware ones come out.
+- Constraints are named by one convention, so that migrations can speak of them on every database.
+- Rows are written by `insert()` and `update()` statements, never through `session.add`: what reaches the database
+  stands where one reads it, and a savepoint that rolls back leaves no half-known object behind.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, Select, String, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase
+
+CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""Row ids: 64 bits everywhere (SQLite's INTEGER is, and only that spelling gives it a rowid alias)."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment, as aware UTC. SQLite keeps it as text in ISO order; PostgreSQL as timestamptz.
+
+    Raises ValueError for a naive datetime.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(27))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive datetime has no place in the books: {value!r}")
+        moved = value.astimezone(UTC)
+        return moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if dialect.name == "sqlite" else moved
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+class Base(DeclarativeBase):
+    """Every table of the project."""
+
+    metadata = MetaData(naming_convention=CONVENTION)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {int: Id, datetime: Moment()}
+
+
+class Refusal(Exception):
+    """An expected no. Its class is its name, its `fields` are what the sentence needs; the sentence is the handler's."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(fields)
+        self.fields: Mapping[str, Any] = fields
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """Something that must never be false, as a query that must return no rows.
+
+    The first column of each row names the culprit. `name` is `<table>.<what>`.
+    """
+
+    name: str
+    culprits: Select[Any]

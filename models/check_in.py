@@ -1,0 +1,516 @@
+"""Coming and going: who was there, from when to when, and what it earned.
+
+Somebody says 签到 at the place; the points for coming are theirs at once. Who says 签退 gets the recorded minutes and the
+points per hour; who forgets is checked out at the planned end.
+
+- A person has one live check-in for an activity, and one live check-out for a check-in.
+- A check-in lies in the activity's window, in community time.
+- A check-in has its points in the ledger under `check-in:<id>`, where the rule gives any.
+- Recorded minutes are those between coming and going, inside the activity's own hours.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, Integer, String, and_, bindparam, cast, func, literal, select, text, update
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+
+from models import ledger
+from models.activities import Activity, ActivityCancelled, ActivityHere, ActivityOver, ActivityState
+from models.base import Base, Invariant, Refusal
+from models.clock import whole_minutes
+from models.database import Prepared
+from models.ledger import Currency, SystemAccount, Transfer
+from models.points import NO_RULE, RULE_COLUMNS, PointRule, Rule, for_minutes, multiplied, within_caps
+
+
+class CheckIn(Base):
+    """Somebody came."""
+
+    __tablename__ = "check_ins"
+    __table_args__ = (
+        Index(
+            "uq_check_ins_live",
+            "community_id",
+            "activity_id",
+            "member_id",
+            unique=True,
+            sqlite_where=text("undone_at IS NULL"),
+            postgresql_where=text("undone_at IS NULL"),
+        ),
+        Index("ix_check_ins_member", "community_id", "member_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    activity_id: Mapped[int] = mapped_column(ForeignKey("activities.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    at: Mapped[datetime]
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    undone_at: Mapped[datetime | None]
+
+
+class CheckOut(Base):
+    """Somebody left."""
+
+    __tablename__ = "check_outs"
+    __table_args__ = (
+        Index(
+            "uq_check_outs_live",
+            "community_id",
+            "check_in_id",
+            unique=True,
+            sqlite_where=text("undone_at IS NULL"),
+            postgresql_where=text("undone_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    check_in_id: Mapped[int] = mapped_column(ForeignKey("check_ins.id"))
+    at: Mapped[datetime]
+    minutes: Mapped[int] = mapped_column(Integer)
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    """None: closed by the job at the planned end."""
+    undone_at: Mapped[datetime | None]
+
+
+class CheckInNotOpen(Refusal):
+    """Too early. Fields: number, title, opens_at."""
+
+
+class AlreadyCheckedIn(Refusal):
+    """Came already. Fields: number, title, at."""
+
+
+class NotCheckedIn(Refusal):
+    """Nothing to check out of. Fields: number, title."""
+
+
+class AlreadyCheckedOut(Refusal):
+    """Left already. Fields: number, title, minutes."""
+
+
+class NoSuchCheckIn(Refusal):
+    """The act is not there any more. Fields: id."""
+
+
+# -- rules --------------------------------------------------------------------------------------------------------------
+
+
+def served_minutes(came: datetime, left: datetime, starts_at: datetime, ends_at: datetime) -> int:
+    """Recorded minutes: between coming and going, inside the activity's own hours."""
+    return whole_minutes(max(came, starts_at), min(left, ends_at))
+
+
+# -- actions ------------------------------------------------------------------------------------------------------------
+
+_latest = aliased(PointRule)
+_RULE_IN_FORCE = (
+    select(func.max(_latest.since))
+    .where(
+        _latest.community_id == Activity.community_id,
+        _latest.kind == "activity",
+        _latest.since <= bindparam("now"),
+    )
+    .correlate(Activity)
+    .scalar_subquery()
+)
+
+_FIND_OPEN = Prepared(
+    select(
+        Activity.id,
+        Activity.unit_id,
+        Activity.title,
+        Activity.place,
+        Activity.starts_at,
+        Activity.ends_at,
+        Activity.check_in_opens_at,
+        Activity.quota,
+        Activity.points,
+        Activity.state,
+        Activity.made_by,
+        Activity.cancel_reason,
+        *RULE_COLUMNS,
+    )
+    .outerjoin(
+        PointRule,
+        and_(
+            PointRule.community_id == Activity.community_id,
+            PointRule.kind == "activity",
+            PointRule.since == _RULE_IN_FORCE,
+        ),
+    )
+    .where(Activity.community_id == bindparam("community"), Activity.number == bindparam("number_"))
+)
+
+_INSERT = Prepared(
+    lambda insert: insert(CheckIn).on_conflict_do_nothing().returning(CheckIn.id),
+    columns=("community_id", "activity_id", "member_id", "at", "made_by"),
+)
+
+_LIVE = Prepared(
+    select(CheckIn.id, CheckIn.at).where(
+        CheckIn.community_id == bindparam("community"),
+        CheckIn.activity_id == bindparam("activity"),
+        CheckIn.member_id == bindparam("member"),
+        CheckIn.undone_at.is_(None),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """An activity with the point rule in force."""
+
+    activity: ActivityHere
+    rule: Rule
+
+
+def find_coming(session: Session, *, community_id: int, number: int, now: datetime) -> Coming | None:
+    """The activity of this number with the rule in force now; None where there is none."""
+    row = _FIND_OPEN.first(session, community=community_id, number_=number, now=now)
+    if row is None:
+        return None
+    activity = ActivityHere(row[0], community_id, number, *row[1:9], ActivityState(row[9]), *row[10:12])
+    return Coming(activity, NO_RULE if row[12] is None else Rule(*row[12:20]))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedIn:
+    """A check-in in the books: the points it earned, and the balance since."""
+
+    id: int
+    points: int
+    balance: int
+
+
+def check_in(session: Session, *, coming: Coming, member_id: int, made_by: int, now: datetime) -> CheckedIn:
+    """Somebody is there: one row, and the points for coming.
+
+    Raises ActivityCancelled, CheckInNotOpen, ActivityOver, AlreadyCheckedIn.
+    """
+    activity = coming.activity
+    if activity.state is ActivityState.CANCELLED:
+        raise ActivityCancelled(number=activity.number, title=activity.title, reason=activity.cancel_reason)
+    if now < activity.check_in_opens_at:
+        raise CheckInNotOpen(
+            number=activity.number, title=activity.title, opens_at=activity.check_in_opens_at
+        )
+    if now >= activity.ends_at:
+        raise ActivityOver(number=activity.number, title=activity.title, ends_at=activity.ends_at)
+    row = _INSERT.first(
+        session,
+        community_id=activity.community_id,
+        activity_id=activity.id,
+        member_id=member_id,
+        at=now,
+        made_by=made_by,
+    )
+    if row is None:
+        live = _LIVE.first(
+            session, community=activity.community_id, activity=activity.id, member=member_id
+        )
+        raise AlreadyCheckedIn(number=activity.number, title=activity.title, at=live[1] if live else now)
+    check_in_id: int = row[0]
+    base = coming.rule.base if activity.points is None else activity.points
+    points, balance = _earn(
+        session,
+        activity,
+        coming.rule,
+        member_id=member_id,
+        key=f"check-in:{check_in_id}",
+        points=multiplied(base, activity.starts_at, coming.rule),
+        reason="check_in",
+        made_by=made_by,
+        now=now,
+    )
+    return CheckedIn(check_in_id, points, balance)
+
+
+def _earn(
+    session: Session,
+    activity: ActivityHere,
+    rule: Rule,
+    *,
+    member_id: int,
+    key: str,
+    points: int,
+    reason: str,
+    made_by: int | None,
+    now: datetime,
+) -> tuple[int, int]:
+    if rule.day_max or rule.month_max:
+        points = within_caps(
+            session,
+            community_id=activity.community_id,
+            member_id=member_id,
+            points=points,
+            rule=rule,
+            now=now,
+        )
+    if points <= 0:
+        balance = ledger.balance_of(
+            session, community_id=activity.community_id, member_id=member_id, currency=Currency.POINTS
+        )
+        return 0, balance
+    posted = ledger.transfer(
+        session,
+        community_id=activity.community_id,
+        key=key,
+        currency=Currency.POINTS,
+        debit=SystemAccount.ISSUED,
+        credit=member_id,
+        amount=points,
+        reason=reason,
+        ref=activity.ref,
+        made_by=made_by,
+        at=now,
+    )
+    assert posted is not None
+    return points, posted.balance
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOut:
+    """A check-out in the books."""
+
+    id: int
+    minutes: int
+    points: int
+    balance: int
+
+
+def check_out(
+    session: Session, *, coming: Coming, member_id: int, made_by: int | None, now: datetime
+) -> CheckedOut:
+    """Somebody leaves: the recorded minutes, and the points per hour. Raises NotCheckedIn, AlreadyCheckedOut."""
+    activity = coming.activity
+    live = _LIVE.first(session, community=activity.community_id, activity=activity.id, member=member_id)
+    if live is None:
+        raise NotCheckedIn(number=activity.number, title=activity.title)
+    check_in_id, came = live
+    minutes = served_minutes(came, now, activity.starts_at, activity.ends_at)
+    row = _INSERT_OUT.first(
+        session,
+        community_id=activity.community_id,
+        check_in_id=check_in_id,
+        at=min(now, activity.ends_at),
+        minutes=minutes,
+        made_by=made_by,
+    )
+    if row is None:
+        before = session.scalar(
+            select(CheckOut.minutes).where(
+                CheckOut.community_id == activity.community_id,
+                CheckOut.check_in_id == check_in_id,
+                CheckOut.undone_at.is_(None),
+            )
+        )
+        raise AlreadyCheckedOut(number=activity.number, title=activity.title, minutes=before)
+    check_out_id: int = row[0]
+    if minutes:
+        ledger.transfer(
+            session,
+            community_id=activity.community_id,
+            key=f"check-out:{check_out_id}",
+            currency=Currency.RECORDED_MINUTES,
+            debit=SystemAccount.ISSUED,
+            credit=member_id,
+            amount=minutes,
+            reason="service",
+            ref=activity.ref,
+            made_by=made_by,
+            at=now,
+        )
+    points, balance = _earn(
+        session,
+        activity,
+        coming.rule,
+        member_id=member_id,
+        key=f"hours:{check_out_id}",
+        points=multiplied(for_minutes(minutes, coming.rule), activity.starts_at, coming.rule),
+        reason="hours",
+        made_by=made_by,
+        now=now,
+    )
+    return CheckedOut(check_out_id, minutes, points, balance)
+
+
+_INSERT_OUT = Prepared(
+    lambda insert: insert(CheckOut).on_conflict_do_nothing().returning(CheckOut.id),
+    columns=("community_id", "check_in_id", "at", "minutes", "made_by"),
+)
+
+
+def undo_check_in(session: Session, *, community_id: int, check_in_id: int, by: int, now: datetime) -> str:
+    """Takes a check-in back with all that it earned; returns the activity's title. Raises NoSuchCheckIn."""
+    row = session.execute(
+        update(CheckIn)
+        .where(CheckIn.community_id == community_id, CheckIn.id == check_in_id, CheckIn.undone_at.is_(None))
+        .values(undone_at=now)
+        .returning(CheckIn.activity_id)
+    ).one_or_none()
+    if row is None:
+        raise NoSuchCheckIn(id=check_in_id)
+    outs = session.scalars(
+        update(CheckOut)
+        .where(
+            CheckOut.community_id == community_id,
+            CheckOut.check_in_id == check_in_id,
+            CheckOut.undone_at.is_(None),
+        )
+        .values(undone_at=now)
+        .returning(CheckOut.id)
+    ).all()
+    keys = [f"check-in:{check_in_id}"]
+    for out in outs:
+        keys += [f"check-out:{out}", f"hours:{out}"]
+    ledger.correct_all(session, community_id=community_id, keys=keys, made_by=by, at=now)
+    return session.execute(
+        select(Activity.title).where(Activity.community_id == community_id, Activity.id == row.activity_id)
+    ).scalar_one()
+
+
+def undo_check_out(session: Session, *, community_id: int, check_out_id: int, by: int, now: datetime) -> str:
+    """Takes a check-out back: the person is there again. Returns the activity's title. Raises NoSuchCheckIn."""
+    row = session.execute(
+        update(CheckOut)
+        .where(CheckOut.community_id == community_id, CheckOut.id == check_out_id, CheckOut.undone_at.is_(None))
+        .values(undone_at=now)
+        .returning(CheckOut.check_in_id)
+    ).one_or_none()
+    if row is None:
+        raise NoSuchCheckIn(id=check_out_id)
+    ledger.correct_all(
+        session,
+        community_id=community_id,
+        keys=[f"check-out:{check_out_id}", f"hours:{check_out_id}"],
+        made_by=by,
+        at=now,
+    )
+    return session.execute(
+        select(Activity.title)
+        .join(CheckIn, CheckIn.activity_id == Activity.id)
+        .where(CheckIn.community_id == community_id, CheckIn.id == row.check_in_id)
+    ).scalar_one()
+
+
+# -- queries ------------------------------------------------------------------------------------------------------------
+
+
+def where_checked_in(session: Session, *, community_id: int, member_id: int) -> list[int]:
+    """The numbers of the activities at which somebody is now: came, and has not left; newest first."""
+    return list(
+        session.scalars(
+            select(Activity.number)
+            .join(CheckIn, CheckIn.activity_id == Activity.id)
+            .outerjoin(CheckOut, and_(CheckOut.check_in_id == CheckIn.id, CheckOut.undone_at.is_(None)))
+            .where(
+                CheckIn.community_id == community_id,
+                CheckIn.member_id == member_id,
+                CheckIn.undone_at.is_(None),
+                CheckOut.id.is_(None),
+            )
+            .order_by(CheckIn.id.desc())
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A check-in whose activity is over and that was never checked out."""
+
+    activity_number: int
+    member_id: int
+
+
+def forgotten_check_outs(session: Session, *, community_id: int, now: datetime, limit: int) -> list[Forgotten]:
+    """Who forgot to check out of an activity that is over."""
+    return [
+        Forgotten(*row)
+        for row in session.execute(
+            select(Activity.number, CheckIn.member_id)
+            .join(CheckIn, CheckIn.activity_id == Activity.id)
+            .outerjoin(CheckOut, and_(CheckOut.check_in_id == CheckIn.id, CheckOut.undone_at.is_(None)))
+            .where(
+                Activity.community_id == community_id,
+                Activity.ends_at <= now,
+                CheckIn.undone_at.is_(None),
+                CheckOut.id.is_(None),
+            )
+            .order_by(CheckIn.id)
+            .limit(limit)
+        )
+    ]
+
+
+def how_many_came(session: Session, *, community_id: int, activity_id: int) -> int:
+    """Live check-ins of an activity."""
+    return int(
+        session.execute(
+            select(func.count()).where(
+                CheckIn.community_id == community_id,
+                CheckIn.activity_id == activity_id,
+                CheckIn.undone_at.is_(None),
+            )
+        ).scalar_one()
+    )
+
+
+_counted = aliased(Transfer)
+
+INVARIANTS = (
+    Invariant(
+        "check_ins.window",
+        select(CheckIn.id)
+        .join(Activity, CheckIn.activity_id == Activity.id)
+        .where((CheckIn.at < Activity.check_in_opens_at) | (CheckIn.at >= Activity.ends_at)),
+    ),
+    Invariant(
+        "check_ins.community",
+        select(CheckIn.id)
+        .join(Activity, CheckIn.activity_id == Activity.id)
+        .where(CheckIn.community_id != Activity.community_id),
+    ),
+    Invariant(
+        "check_ins.undone",
+        # What was taken back has given its points back.
+        select(CheckIn.id)
+        .join(
+            Transfer,
+            and_(
+                Transfer.community_id == CheckIn.community_id,
+                Transfer.key == literal("check-in:") + cast(CheckIn.id, String),
+            ),
+        )
+        .outerjoin(_counted, _counted.corrects == Transfer.id)
+        .where(CheckIn.undone_at.is_not(None), _counted.id.is_(None)),
+    ),
+    Invariant(
+        "check_ins.orphan_points",
+        select(Transfer.id).where(
+            Transfer.reason == "check_in",
+            ~select(CheckIn.id)
+            .where(
+                CheckIn.community_id == Transfer.community_id,
+                literal("check-in:") + cast(CheckIn.id, String) == Transfer.key,
+            )
+            .correlate(Transfer)
+            .exists(),
+        ),
+    ),
+    Invariant(
+        "check_outs.minutes",
+        select(CheckOut.id)
+        .outerjoin(
+            Transfer,
+            and_(
+                Transfer.community_id == CheckOut.community_id,
+                Transfer.key == literal("check-out:") + cast(CheckOut.id, String),
+            ),
+        )
+        .where(CheckOut.minutes != func.coalesce(Transfer.amount, 0)),
+    ),
+)
+

