@@ -21,10 +21,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
-import structlog
 from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.orm import Session
 
+from bot import logs
 from models import database
 from models.database import is_transient
 
@@ -34,7 +34,7 @@ Unit = Callable[[Session], T]
 BATCH = 256
 """Units that share one commit at the most, so that nobody waits behind an endless transaction."""
 
-log = structlog.get_logger()
+log = logs.logger(__name__)
 
 
 class BooksBusy(Exception):

@@ -12,8 +12,9 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 
-import structlog
 from aiohttp import web
+
+from bot import logs
 
 Check = Callable[[], Awaitable[str]]
 """Returns nothing (`""`) when all is well, else a Chinese reason without any secret. Must let itself be
@@ -23,7 +24,7 @@ cancelled.
 TIMEOUT_SECONDS = 1.0
 LATE = "超时"
 
-log = structlog.get_logger(__name__)
+log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

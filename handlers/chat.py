@@ -9,16 +9,14 @@ action of `models/`, and chooses a sentence.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
 from handlers.language.slots import Slot
-from models.directory import Community, GroupHere
-from models.members import Person, Role
-
-if TYPE_CHECKING:
-    from handlers.language.match import Surroundings
+from models.base import Refusal
+from models.directory import CommunityHere, GroupHere
+from models.members import Person, Role, masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +61,6 @@ class Reply:
     text: str = ""
     ref: str = ""
     """The object that this answer is about, so that quoting the answer means the object."""
-    private: bool = False
-    """Say it to the person alone: in a group the text goes out as a direct message instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,7 @@ class Texts:
 
     every: ClassVar[dict[str, str]] = {}
 
-    def __init__(self, feature: str, **sentences: str) -> None:
+    def __init__(self, feature: str, /, **sentences: str) -> None:
         self.feature = feature
         self.sentences = sentences
         for name, sentence in sentences.items():
@@ -103,8 +99,8 @@ class Texts:
                 raise ValueError(f"the text {full} is declared twice")
             Texts.every[full] = sentence
 
-    def __call__(self, name: str, **fields: object) -> str:
-        return self.sentences[name].format(**fields)
+    def __call__(self, sentence: str, /, **fields: object) -> str:
+        return self.sentences[sentence].format(**fields)
 
 
 @dataclass(slots=True)
@@ -116,7 +112,7 @@ class Turn:
     """
 
     session: Session
-    community: Community
+    community: CommunityHere
     person: Person | None
     group: GroupHere | None
     incoming: Incoming
@@ -127,7 +123,10 @@ class Turn:
     confirmed: bool = False
     marks: list["Mark"] = field(default_factory=list)
     told: list["Told"] = field(default_factory=list)
-    world: "Surroundings | None" = None
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    """The settings of each feature, by its name."""
+    commands: tuple["Command", ...] = ()
+    """Everything that can be said, for the help and for undoing."""
 
     @property
     def who(self) -> Person:
@@ -135,7 +134,12 @@ class Turn:
         assert self.person is not None
         return self.person
 
-    def wrote(self, action: str, ref: int | str, **detail: object) -> None:
+    @property
+    def shown(self) -> str:
+        """The speaker's name as this conversation may read it."""
+        return masked(self.who.name) if self.who.hides_name and self.group else self.who.name
+
+    def wrote(self, action: str, ref: int | str, /, **detail: object) -> None:
         """Marks one write for the audit: `action` is the table's act (`check_in`), `ref` the row it made."""
         self.marks.append(Mark(action, str(ref), detail))
 
@@ -195,17 +199,21 @@ class Command:
     bare: bool = True
     usage: str = ""
     gist: str = ""
-    where: str = "any"
-    """`any`, `group` or `direct`."""
+    private: bool = False
+    """The answer is for the person alone: in a group it goes out as a direct message instead."""
     undo: Mapping[str, Undo] = field(default_factory=dict)
     """How the acts that this command marks are taken back, by action."""
 
 
 class Router:
-    """The commands of one feature, in the order in which they are tried and shown."""
+    """The commands of one feature, in the order in which they are shown, and the sentences for its refusals.
 
-    def __init__(self, feature: str) -> None:
+    A refusal's sentence may use the refusal's fields; moments among them read `11月28日 周六 19:30`.
+    """
+
+    def __init__(self, feature: str, refusals: Mapping[type[Refusal], str] | None = None) -> None:
         self.feature = feature
+        self.refusals = dict(refusals or {})
         self.commands: list[Command] = []
 
     def command(self, intent: str, *verbs: str, **declared: Any) -> Callable[[Handler], Handler]:

@@ -36,7 +36,7 @@ from models.base import Base, Invariant, Refusal
 from models.counters import next_number
 from models.database import Prepared
 from models.directory import touch
-from models.units import UnitHere
+from models.units import Unit, UnitHere
 
 
 class Settings(BaseModel):
@@ -584,23 +584,41 @@ def who_comes(session: Session, activity: ActivityHere) -> list[tuple[int, int, 
     ]
 
 
-def activities_between(
-    session: Session, *, community_id: int, after: datetime, until: datetime
-) -> list[ActivityHere]:
-    """What is published and starts in `(after, until]`."""
-    return [
-        _here(tuple(row))
-        for row in session.execute(
-            select(*COLUMNS)
-            .where(
-                Activity.community_id == community_id,
-                Activity.state == ActivityState.PUBLISHED,
-                Activity.starts_at > after,
-                Activity.starts_at <= until,
-            )
-            .order_by(Activity.starts_at, Activity.number)
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An activity to remind of, and the path of the unit whose people it is for."""
+
+    activity: ActivityHere
+    unit_path: str
+
+
+def announced_between(
+    session: Session, *, community_id: int, after: datetime, until: datetime, ahead: timedelta
+) -> list[Announced]:
+    """What starts in `(after, until]` and was published at least `ahead` before."""
+    rows = session.execute(
+        select(*COLUMNS, Activity.made_at, Unit.path)
+        .join(Unit, Activity.unit_id == Unit.id)
+        .where(
+            Activity.community_id == community_id,
+            Activity.state == ActivityState.PUBLISHED,
+            Activity.starts_at > after,
+            Activity.starts_at <= until,
         )
+        .order_by(Activity.starts_at, Activity.number)
+    ).all()
+    return [
+        Announced(_here(tuple(row[: len(COLUMNS)])), row.path) for row in rows if row.made_at <= row.starts_at - ahead
     ]
+
+
+def next_end(session: Session, *, community_id: int, after: datetime, until: datetime) -> datetime | None:
+    """The first planned end in `(after, until]`."""
+    return session.scalar(
+        select(func.min(Activity.ends_at)).where(
+            Activity.community_id == community_id, Activity.ends_at > after, Activity.ends_at <= until
+        )
+    )
 
 
 def open_objects(session: Session, *, community_id: int, now: datetime) -> list[ActivityHere]:

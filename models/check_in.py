@@ -10,7 +10,7 @@ points per hour; who forgets is checked out at the planned end.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, Index, Integer, String, and_, bindparam, cast, func, literal, select, text, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
@@ -22,6 +22,10 @@ from models.clock import whole_minutes
 from models.database import Prepared
 from models.ledger import Currency, SystemAccount, Transfer
 from models.points import NO_RULE, RULE_COLUMNS, PointRule, Rule, for_minutes, multiplied, within_caps
+
+
+TELL_WITHIN = timedelta(hours=12)
+"""How long it still helps somebody to hear that they were checked out."""
 
 
 class CheckIn(Base):

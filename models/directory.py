@@ -174,6 +174,28 @@ def memberships(session: Session, *, namespace: str, external_id: str) -> list[M
     return [Membership(*row) for row in FIND_MEMBERSHIPS.all(session, namespace=namespace, external_id=external_id)]
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A group of the community, with the path of its unit."""
+
+    id: int
+    name: str
+    unit_path: str
+
+
+def groups_of(session: Session, *, community_id: int) -> list[Listed]:
+    """All groups of a community."""
+    return [
+        Listed(*row)
+        for row in session.execute(
+            select(Group.id, Group.name, Unit.path)
+            .join(Unit, Group.unit_id == Unit.id)
+            .where(Group.community_id == community_id)
+            .order_by(Group.id)
+        )
+    ]
+
+
 def choose_community(
     session: Session, *, namespace: str, external_id: str, community_id: int, now: datetime
 ) -> None:

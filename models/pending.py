@@ -68,7 +68,7 @@ def open_question(
 ) -> Question | None:
     """The question that this person may answer here and now."""
     row = _FIND.first(session, community=community_id, member=member_id, conversation_=conversation, now=now)
-    return Question(*row) if row else None
+    return Question(row[0], _unpacked(row[1]), row[2], row[3]) if row else None
 
 
 def ask(
@@ -89,7 +89,7 @@ def ask(
             "member_id": member_id,
             "conversation": conversation,
             "intent": question.intent,
-            "slots": question.slots,
+            "slots": _packed(question.slots),
             "slot": question.slot,
             "options": question.options,
             "expires_at": expires_at,
@@ -108,6 +108,18 @@ def close_question(session: Session, *, community_id: int, member_id: int, conve
     )
 
 
-def forget_expired(session: Session, *, now: datetime) -> int:
-    """Drops questions whose time is over; returns how many."""
-    return len(session.execute(delete(Pending).where(Pending.expires_at <= now).returning(Pending.id)).all())
+def forget_expired(session: Session, *, community_id: int, now: datetime) -> None:
+    """Drops questions whose time is over."""
+    session.execute(delete(Pending).where(Pending.community_id == community_id, Pending.expires_at <= now))
+
+
+def _packed(slots: dict[str, Any]) -> dict[str, Any]:
+    # JSON has no moments.
+    return {k: {"moment": v.isoformat()} if isinstance(v, datetime) else v for k, v in slots.items()}
+
+
+def _unpacked(slots: dict[str, Any]) -> dict[str, Any]:
+    return {
+        k: datetime.fromisoformat(v["moment"]) if isinstance(v, dict) and "moment" in v else v
+        for k, v in slots.items()
+    }

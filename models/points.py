@@ -38,7 +38,7 @@ from models.clock import day_of, local, month_of, months_back, start_of
 from models.counters import next_number
 from models.holidays import is_festival
 from models.ledger import Balance, Currency, MonthlyTotal, NoSuchTransfer, SystemAccount, Transfer
-from models.members import Member, Neighbour, Person, Role
+from models.members import Member, Neighbour, Person, Role, member_by_id
 from models.units import Unit
 
 
@@ -320,16 +320,18 @@ def award_points(
     return Given(award_id, posted.balance)
 
 
-def undo_award(session: Session, *, community_id: int, award_id: int, by: int, now: datetime) -> int:
-    """Takes an award back by its opposite; returns the points that it had given."""
-    points = session.execute(
+def undo_award(
+    session: Session, *, community_id: int, award_id: int, by: int, now: datetime
+) -> tuple[Neighbour, int]:
+    """Takes an award back by its opposite; returns whose it was, and the points that it had given."""
+    row = session.execute(
         update(Award)
         .where(Award.community_id == community_id, Award.id == award_id, Award.undone_at.is_(None))
         .values(undone_at=now)
-        .returning(Award.points)
-    ).scalar_one()
+        .returning(Award.member_id, Award.points)
+    ).one()
     ledger.correct_all(session, community_id=community_id, keys=[f"award:{award_id}"], made_by=by, at=now)
-    return int(points)
+    return member_by_id(session, community_id=community_id, member_id=row.member_id), row.points
 
 
 @dataclass(frozen=True, slots=True)

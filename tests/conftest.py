@@ -1,5 +1,6 @@
 """The few fixtures that everything shares: databases of both kinds, made from a migrated template."""
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -12,8 +13,11 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from bot.books import Books
+from bot.demo import build_demo
 from models import migrations
 from models.database import postgresql_engine, sqlite_engine
+from tests.fakes.street import Street, open_street
+from tests.moments import TUESDAY_EVENING
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +110,56 @@ async def books(database_url: str) -> AsyncIterator[Books]:
     opened = await Books.open(database_url, threads=4)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_demo(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the demo community, to copy."""
+    path = tmp_path_factory.mktemp("demo") / "demo.sqlite3"
+    shutil.copy(sqlite_template, path)
+    asyncio.run(_build(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_demo(postgresql_server: str, postgresql_template: str) -> Iterator[str]:
+    """The name of a database with the demo community, to copy."""
+    name = f"linli_demo_{secrets.token_hex(4)}"
+    _admin(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
+    asyncio.run(_build(_named(postgresql_server, name)))
+    yield name
+    _admin(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _build(url: str) -> None:
+    books = await Books.open(url, threads=1)
+    await books.write(lambda session: build_demo(session, TUESDAY_EVENING))
+    await books.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def demo_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The demo community as it stands on Tuesday evening, in a database of either kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "demo.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_demo"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgresql_server")
+    name = f"linli_{secrets.token_hex(6)}"
+    _admin(server, f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgresql_demo')}")
+    yield _named(server, name)
+    _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def street(demo_url: str) -> AsyncIterator[Street]:
+    """The demo community to talk in, every message delivered twice; its books are proved at the end."""
+    opened = await open_street(demo_url)
+    yield opened
+    wrong = await opened.violations()
+    await opened.house.close()
+    assert wrong == []
 
 
 def _psycopg(url: str) -> str:

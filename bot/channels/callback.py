@@ -131,7 +131,10 @@ class CallbackUrl:
 
 
 async def read_body(request: web.Request, seconds: float) -> bytes:
-    """The whole body, at most `envelope.MAX_BODY_BYTES` of it within `seconds`. Raises an EnvelopeError."""
+    """The whole body, which has `seconds` to arrive. Raises an EnvelopeError.
+
+    It reads no further than `envelope.MAX_BODY_BYTES`; whatever is larger and already here, opening refuses.
+    """
     declared = request.content_length
     if declared is not None and declared > envelope.MAX_BODY_BYTES:
         raise TooLarge("body")
@@ -142,10 +145,7 @@ async def read_body(request: web.Request, seconds: float) -> bytes:
     try:
         # Nearly always the body came in the same packet as the head: no waiting, no timer.
         if content.is_eof():
-            body = content.read_nowait()
-            if len(body) > envelope.MAX_BODY_BYTES:
-                raise TooLarge("body")
-            return body
+            return content.read_nowait()
         received = bytearray()
         async with asyncio.timeout(seconds):
             while chunk := await content.readany():

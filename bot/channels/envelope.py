@@ -229,7 +229,8 @@ def _open_ciphertext(encrypted: bytes, signature: str, timestamp: bytes, nonce: 
     if not 1 <= pad <= _PAD_BLOCK or not plain.endswith(_PADS[pad]):
         raise Malformed("padding")
     end = _HEAD_BYTES + int.from_bytes(plain[_RANDOM_BYTES:_HEAD_BYTES], "big")
-    if len(plain) - pad < _HEAD_BYTES or end > len(plain) - pad:
+    # This refuses buffers shorter than the head as well, since `end` is never less than the head.
+    if end > len(plain) - pad:
         raise Malformed("length")
     if plain[end:-pad] != keys.receive_id:
         raise Forged("receive id")

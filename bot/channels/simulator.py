@@ -397,7 +397,7 @@ class Simulator:
             if not answered:
                 entry.failed = True
                 self.transcript.changed(entry)
-        return Said(entry, reply, self._answer(conversation, sender, reply))
+        return Said(entry, reply, self._answer(conversation, reply))
 
     def hears(self, address: str) -> Hears:
         """What the bot hears of this group now."""
@@ -445,11 +445,10 @@ class Simulator:
             beside="" if beside == conversation else beside,
         )
 
-    def _answer(self, conversation: str, sender: str, reply: Reply) -> Entry | None:
+    def _answer(self, conversation: str, reply: Reply) -> Entry | None:
         if not reply.text:
             return None
-        there = address_of(sender) if reply.private else conversation
-        return self._bot_says(Kind.REPLY, there, reply.text, ref=reply.ref, beside=conversation)
+        return self._bot_says(Kind.REPLY, conversation, reply.text, ref=reply.ref)
 
     def _line_for(
         self,
@@ -608,7 +607,6 @@ class Simulator:
                 "heard": said.reply is not None,
                 "reply": reply.text,
                 "ref": reply.ref,
-                "private": reply.private,
                 "message_id": said.entry.message_id,
                 "said": said.entry.id,
                 "answer": said.answer.id if said.answer else None,

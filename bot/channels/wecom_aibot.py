@@ -85,8 +85,7 @@ class WecomAibot:
             if incoming is None:
                 return b""
             reply = await hear(incoming)
-            # A blank answer would leave the client waiting; and what is private never goes into a group.
-            if not reply.text.strip() or (reply.private and not incoming.direct):
+            if not reply.text.strip():
                 return b""
             stream_id = aibot_frames.stream_id(incoming.message_id)
             frame = aibot_frames.finished_stream(reply.text, stream_id=stream_id)

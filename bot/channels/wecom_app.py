@@ -3,9 +3,9 @@
 Source: developer.work.weixin.qq.com, pages 90238 (callbacks), 90239 (messages), 90240 (events), 90241
 (replies).
 
-The inner XML is read by expat through ElementTree and not by wechatpy's `parse_message`: 11 against 24 µs a
-message, and wechatpy answers odd input with half a dozen kinds of exception, or with the repr of a dict as the
-text. Its reply writer takes 11 µs against 2 and lets `]]>` end the text. The tests use both as oracles.
+The inner XML is read by expat through ElementTree and not by wechatpy's `parse_message`: 11 against 24 µs
+a message, and wechatpy answers odd input with half a dozen kinds of exception, or with the repr of a dict as
+the text. Its reply writer takes 11 µs against 2 and lets `]]>` end the text. The tests use both as oracles.
 """
 
 import hashlib

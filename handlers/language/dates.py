@@ -1,8 +1,9 @@
-"""Dates and times as neighbours type them, read against a clock: `下周六晚上7点半`, `11.28 9:00-11:00`, `每周一三五`.
+"""Dates and times as neighbours type them, read against a clock: `下周六晚上7点半`, `11.28 9:00-11:00`,
+`每周一三五`.
 
-A phrase is a day, a time of the day, or both, perhaps a range, a deadline (`周五前`) or a recurrence. What could be
-several moments is the next to come; where a person should better be asked, the moment says so (`ambiguous`).
-Weeks begin on Monday. All days are Shanghai days.
+A phrase is a day, a time of the day, or both, perhaps a range, a deadline (`周五前`) or a recurrence. What
+could be several moments is the next to come; where a person should better be asked, the moment says so
+(`ambiguous`). Weeks begin on Monday. All days are Shanghai days.
 """
 
 import re
@@ -23,9 +24,10 @@ SEARCHED = 300
 class Moment:
     """What a phrase means.
 
-    `start` is aware, in Asia/Shanghai; for a recurrence it is the first occurrence. `end` is exclusive and stands
-    for ranges, parts of the day, weeks and months. For a deadline `start` is the named moment and, where a whole day
-    is named, `end` the end of that day. `grain` is minute, day, part, week, month, deadline or now.
+    `start` is aware, in Asia/Shanghai; for a recurrence it is the first occurrence. `end` is exclusive and
+    stands for ranges, parts of the day, weeks and months. For a deadline `start` is the named moment and,
+    where a whole day is named, `end` the end of that day. `grain` is minute, day, part, week, month, deadline
+    or now.
     """
 
     start: datetime
@@ -77,7 +79,7 @@ def _could_begin(text: str, at: int) -> bool:
 
 
 def _phrase(text: str, at: int, now: datetime) -> tuple[Moment, int] | None:
-    """The longest phrase from this place on. Clock arithmetic is done without a zone: Shanghai has kept one since 1991."""
+    """The phrase from this place on. Times are reckoned without a zone: Shanghai has kept one since 1991."""
     for reader in (_now, _soon, _recurring, _once):
         if found := reader(text, at, now):
             moment, end = found
@@ -224,7 +226,9 @@ def _several_days(text: str, at: int, today: date) -> tuple[Days | None, int]:
     if text[other_end : other_end + 1] == ")":
         other_end += 1
     if days.weekday and not other.weekday and other.grain == "day":
-        return replace(other, ambiguous=other.ambiguous or other.first.weekday() != days.first.weekday()), other_end
+        return replace(
+            other, ambiguous=other.ambiguous or other.first.weekday() != days.first.weekday()
+        ), other_end
     if other.weekday and not days.weekday:
         same = other.first.weekday() == days.first.weekday()
         return replace(days, ambiguous=days.ambiguous or not same), other_end
@@ -282,7 +286,7 @@ def _placed(days: Days | None, timed: TimeSpan | None, now: datetime) -> Moment:
 def _with_range_end(
     text: str, at: int, moment: Moment, timed: TimeSpan | None, now: datetime
 ) -> tuple[Moment, int]:
-    """`周六到周日`, `11月28日-12月3日`, `周六上午9点到周日下午5点`: the later day is counted from the first one."""
+    """`周六到周日`, `11月28日-12月3日`, `周六上午9点到周日下午5点`: the end is counted from the start."""
     to = _TO.match(text, at)
     if to is None or moment.grain in ("now", "part"):
         return moment, at

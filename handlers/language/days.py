@@ -1,6 +1,8 @@
-"""Days as people say them: `明天`, `下周六`, `11月28日`, `3号`, `月底`, `中秋前一天`, `农历八月十五`, `三天后`.
+"""Days as people say them: `明天`, `下周六`, `11月28日`, `3号`, `月底`, `中秋前一天`, `农历八月十五`,
+`三天后`.
 
-Every reader takes the text, a place in it and today's Shanghai date. What could be several days is the next to come.
+Every reader takes the text, a place in it and today's Shanghai date. What could be several days is the next
+to come.
 """
 
 import re
@@ -20,7 +22,7 @@ class Days:
     after: date | None = None
     grain: str = "day"
     later: date | None = None
-    """The next such day, for when the time of day has passed already. None: this day and no other was named."""
+    """The next such day, for when the time of day has passed. None: no other day was meant."""
     ambiguous: bool = False
     weekday: bool = False
     """Named by its weekday alone, so that a date may follow and decide: `周六(21号)`."""
@@ -33,9 +35,10 @@ WEEKDAYS = {"一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "六": 5, "日": 6
 WEEKDAYS |= {str(day): day - 1 for day in range(1, 8)}
 WEEK = r"(?:周|星期|礼拜)"
 RELATIVE = {
-    "大前天": -3, "前天": -2, "前日": -2, "昨天": -1, "昨日": -1, "昨儿": -1, "昨": -1, "今天": 0, "今日": 0, "今儿个": 0,
-    "今儿": 0, "今": 0, "明天": 1, "明日": 1, "明儿个": 1, "明儿": 1, "明": 1, "大后天": 3, "大后": 3,
-    "后天": 2, "后日": 2, "后儿": 2, "后": 2,
+    "大前天": -3, "前天": -2, "前日": -2, "昨天": -1, "昨日": -1, "昨儿": -1, "昨": -1,
+    "今天": 0, "今日": 0, "今儿个": 0, "今儿": 0, "今": 0,
+    "明天": 1, "明日": 1, "明儿个": 1, "明儿": 1, "明": 1,
+    "后天": 2, "后日": 2, "后儿": 2, "后": 2, "大后天": 3, "大后": 3,
 }  # fmt: skip
 _RELATIVE = re.compile(
     r"大前天|前天|前日|昨天|昨日|昨儿|今天|今日|今儿个?|明天|明日|明儿个?|大后天|后天|后日|后儿|(?:昨|今|明|大后|后)(?=[早晚晨夜])"
@@ -44,10 +47,13 @@ _WEEKDAY = re.compile(
     rf"(?P<which>这个?|本|下下个?|下个?|上上个?|上个?)?(?:的)?{WEEK}(?P<day>[一二三四五六日天末]|[1-7](?![0-9]))"
     r"(?![次回趟个年岁届])"
 )
-_WEEK = re.compile(r"(?P<which>这个?|本|下下个?|下个?|上个?)(?:周|星期|礼拜)(?![一二三四五六日天末1-7年边围])")
+_WEEK = re.compile(
+    r"(?P<which>这个?|本|下下个?|下个?|上个?)(?:周|星期|礼拜)(?![一二三四五六日天末1-7年边围])"
+)
 _WEEKS_AWAY = {"": 0, "这": 0, "本": 0, "下": 1, "下下": 2, "上": -1, "上上": -2}
 
-_DAY = r"3[01]|[12][0-9]|0?[1-9]|三十一?|[二廿]十?[一二三四五六七八九]|二十|十[一二三四五六七八九]?|[一二三四五六七八九]"
+_ONE = "[一二三四五六七八九]"
+_DAY = rf"3[01]|[12][0-9]|0?[1-9]|三十一?|[二廿]十?{_ONE}|二十|十{_ONE}?|{_ONE}"
 _MONTH = r"1[0-2]|0?[1-9]|十[一二]?|[一二三四五六七八九]"
 _THING = "楼栋幢座院门单线岗活库桌坑房室厅馆车仓井店机人文报签退认那的话题帖员"
 """`5号楼`, `3号岗`, `12号活动`: a number of something, not the day of a month."""
@@ -59,7 +65,9 @@ _NUMERIC = re.compile(
     r"(?<![0-9.])(?:(?P<year>20[0-9][0-9])[-./年])?(?P<month>1[0-2]|0?[1-9])(?(year)[-./月]|[./])"
     r"(?P<day>3[01]|[12][0-9]|0?[1-9])[日号]?(?![0-9./%:个人元块米斤折万点分倍度]|小时|公里|平方?)"
 )
-_MONTH_DAY = re.compile(rf"(?P<which>这个?|本|当|下下个?|下个?|上个?)月(?:的)?(?P<day>{_DAY})[日号](?![{_THING}])")
+_MONTH_DAY = re.compile(
+    rf"(?P<which>这个?|本|当|下下个?|下个?|上个?)月(?:的)?(?P<day>{_DAY})[日号](?![{_THING}])"
+)
 _DAY_ONLY = re.compile(rf"(?<![0-9第一二三四五六七八九十])(?P<day>{_DAY})[日号](?![{_THING}])")
 _MONTH_PART = re.compile(
     rf"(?:(?P<which>这个?|本|当|下下个?|下个?|上个?)?月|(?P<month>{_MONTH})月份?)的?(?P<part>底|末|初|中旬|上旬|下旬|中(?![午秋]))"
@@ -80,7 +88,7 @@ _FESTIVAL = re.compile(
     r"|(?P<morrow>第二天|后一[天日]|次日)|后(?P<days_after>[两二三四五六七2-7])[天日])?"
 )
 _LUNAR_MONTH = r"正|十一|十二|十|[一二三四五六七八九]|冬|腊|1[0-2]|0?[1-9]"
-_LUNAR_DAY = r"初[一二三四五六七八九十]|二十[一二三四五六七八九]?|廿[一二三四五六七八九]|十[一二三四五六七八九]?|三十|[12][0-9]|30|[1-9]"
+_LUNAR_DAY = rf"初(?:{_ONE}|十)|二十{_ONE}?|廿{_ONE}|十{_ONE}?|三十|[12][0-9]|30|[1-9]"
 _LUNAR = re.compile(
     rf"(?:(?P<said>农历|阴历|旧历|夏历)的?(?P<month>{_LUNAR_MONTH})月(?P<day>{_LUNAR_DAY})[日号]?"
     rf"|(?P<old_month>正|冬|腊)月(?P<old_day>{_LUNAR_DAY})"
@@ -199,7 +207,7 @@ def _day_only(text: str, at: int, today: date) -> Found | None:
     if match is None:
         return None
     day = _value(match["day"])
-    coming = []
+    coming: list[date] = []
     year, month = today.year, today.month
     while len(coming) < 2:
         exact = _day(year, month, day)
@@ -309,7 +317,11 @@ def _festival(text: str, at: int, today: date) -> Found | None:
 def _weak_festival(match: re.Match[str]) -> bool:
     """`五一` is a festival; `三八路`, `七一小学` and `八一中学` are places."""
     after = match.string[match.end() : match.end() + 1]
-    return len(match["name"]) == 2 and match["name"][0] in "三五六七八" and after in tuple("路街小中大号栋楼班队")
+    return (
+        len(match["name"]) == 2
+        and match["name"][0] in "三五六七八"
+        and after in tuple("路街小中大号栋楼班队")
+    )
 
 
 def _lunar(text: str, at: int, today: date) -> Found | None:
@@ -361,7 +373,7 @@ def _months_later(day: date, months: int) -> date:
 
 
 READERS = (
-    _relative, _nth_weekday, _weekday, _week, _month_day, _month_part, _year_part, _festival, _lunar, _dated, _away,
-    _day_only, _whole_month,
+    _relative, _nth_weekday, _weekday, _week, _month_day, _month_part, _year_part, _festival, _lunar,
+    _dated, _away, _day_only, _whole_month,
 )  # fmt: skip
 """Longer and more special forms come first: 下月第二个周六 before 下月, 正月十五 before 月."""

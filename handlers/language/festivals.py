@@ -7,16 +7,19 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from functools import lru_cache
 
+from lunar_python import LunarYear, Solar
+
 FIXED = {
-    "元旦": (1, 1), "情人节": (2, 14), "学雷锋日": (3, 5), "雷锋日": (3, 5), "妇女节": (3, 8), "三八节": (3, 8),
-    "三八": (3, 8), "植树节": (3, 12), "愚人节": (4, 1), "劳动节": (5, 1), "五一": (5, 1), "青年节": (5, 4),
-    "五四": (5, 4), "护士节": (5, 12), "儿童节": (6, 1), "六一": (6, 1), "建党节": (7, 1), "七一": (7, 1),
-    "建军节": (8, 1), "八一": (8, 1), "教师节": (9, 10), "国庆": (10, 1), "十一国庆": (10, 1), "万圣节": (10, 31),
+    "元旦": (1, 1), "情人节": (2, 14), "学雷锋日": (3, 5), "雷锋日": (3, 5), "妇女节": (3, 8),
+    "三八节": (3, 8), "三八": (3, 8), "植树节": (3, 12), "劳动节": (5, 1), "五一": (5, 1),
+    "青年节": (5, 4), "五四": (5, 4), "护士节": (5, 12), "儿童节": (6, 1), "六一": (6, 1),
+    "建党节": (7, 1), "七一": (7, 1),
+    "建军节": (8, 1), "八一": (8, 1), "教师节": (9, 10), "国庆": (10, 1), "十一国庆": (10, 1),
     "消防日": (11, 9), "消防宣传日": (11, 9), "宪法日": (12, 4), "国家宪法日": (12, 4), "志愿者日": (12, 5),
     "国家公祭日": (12, 13), "平安夜": (12, 24), "圣诞": (12, 25), "跨年": (12, 31), "跨年夜": (12, 31),
 }  # fmt: skip
 LUNAR = {
-    "春节": (1, 1), "大年初一": (1, 1), "元宵": (1, 15), "正月十五": (1, 15), "龙抬头": (2, 2), "二月二": (2, 2),
+    "春节": (1, 1), "大年初一": (1, 1), "元宵": (1, 15), "正月十五": (1, 15), "龙抬头": (2, 2),
     "端午": (5, 5), "五月初五": (5, 5), "七夕": (7, 7), "中元": (7, 15), "中秋": (8, 15), "八月十五": (8, 15),
     "重阳": (9, 9), "九月初九": (9, 9), "腊八": (12, 8), "小年": (12, 23),
 }  # fmt: skip
@@ -28,16 +31,14 @@ TERMS = (
     "冬至", "小寒", "大寒", "立春", "雨水", "惊蛰", "春分", "清明", "谷雨", "立夏", "小满", "芒种",
     "夏至", "小暑", "大暑", "立秋", "处暑", "白露", "秋分", "寒露", "霜降", "立冬", "小雪", "大雪",
 )  # fmt: skip
-"""The solar terms in the order in which lunar-python lists them, from the winter solstice of the year before."""
+"""The solar terms as lunar-python lists them, from the winter solstice of the year before."""
 
 NAMES = sorted({*FIXED, *LUNAR, *EVES, *NTH_WEEKDAY, *TERMS}, key=len, reverse=True)
 
 
 @lru_cache(maxsize=64)
 def _lunar_months(year: int) -> dict[int, tuple[date, int]]:
-    """The first day and the length of each month of a lunar year; leap months are not told apart by neighbours."""
-    from lunar_python import LunarYear, Solar
-
+    """The first day and the length of each month of a lunar year. Leap months are nobody's festival."""
     months: dict[int, tuple[date, int]] = {}
     for month in LunarYear.fromYear(year).getMonths():
         if month.getYear() == year and month.getMonth() > 0:
@@ -49,8 +50,6 @@ def _lunar_months(year: int) -> dict[int, tuple[date, int]]:
 @lru_cache(maxsize=64)
 def _terms(year: int) -> dict[str, date]:
     """The solar terms that lie in a year of the common calendar."""
-    from lunar_python import LunarYear, Solar
-
     # The list begins with 大雪 of the year before; 冬至 of this year stands one round later.
     days = [_as_date(Solar.fromJulianDay(moment)) for moment in LunarYear.fromYear(year).getJieQiJulianDays()]
     return {name: day for name, day in zip((*TERMS, "冬至"), days[1:], strict=False) if day.year == year}

@@ -1,7 +1,8 @@
-"""Times of the day as people say them: parts (`上午`) and clocks (`9点半`, `晚上7点一刻`, `19:30`, `差五分八点`).
+"""Times of the day as people say them: parts (`上午`) and clocks (`9点半`, `晚上7点一刻`, `19:30`,
+`差五分八点`).
 
-Bare hours 7 to 11 are the morning, 12 is noon, 1 to 6 the afternoon; a clock written with a leading zero is meant
-as it stands.
+Bare hours 7 to 11 are the morning, 12 is noon, 1 to 6 the afternoon; a clock written with a leading zero is
+meant as it stands.
 """
 
 import re
@@ -14,8 +15,8 @@ WINDOWS = ((0, 6), (6, 10), (6, 12), (11, 14), (12, 18), (17, 20), (18, 24))
 """From and until which hour each part of the day lasts, in the order of the constants above."""
 PARTS = {
     "凌晨": DAWN, "拂晓": DAWN,
-    "清晨": EARLY, "大清早": EARLY, "一大早": EARLY, "清早": EARLY, "一早": EARLY, "早晨": EARLY, "早上": EARLY,
-    "早间": EARLY, "早起": EARLY, "早": EARLY, "晨": EARLY,
+    "清晨": EARLY, "大清早": EARLY, "一大早": EARLY, "清早": EARLY, "一早": EARLY, "早晨": EARLY,
+    "早上": EARLY, "早间": EARLY, "早起": EARLY, "早": EARLY, "晨": EARLY,
     "上午": MORNING, "午前": MORNING,
     "中午": NOON, "正午": NOON, "午间": NOON, "晌午": NOON,
     "下午": AFTERNOON, "午后": AFTERNOON,
@@ -29,12 +30,18 @@ SHORT_PARTS = frozenset("早晨晚夜")
 _PART = re.compile("|".join(sorted(PARTS, key=len, reverse=True)))
 _HOUR = r"2[0-4]|1[0-9]|0?[0-9]|二十[一二三四]?|十[一二三四五六七八九]?|[零一二两三四五六七八九]"
 _MINUTE = r"[0-5]?[0-9]|[零〇]?[一二三四五六七八九]|[二三四五]?十[一二三四五六七八九]?"
+_NO_MINUTES = r"(?![0-9十点.人位名个栋号楼户])"
+"""`9点20人` is nine o'clock and twenty people."""
+_NO_HOUR = "[子名评赞击单餐滴心头菜]|意见|建议|要求|困难|问题|事"
+"""`3点意见` are three of them."""
 _CLOCK = re.compile(
     rf"""
     (?: 差 (?P<to> 一刻 | {_MINUTE} ) 分? (?P<to_hour> {_HOUR} ) 点 钟?
       | (?P<hour> {_HOUR} )
-        (?: [ ]? 点 (?! [子名评赞击单餐滴心头菜] | 意见 | 建议 | 要求 | 困难 | 问题 | 事 )
-            (?: 钟 | 整 | (?P<half>半)钟? | (?P<quarter>[一三1])刻钟? | 过?(?P<minute> {_MINUTE} ) (?:分钟?|(?![0-9十点.人位名个栋号楼户]) ) )?
+        (?: [ ]? 点 (?! {_NO_HOUR} )
+            (?: 钟 | 整 | (?P<half>半)钟? | (?P<quarter>[一三1])刻钟?
+              | 过?(?P<minute> {_MINUTE} ) (?: 分钟? | {_NO_MINUTES} )
+            )?
           | 时 (?! [间候光期段常刻而装] ) (?: 整 | (?P<half_>半) | (?P<minute_> {_MINUTE} ) 分? )?
           | [:.] (?P<colon> [0-5][0-9] ) (?: :[0-5][0-9] )? (?! [0-9] )
         )
@@ -85,7 +92,11 @@ def read_time(text: str, at: int, *, after_day: bool) -> tuple[TimeOfDay, int] |
         return None
     if text[at:end] in SHORT_PARTS:
         # 早八 and 晚7: an hour right after the part needs no 点.
-        if (bare := _BARE_HOUR.match(text, end)) and (value := number(bare[0])) is not None and 1 <= value <= 12:
+        if (
+            (bare := _BARE_HOUR.match(text, end))
+            and (value := number(bare[0])) is not None
+            and 1 <= value <= 12
+        ):
             return TimeOfDay(part, _in_part(value * 60, part)), bare.end()
         if not after_day:
             return None
@@ -145,7 +156,8 @@ def _in_part(minutes: int, part: int) -> Hour:
     elif part in (EARLY, MORNING):
         ambiguous = hour < 4
     elif part == EVENING and (hour < 4 or hour == 12):
-        # 晚上12点 is the end of that day; 夜里2点 lies in the small hours of the next, and people differ about it.
+        # 晚上12点 is the end of that day; 夜里2点 lies in the small hours of the next, and people differ
+        # about it.
         moved = minutes + (1440 if hour < 4 else 720)
         ambiguous = hour < 4
     elif hour < (10 if part == NOON else 12):

@@ -1,7 +1,8 @@
 """One spelling for everything that is typed: what the other modules of the language may rely on.
 
-Width and compatibility forms (NFKC), simplified script, plain blanks, no emoticons at the ends, the bot's own mention
-taken off the head or the tail, and the quotation block of chat clients split off. Normalising twice is normalising once.
+Width and compatibility forms (NFKC), simplified script, plain blanks, no emoticons at the ends, the bot's
+own mention taken off the head or the tail, and the quotation block of chat clients split off. Normalising
+twice is normalising once.
 """
 
 import re
@@ -26,7 +27,7 @@ class Typed:
     mentioned: bool = False
     """The bot was mentioned with an @."""
     called: bool = False
-    """The text began with the bot's name as one calls somebody (`小邻,签到`): no mention, but taken off as well."""
+    """The text began with the bot's name (`小邻,签到`): no mention, but taken off as well."""
     others_mentioned: tuple[str, ...] = ()
     quoted: str = ""
     """What stood in the quotation block of a client (`「小邻:…」` above a line of dashes)."""
@@ -70,8 +71,8 @@ def _in_big5(character: str) -> bool:
 
 _TRADITIONAL, _SIMPLIFIED = _scripts()
 
-_ORDINARY = re.compile(r"(?:[!-~\u4e00-\u9fff]+(?: (?=[!-~\u4e00-\u9fff]))?)*")
-"""ASCII and common characters with single blanks between: nothing to do but to look for traditional script."""
+_ORDINARY = re.compile(r"[!-~\u4e00-\u9fff]++(?: [!-~\u4e00-\u9fff]++)*+")
+"""ASCII and common characters with single blanks: nothing is to be done but the look at the script."""
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]"
@@ -139,8 +140,8 @@ def _plain(text: str) -> tuple[str, bool]:
     if _ORDINARY.fullmatch(text) and _TRADITIONAL.isdisjoint(text):
         return text, False
     traditional = False
-    # Taking away what is invisible can bring a letter and its accent together, and conversion can make new phrases:
-    # a second round settles that; more than two were never needed.
+    # Taking away what is invisible can bring a letter and its accent together, and conversion can make new
+    # phrases: a second round settles that; more than two were never needed.
     for _ in range(4):
         before = text
         text = _INVISIBLE.sub("", text)
@@ -191,7 +192,7 @@ def _without_mentions(text: str, names: tuple[str, ...]) -> tuple[str, bool]:
 
 
 def _ends_name(text: str, at: int) -> bool:
-    """People write `@小邻签到` without a blank; but one more character makes another name, as in `@小邻居`."""
+    """People write `@小邻签到` without a blank; one more character makes another name: `@小邻居`."""
     rest = text[at : at + 2]
     if not rest or rest[0] in _AFTER_NAME or rest[0].isdigit():
         return True

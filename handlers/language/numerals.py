@@ -6,14 +6,27 @@ Everything here takes text that `normalise` has been over (half-width digits, si
 import re
 from functools import lru_cache
 
-DIGITS = {"零": 0, "〇": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+DIGITS = {
+    "零": 0,
+    "〇": 0,
+    "一": 1,
+    "二": 2,
+    "两": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+}
 TENS = {"廿": 20, "卅": 30}
 PAIRS = {"俩": 2, "仨": 3}
 """Number and measure word in one character: `我们俩`."""
 
 CHINESE = "零〇一二两三四五六七八九十百千万廿卅"
 NUMERAL = rf"(?:[0-9]{{1,9}}|[{CHINESE}]{{1,9}})"
-"""A whole number, for patterns of other modules. Bounded, so that nobody makes us read ten thousand digits."""
+"""A whole number, for patterns of other modules; bounded, for nobody counts to a thousand digits."""
 
 _NUMERAL = re.compile(NUMERAL)
 _BELOW_HUNDRED = re.compile(r"([一二两三四五六七八九])?十([一二三四五六七八九])?")
@@ -35,18 +48,43 @@ def number(text: str) -> int | None:
     return _long_number(text)
 
 
+_PLACES = {"十": 10, "百": 100, "千": 1000}
+
+
 def _long_number(text: str) -> int | None:
     """Hundreds and above, and digits read out one by one (`一零二四`)."""
     if all(character in DIGITS for character in text):
         return int("".join(str(DIGITS[character]) for character in text))
-    # Imported late: it costs a tenth of a second at the start, and most people never say a number above 99.
-    import cn2an
+    ahead, wan, rest = text.rpartition("万")
+    if wan:
+        high, low = _below_wan(ahead), _below_wan(rest) if rest else 0
+        if high is None or low is None:
+            return None
+        # 三万五 is 35,000.
+        return high * 10000 + (low * 1000 if rest in DIGITS else low)
+    return _below_wan(text)
 
-    try:
-        value = cn2an.cn2an(text, "smart")
-    except ValueError:
-        return None
-    return int(value) if value == int(value) else None
+
+def _below_wan(text: str) -> int | None:
+    """`一千零五十`, `两百五` (250), `一百零五`."""
+    total, digit, place = 0, None, 10000
+    for character in text:
+        if character in DIGITS:
+            if digit:
+                return None
+            digit = DIGITS[character]
+        elif character in _PLACES:
+            if _PLACES[character] >= place or digit == 0:
+                return None
+            place = _PLACES[character]
+            total += (1 if digit is None else digit) * place
+            digit = None
+        else:
+            return None
+    if digit is None:
+        return total or None
+    spoken_short = place >= 100 and place < 10000 and text[-2] in _PLACES
+    return total + (digit * place // 10 if spoken_short else digit)
 
 
 def read(text: str, at: int = 0) -> tuple[int, int] | None:

@@ -34,7 +34,7 @@ _YEARLY = re.compile(
     r"(?P<day>3[01]|[12][0-9]|0?[1-9]|[一二三四五六七八九十]{1,3})[日号]"
 )
 _MORE_THAN_A_YEAR = 8 * 366
-"""How many days ahead the first occurrence is looked for: the 29th of February comes every four, or eight, years."""
+"""How many days ahead the first occurrence is looked for: the 29th of February can take eight years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,9 @@ def _monthly(match: re.Match[str]) -> Recurrence | None:
     if match["last"]:
         return Recurrence("FREQ=MONTHLY;BYMONTHDAY=-1", lambda day: (day + ONE_DAY).day == 1)
     if match["days"]:
-        days = {number(written) or 0 for written in re.findall(r"[0-9]+|[一二三四五六七八九十]+", match["days"])}
+        days = {
+            number(written) or 0 for written in re.findall(r"[0-9]+|[一二三四五六七八九十]+", match["days"])
+        }
         if not all(1 <= day <= 31 for day in days):
             return None
         listed = ",".join(str(day) for day in sorted(days))

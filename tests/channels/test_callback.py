@@ -28,6 +28,7 @@ class Scene:
     def __init__(self, flavour: str, read_seconds: float = 5.0) -> None:
         self.heard: list[bytes] = []
         self.refused: list[str] = []
+        self.changed = asyncio.Event()
         receive_id = CORP_ID if flavour == "xml" else ""
         self.platform = Platform("", flavour, now=lambda: NOW, receive_id=receive_id)
         self.url = CallbackUrl(
@@ -37,9 +38,19 @@ class Scene:
             open=open_xml if flavour == "xml" else open_json,
             content_type="text/plain",
             wall=lambda: datetime.fromtimestamp(NOW, UTC),
-            refused=self.refused.append,
+            refused=self.refuse,
             read_seconds=read_seconds,
         )
+
+    def refuse(self, reason: str) -> None:
+        self.refused.append(reason)
+        self.changed.set()
+
+    async def all_refused(self, count: int) -> None:
+        """Waits until so many requests were refused."""
+        while len(self.refused) < count:
+            self.changed.clear()
+            await self.changed.wait()
 
     async def answer(self, message: bytes, nonce: str, now: int) -> bytes:
         self.heard.append(message)
@@ -196,6 +207,19 @@ async def test_declared_size_is_refused_before_the_body_is_sent() -> None:
         url = scene.at(base)
         answer = await raw(url, head(url, scene.good()[0], f"Content-Length: {MAX_BODY_BYTES + 1}"))
     assert answer.startswith(b"HTTP/1.1 413 ")
+    # The unread rest of the body would be taken for the next request.
+    assert b"\r\nConnection: close\r\n" in answer
+    assert scene.refused == ["body"]
+
+
+async def test_large_body_that_came_in_one_piece_is_refused() -> None:
+    scene = Scene("xml")
+    async with serving(scene.url.routes(scene.answer)) as base:
+        url = scene.at(base)
+        chunk = b"10001\r\n" + b"A" * 0x10001 + b"\r\n0\r\n\r\n"
+        request = head(url, scene.good()[0], "Transfer-Encoding: chunked", "Connection: close")
+        answer = await raw(url, request, chunk)
+    assert answer.startswith(b"HTTP/1.1 413 ")
     assert scene.refused == ["body"]
 
 
@@ -209,6 +233,21 @@ async def test_chunked_body_is_read_no_further_than_the_limit() -> None:
         assert await scene.still_answers()
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert scene.refused == ["body"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_chunk_of_no_size_is_refused(together: bool) -> None:
+    # The server stops reading such a body; unless it came with the head, only the timer notices.
+    scene = Scene("xml", read_seconds=0.2)
+    async with serving(scene.url.routes(scene.answer)) as base:
+        url = scene.at(base)
+        chunks = [b"5\r\nhello\r\n", b"no size\r\n\r\n"]
+        parts = [b"".join(chunks)] if together else chunks
+        answer = await raw(url, head(url, scene.good()[0], "Transfer-Encoding: chunked"), *parts, pause=0.05)
+        assert await scene.still_answers()
+    assert answer[9:12] == (b"400" if together else b"408")
+    assert b"Traceback" not in answer
+    assert scene.heard == [b"still there?"]
 
 
 async def test_body_in_many_pieces_is_heard() -> None:
@@ -262,8 +301,7 @@ async def test_two_hundred_half_sent_requests_hold_nobody_up(caplog: pytest.LogC
         assert all([await scene.still_answers() for _ in range(20)])
         for writer in held:
             writer.close()
-        while len(scene.refused) < 200:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(scene.all_refused(200), 10)
         assert await scene.still_answers()
     # Senders that went away are counted, and nobody is told with a traceback.
     assert scene.refused == ["interrupted"] * 200

@@ -1,15 +1,16 @@
-"""The envelope against the vendor's samples, against wechatpy, against the fake platform, and against whoever lies."""
+"""The envelope against the vendor's samples, wechatpy, the fake platform, and against whoever lies."""
 
 import binascii
-import hashlib
 import json
 import random
+import struct
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wechatpy.crypto import _get_signature
 
@@ -44,8 +45,12 @@ WINDOW = 300
 Open = Callable[[bytes, Mapping[str, str], Keys, float, float], bytes]
 OPEN: dict[str, Open] = {"xml": open_xml, "json": open_json}
 RECEIVE_ID = {"xml": CORP_ID, "json": ""}
-ANY_TEXT = st.text(st.characters(exclude_categories=[]))
-"""Surrogates, which Python's texts can hold and UTF-8 cannot, among them."""
+# The same examples in every run, whatever else the machine is doing.
+STEADY = settings(
+    derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+# Lone surrogates, which a text of Python can hold and UTF-8 cannot, and controls among the characters.
+ANY_TEXT = st.lists(st.characters() | st.sampled_from("\ud800\udfff\x00\x1f\x7f\ufffe]>")).map("".join)
 FLAVOURS = pytest.mark.parametrize("flavour", ["xml", "json"])
 
 
@@ -64,7 +69,8 @@ def refusal(flavour: str, body: bytes, query: Mapping[str, str], now: float = NO
     return type(caught.value), caught.value.reason, caught.value.status
 
 
-# The worked example of developer.work.weixin.qq.com/document/path/90968 and of the vendor's sample libraries (90307).
+# The worked example of developer.work.weixin.qq.com/document/path/90968, and the URL check of the vendor's
+# sample libraries (90307): fixed values that neither our code nor our fake had a hand in.
 VENDOR_KEYS = Keys("QDG6eK", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", "wx5823bf96d3bd56c7")
 VENDOR_ECHO = {
     "msg_signature": "5c45ff5e21c57e6ad56bac8758b79b1d9ac89fd3",
@@ -173,8 +179,8 @@ def test_json_that_we_seal_opens_with_wechatpy() -> None:
     [
         "<xml><Encrypt><![CDATA[{}]]></Encrypt></xml>",
         "<xml><Encrypt>{}</Encrypt></xml>",
-        "<xml>\r\n <ToUserName><![CDATA[x]]></ToUserName>\r\n <Encrypt> <![CDATA[ {} ]]> </Encrypt>\r\n</xml>\r\n",
-        '<?xml version="1.0" encoding="UTF-8"?>\n<xml><AgentID/><Encrypt>\n{}\n</Encrypt><New a="1"><b/></New></xml>',
+        "<xml>\r\n<ToUserName><![CDATA[x]]></ToUserName>\r\n<Encrypt> <![CDATA[ {} ]]> </Encrypt>\r\n</xml>",
+        '<?xml version="1.0" encoding="UTF-8"?>\n<xml><AgentID/><Encrypt>\n{}\n</Encrypt><New a="1"><b/>',
     ],
 )
 def test_xml_envelope_opens_in_every_shape(shape: str) -> None:
@@ -323,9 +329,12 @@ ENTITIES = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 9)
 BODIES: dict[str, tuple[bytes, tuple[type, str, int]]] = {
     "empty": (b"", ENVELOPE),
     "not text": (b"\x00\xff\x00hello", ENVELOPE),
-    "billion laughs": (f'<!DOCTYPE x [<!ENTITY a0 "lol">{ENTITIES}]><xml><Encrypt>&a8;</Encrypt></xml>'.encode(), ENVELOPE),
+    "billion laughs": (
+        f'<!DOCTYPE x [<!ENTITY a0 "lol">{ENTITIES}]><xml><Encrypt>&a8;</Encrypt></xml>'.encode(),
+        ENVELOPE,
+    ),
     "quadratic entities": (
-        b'<!DOCTYPE x [<!ENTITY a "' + b"A" * 20_000 + b'">]><xml><Encrypt>' + b"&a;" * 3000 + b"</Encrypt></xml>",
+        b'<!DOCTYPE x [<!ENTITY a "' + b"A" * 20_000 + b'">]><xml><Encrypt>' + b"&a;" * 3000 + b"</Encrypt>",
         ENVELOPE,
     ),
     "external entity": (
@@ -354,8 +363,8 @@ def test_hostile_body_is_refused_at_once(flavour: str, case: str) -> None:
     query = {"msg_signature": "0" * 40, "timestamp": str(NOW), "nonce": "n"}
     began = time.perf_counter()
     assert refusal(flavour, body, query) == refused
-    # Everything above is linear: the slowest takes about a millisecond, a quadratic search would take seconds.
-    assert time.perf_counter() - began < 0.1
+    # Everything above is linear and takes about a millisecond; a quadratic search would take seconds.
+    assert time.perf_counter() - began < 1
 
 
 def test_size_is_checked_before_anything_else() -> None:
@@ -410,7 +419,7 @@ def test_key_with_stray_low_bits_is_accepted() -> None:
     assert open_xml(body, query, Keys(TOKEN, stray, CORP_ID), NOW, WINDOW) == b"hello"
 
 
-@pytest.mark.parametrize("key", ["", "A" * 42, "A" * 44, "A" * 42 + "!", "签" * 43])
+@pytest.mark.parametrize("key", ["", "A" * 42, "A" * 44, "A" * 43 + "!", "A" * 42 + "!", "签" * 43])
 def test_key_that_gives_no_32_bytes_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match="AES key"):
         Keys(TOKEN, key, "")
@@ -440,6 +449,7 @@ def test_clip_cuts_on_a_character_border(text: str, limit: int, expected: str) -
     assert clip(text, limit).decode() == expected
 
 
+@STEADY
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(3, 60))
 def test_clip_never_exceeds_the_limit_nor_changes_what_fits(text: str, limit: int) -> None:
     clipped = clip(text, limit).decode()
@@ -447,6 +457,7 @@ def test_clip_never_exceeds_the_limit_nor_changes_what_fits(text: str, limit: in
     assert clipped == text or (clipped.endswith("…") and text.startswith(clipped[:-1]))
 
 
+@STEADY
 @given(ANY_TEXT)
 def test_any_text_survives_cdata_once_it_is_writable(text: str) -> None:
     shown = ET.fromstring(f"<a>{cdata(writable(text))}</a>").text or ""
@@ -458,6 +469,7 @@ def test_any_text_survives_cdata_once_it_is_writable(text: str) -> None:
 
 
 @FLAVOURS
+@STEADY
 @given(
     body=st.binary(max_size=300),
     query=st.dictionaries(
@@ -474,18 +486,36 @@ def test_arbitrary_request_is_refused_with_the_declared_error(
 
 
 @FLAVOURS
-@given(blocks=st.integers(0, 6), tail=st.binary(max_size=40), seed=st.integers(0, 2**32))
-def test_arbitrary_plain_buffer_opens_or_is_refused_with_the_declared_error(
-    flavour: str, blocks: int, tail: bytes, seed: int
+@STEADY
+@given(
+    message=st.binary(max_size=70),
+    miscount=st.sampled_from([0, 0, 0, 1, 5, 30, 2**31]),
+    pad=st.integers(0, 40),
+    pad_byte=st.none() | st.integers(0, 255),
+    receive_id=st.sampled_from(["", CORP_ID, CORP_ID[:-1], "ww0other"]),
+)
+def test_any_plain_buffer_is_judged_as_the_platform_would_judge_it(
+    flavour: str, message: bytes, miscount: int, pad: int, pad_byte: int | None, receive_id: str
 ) -> None:
-    noise = random.Random(seed).randbytes(blocks * 16)
-    buffer = (noise + tail)[len(tail) :] if blocks else b""
     theirs = platform(flavour)
-    query, body = theirs.request(theirs.encrypt_buffer(buffer))
+    buffer = theirs.plain_buffer(
+        message, length=len(message) + miscount, pad=pad, pad_byte=pad_byte, receive_id=receive_id
+    )
+    encrypted = theirs.encrypt_buffer(buffer[: len(buffer) // 32 * 32])
     try:
-        OPEN[flavour](body, query, keys(flavour), NOW, WINDOW)
-    except EnvelopeError as error:
-        assert 400 <= error.status < 500
+        expected = theirs.decrypt(encrypted)
+    except (AssertionError, IndexError, struct.error):
+        expected = None
+    query, body = theirs.request(encrypted)
+    assert opened(lambda: OPEN[flavour](body, query, keys(flavour), NOW, WINDOW)) == expected
+
+
+def opened(open_: Callable[[], bytes]) -> bytes | None:
+    """What opening gives, None where it is refused as declared; every other exception fails the test."""
+    try:
+        return open_()
+    except EnvelopeError:
+        return None
 
 
 def mutate(rng: random.Random, raw: bytes) -> bytes:
@@ -549,17 +579,19 @@ def test_twenty_thousand_mutations_are_refused_with_the_declared_errors() -> Non
     assert refused > 10_000
 
 
-def test_mutated_ciphertext_with_a_right_signature_is_refused_with_the_declared_error() -> None:
+def test_mutated_ciphertext_with_a_right_signature_is_refused_or_keeps_its_frame() -> None:
+    """Damages the ciphertext and signs it again, as nobody can who does not hold the token."""
     rng = random.Random(7)
     theirs, ours = platform("xml"), keys("xml")
-    encrypted = theirs.encrypt(b"hello" * 20)
+    encrypted = theirs.encrypt_buffer(theirs.plain_buffer(b"hello" * 20, random=b"0123456789abcdef"))
+    lengths = Counter[int | None]()
     for _ in range(2_000):
         hurt = mutate(rng, encrypted.encode()).decode("latin-1")
         query = {"timestamp": str(NOW), "nonce": "n", "echostr": hurt}
-        parts = sorted(part.encode() for part in (TOKEN, str(NOW), "n", hurt))
-        query["msg_signature"] = hashlib.sha1(b"".join(parts)).hexdigest()
-        try:
-            # Damage inside one block garbles it; it may still decrypt when it only touches the random block.
-            open_echo(query, ours, NOW, WINDOW)
-        except EnvelopeError as error:
-            assert 400 <= error.status < 500
+        query["msg_signature"] = theirs.sign(str(NOW), "n", hurt)
+        message = opened(lambda query=query: open_echo(query, ours, NOW, WINDOW))  # type: ignore[misc]
+        lengths[None if message is None else len(message)] += 1
+    # CBC alone does not notice a garbled block in the middle; length, pad and receive id still hold.
+    # A doubled or missing block moves the receive id away from where the length says it begins.
+    assert set(lengths) == {None, 100}
+    assert lengths[None] > 1_500

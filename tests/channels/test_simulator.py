@@ -181,10 +181,9 @@ async def test_say_hands_on_what_the_bot_can_hear(
 
 async def test_say_shows_the_answer_where_the_question_was(page: Page) -> None:
     answer = await page.say("wangxiuying", "g3", "@小邻 签到")
-    assert (answer["reply"], answer["ref"], answer["private"]) == (
+    assert (answer["reply"], answer["ref"]) == (
         "签到成功，清洁家园 +5 积分，现在共 128 分。",
         "activity:12",
-        False,
     )
     said, reply = answer["entries"]
     assert (said["id"], reply["id"]) == (answer["said"], answer["answer"])
@@ -210,14 +209,6 @@ async def test_say_shows_nothing_for_silence(page: Page) -> None:
     answer = await page.say("wangxiuying", "g3", "今天天气真好")
     assert (answer["heard"], answer["reply"], answer["answer"]) == (True, "", None)
     assert await page.lines("g3") == [("王秀英", "今天天气真好")]
-
-
-@pytest.mark.parametrize(("place", "beside"), [("g3", "g3"), ("", "")])
-async def test_private_answer_goes_to_the_person_alone(page: Page, place: str, beside: str) -> None:
-    answer = await page.say("wangxiuying", place, "积分")
-    entry = answer["entries"][1]
-    assert (answer["private"], entry["conversation"], entry["beside"]) == (True, "dm:wangxiuying", beside)
-    assert await page.lines("g3") == ([("王秀英", "积分")] if place else [])
 
 
 async def test_say_makes_a_message_id_of_its_own_each_time(page: Page) -> None:
@@ -512,6 +503,9 @@ async def test_clock_tells_nothing_of_what_was_said_before_or_after(page: Page) 
     assert (await page.post("/simulator/clock", {"preset": "plus_hour"}))[1]["pushes"] == []
     await page.house.simulator.send(Parcel("g3", "后来的"))
     assert (await page.post("/simulator/clock", {"preset": "plus_hour"}))[1]["pushes"] == []
+    await page.say("laozhao", "g3", "大家好")
+    await page.house.simulator.send(Parcel("dm:liuyang", "最后的"))
+    assert (await page.state())["entries"][-1]["beside"] == "g3"
 
 
 @pytest.mark.parametrize(
@@ -571,12 +565,23 @@ async def test_push_over_the_limit_fails_for_good(page: Page) -> None:
     assert (failure.value.permanent, failure.value.code) == (True, "too_long")
 
 
-async def test_private_push_is_mentioned_where_somebody_spoke_last(page: Page) -> None:
-    await page.say("wangxiuying", "gparty", "报修 3栋路灯不亮")
+@pytest.mark.parametrize(
+    ("spoken_by", "place", "beside"),
+    [("wangxiuying", "gparty", "gparty"), ("wangxiuying", "", "dm:wangxiuying"), ("liuyang", "", "")],
+)
+async def test_private_push_is_mentioned_where_somebody_spoke_last(
+    page: Page, spoken_by: str, place: str, beside: str
+) -> None:
+    await page.say(spoken_by, place, "报修 3栋路灯不亮")
     pushed = [entry for entry in (await page.state())["entries"] if entry["kind"] == "push"]
     assert [(e["conversation"], e["text"], e["beside"]) for e in pushed] == [
-        (address_of("liuyang"), "3栋路灯不亮，请接单。", "gparty")
+        (address_of("liuyang"), "3栋路灯不亮，请接单。", beside)
     ]
+
+
+async def test_private_push_before_anybody_spoke_is_mentioned_in_every_group(page: Page) -> None:
+    await page.house.simulator.send(Parcel("dm:liuyang", "早上好"))
+    assert [entry["beside"] for entry in (await page.state())["entries"]] == ["*"]
 
 
 async def test_transcript_keeps_the_last_lines_of_each_conversation() -> None:

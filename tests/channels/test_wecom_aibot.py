@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.channels import DeliveryError, Hears, Parcel, Unavailable
@@ -16,6 +16,12 @@ from handlers.chat import Incoming, Quote, Reply
 from tests.fakes.wecom_callbacks import AES_KEY, TOKEN, Answer, Platform, aibot_text, serving
 
 NOW = 1_767_225_600
+# The same examples in every run, whatever else the machine is doing.
+STEADY = settings(
+    derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+# Lone surrogates, which a text of Python can hold and UTF-8 cannot, and controls among the characters.
+ANY_TEXT = st.lists(st.characters() | st.sampled_from("\ud800\udfff\x00\x1f\x7f\ufffe]>")).map("".join)
 SAMPLES = Path(__file__).parent.parent / "samples" / "wecom_aibot"
 SETTINGS: dict[str, Any] = {"token": TOKEN, "aes_key": AES_KEY}
 GROUP = "wrEXAMPLEAbC01"
@@ -178,14 +184,16 @@ def test_characters_that_no_database_holds_are_left_out_of_texts() -> None:
     assert (incoming.text, incoming.quote) == ("签到 3\n", Quote(text="停水"))
 
 
+NAMES = [*sorted(TEXT), "mixed", "voice", "event", "content", "msg_item", "userid", "eventtype"]
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=[])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(sorted(TEXT)) | st.text(), inner),
-    max_leaves=8,
+    st.none() | st.booleans() | st.integers() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    max_leaves=6,
 )
 
 
-@given(st.dictionaries(st.sampled_from([*sorted(TEXT), "mixed", "voice", "event"]), json_values))
+@STEADY
+@given(st.dictionaries(st.sampled_from(NAMES), json_values, max_size=5))
 def test_arbitrary_frame_is_read_or_refused_with_the_declared_error(changes: dict[str, Any]) -> None:
     try:
         incoming = read_frame(TEXT | changes, channel="aibot", namespace="n")
@@ -219,7 +227,8 @@ def test_reply_cannot_be_folded_away_as_thoughts() -> None:
     assert shown == "＜think>签到</think> 成功"
 
 
-@given(st.text(st.characters(exclude_categories=[]), max_size=200))
+@STEADY
+@given(ANY_TEXT)
 def test_any_reply_is_json_in_utf_8(text: str) -> None:
     assert json.loads(finished_stream(text, stream_id="abc").decode())["stream"]["finish"] is True
 
@@ -272,16 +281,10 @@ async def test_kind_that_says_nothing_gets_an_empty_200(name: str) -> None:
     assert ear.heard == []
 
 
-@pytest.mark.parametrize("silence", [Reply(), Reply(" \n"), Reply("李四的积分：25", private=True)])
-async def test_silence_and_what_is_private_is_an_empty_200_in_a_group(silence: Reply) -> None:
+@pytest.mark.parametrize("silence", [Reply(), Reply(" \n")])
+async def test_silence_is_an_empty_200(silence: Reply) -> None:
     async with serving(aibot().routes(Ear(silence))) as base:
-        assert await platform(base).deliver(aibot_text("@小区助手 积分", chat="wrGroupA")) == Answer(200)
-
-
-async def test_private_reply_is_said_in_a_direct_conversation() -> None:
-    async with serving(aibot().routes(Ear(Reply("您的积分：25", private=True)))) as base:
-        answer = await platform(base).deliver(aibot_text("积分"))
-    assert json.loads(answer.inner)["stream"]["content"] == "您的积分：25"
+        assert await platform(base).deliver(aibot_text("@小区助手 哈哈", chat="wrGroupA")) == Answer(200)
 
 
 async def test_passing_fault_is_retried_by_the_platform_with_the_same_message() -> None:
@@ -323,6 +326,7 @@ async def test_odd_text_is_heard_and_answered_as_typed(text: str) -> None:
         (b"[" * 40_000, "json"),
         (b'{"a":' * 9_000, "json"),
         (b"9" * 5_000, "json"),
+        ("{}".encode("utf-16"), "json"),
         (b"null", "frame"),
         (b"{}", "frame"),
         (b'<!DOCTYPE x [<!ENTITY a "b">]><xml></xml>', "json"),

@@ -1,5 +1,6 @@
 """A small house behind the simulator, with a few answers and two jobs: the channel can be tried alone."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ ANSWERS = {
         "好的，王秀英，清洁家园给您留了2个位子。\n11月21日 周六 9:00，中心花园见。", ref="activity:12"
     ),
     "签到": Reply("签到成功，清洁家园 +5 积分，现在共 128 分。", ref="activity:12"),
-    "积分": Reply("您现在有128积分。", private=True),
+    "积分": Reply("您现在有128积分。"),
 }
 
 
@@ -49,6 +50,8 @@ class SmallHouse:
         self.simulator: Simulator | None = None
         self.heard: list[Incoming] = []
         self.busy = False
+        self.free = asyncio.Event()
+        self.free.set()
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -62,6 +65,7 @@ class SmallHouse:
     async def hear(self, incoming: Incoming) -> Reply:
         self.heard.append(incoming)
         assert self.simulator is not None
+        await self.free.wait()
         if self.busy:
             raise Unavailable
         text = incoming.text.replace("@小邻", "").strip()
@@ -72,6 +76,9 @@ class SmallHouse:
             return Reply("记下了，1024号，已经转给物业刘洋。", ref="issue:1024")
         if incoming.quote:
             return Reply(f"您引用的是 {incoming.quote.author} {incoming.quote.ref}".strip())
+        if text == "积分" and not incoming.direct:
+            await self.simulator.send(Parcel(address_of(incoming.sender), ANSWERS[text].text))
+            return Reply()
         if text in ANSWERS:
             return ANSWERS[text]
         if text.startswith("照说 "):
@@ -86,6 +93,7 @@ class SmallHouse:
                 if not self.now() < moment <= to or (saturday and day.weekday() != 5):
                     continue
                 self.clock.move_to(moment)
+                await asyncio.sleep(0)  # A real house lets others run here, so this one must too.
                 if saturday:
                     text = "清洁家园两小时后开始：周六9:00，中心花园，已有14人报名。"
                     await self.simulator.send(Parcel("g3", text, ref="activity:12"))

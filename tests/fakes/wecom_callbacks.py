@@ -1,8 +1,8 @@
-"""WeCom's side of an encrypted callback, for tests: it verifies a URL, posts messages, retries, reads the replies.
+"""WeCom's side of an encrypted callback, for tests: verifies a URL, posts messages, retries, reads replies.
 
-Written from the published description of the scheme and apart from `bot/channels/envelope.py`, so that both cannot
-share an error: the block chaining is done by hand over bare AES blocks, the envelopes are built and read by general
-XML and JSON libraries. Deviations that the tests need (wrong pads, lengths, ids) are parameters of `plain_buffer`.
+Written from the published description of the scheme and apart from `bot/channels/envelope.py`, so that both
+cannot share an error: the block chaining is done by hand over bare AES blocks, the envelopes are built and
+read by general XML and JSON libraries. The deviations that tests need are parameters of `plain_buffer`.
 """
 
 import base64
@@ -41,7 +41,7 @@ class Answer:
 class Platform:
     """One app (`xml`) or AI bot (`json`) as WeCom sees it, pointed at one callback URL.
 
-    `now` gives Unix seconds; `deadline` is how long an answer may take, `tries` how often a message is sent in all.
+    `now` gives Unix seconds; `deadline` is how long an answer may take, `tries` how often a message is sent.
     """
 
     url: str
@@ -83,7 +83,7 @@ class Platform:
         return buffer + bytes([missing if pad_byte is None else pad_byte]) * missing
 
     def encrypt_buffer(self, buffer: bytes) -> str:
-        """CBC by hand: each block is mixed with the ciphertext of the block before, the first with the key's head."""
+        """CBC by hand: each block is mixed with the one sealed before it, the first with the key's head."""
         block = Cipher(algorithms.AES(self._key()), modes.ECB()).encryptor()
         previous, sealed = self._key()[:16], bytearray()
         for start in range(0, len(buffer), 16):
@@ -109,6 +109,7 @@ class Platform:
         for _ in range(pad - 1):
             assert buffer.pop() == pad
         (length,) = struct.unpack("!L", buffer[16:20])
+        assert 20 + length <= len(buffer), "a message may not reach into the pad"
         assert bytes(buffer[20 + length :]) == self.receive_id.encode()
         return bytes(buffer[20 : 20 + length])
 
@@ -160,7 +161,7 @@ class Platform:
             return Answer(response.status, await response.read())
 
     async def deliver(self, message: bytes) -> Answer:
-        """Sends a message as WeCom does: again with a new nonce until it is taken with 200, at most `tries` times."""
+        """Sends a message as WeCom does, with a new nonce each time, until it is taken or given up."""
         answer = Answer(0)
         for _ in range(self.tries):
             query, body = self.request(self.encrypt(message))
@@ -226,10 +227,10 @@ def aibot_text(text: str, *, user: str = "lisi", message_id: str = "CAIQtest01",
 
 @contextlib.asynccontextmanager
 async def serving(routes: Iterable[web.RouteDef]) -> AsyncIterator[str]:
-    """A real server with these routes on a free loopback port; gives its address without a slash at the end."""
+    """A real server with these routes on a free loopback port; gives its address, without a last slash."""
     app = web.Application()
     app.add_routes(list(routes))
-    # A refused upload is read on for a moment, so that the sender sees the status; tests need not wait for it.
+    # A refused upload is read on for a moment, so that the sender sees the status; tests wait less for it.
     runner = web.AppRunner(app, access_log=None, lingering_time=0.2, shutdown_timeout=1)
     await runner.setup()
     try:

@@ -1,0 +1,360 @@
+"""The `linli` command."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from aiohttp import web
+from sqlalchemy import Engine, make_url
+
+from bot import logs, script
+from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
+from bot.books import Books, FileInUse
+from bot.config import Config, ConfigError, load
+from bot.demo import build_demo
+from bot.script import BadLine, Line, Script, play, read_line
+from handlers.chat import Incoming, Quote
+from models import migrations
+from models.clock import Clock, MovedClock, WallClock
+from models.database import postgresql_engine, sqlite_engine
+from models.members import Role
+from models.verify import violations
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="邻里：社区群聊机器人。", pretty_exceptions_enable=False, pretty_exceptions_show_locals=False
+)
+
+DEMO_FILE = Path("var/demo.sqlite3")
+DEMO_PORT = 8088
+
+At = Annotated[str, typer.Option("--at", help="社区时间，例如 2026-11-17T19:30+08:00；不写就是现在")]
+Db = Annotated[str, typer.Option("--db", help="数据库地址，例如 sqlite:///var/linli.sqlite3")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="配置文件；不写就用 config.toml")]
+
+
+def main() -> None:
+    """The entry of the installed command."""
+    app()
+
+
+def _say_and_exit(sentence: str, code: int = 2) -> typer.Exit:
+    typer.echo(sentence, err=True)
+    return typer.Exit(code)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return script.moment(text) if text else None
+    except BadLine as error:
+        raise _say_and_exit(str(error)) from None
+
+
+def _config(path: Path | None, **overrides: str) -> Config:
+    try:
+        return load(
+            path,
+            {**os.environ, **overrides},
+            channel_settings=CHANNEL_SETTINGS,
+            feature_settings=FEATURE_SETTINGS,
+        )
+    except ConfigError as error:
+        for problem in error.problems:
+            typer.echo(str(problem), err=True)
+        raise typer.Exit(2) from None
+
+
+def _engine(url: str) -> Engine:
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
+        return sqlite_engine(address.database or "")
+    return postgresql_engine(url, 1)
+
+
+def _migrate(url: str) -> tuple[str | None, str]:
+    engine = _engine(url)
+    try:
+        return migrations.upgrade(engine)
+    except migrations.SchemaTooNew as newer:
+        raise _say_and_exit(
+            f"这个数据库是更新的版本写的（{newer.found}），请先升级程序，不要用旧程序打开。"
+        ) from None
+    finally:
+        engine.dispose()
+
+
+def _fresh(path: Path) -> str:
+    for leftover in path.parent.glob(f"{path.name}*"):
+        if not leftover.name.endswith(".lock"):
+            leftover.unlink()
+    url = f"sqlite:///{path}"
+    _migrate(url)
+    return url
+
+
+async def _serve(house: House, host: str, port: int, ready: str) -> None:
+    runner = web.AppRunner(
+        house.application(),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=house.config.http.stop_seconds,
+        keepalive_timeout=house.config.http.keepalive_seconds,
+    )
+    await runner.setup()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise _say_and_exit(f"打不开 {host}:{port}（{error.strerror}）。端口可能被占用，请换一个。", 1) from None
+    typer.echo(ready)
+    await stop.wait()
+    # Stops listening, answers every request already read, then ends the jobs and the postman.
+    await runner.cleanup()
+
+
+@app.command()
+def demo(
+    at: At = "",
+    port: Annotated[int, typer.Option(help="模拟器的端口")] = DEMO_PORT,
+    db: Annotated[Path, typer.Option("--file", help="演示数据库文件；每次都重新建")] = DEMO_FILE,
+) -> None:
+    """造一个演示社区，打开模拟器：不用账号，不用密钥，不用联网。"""
+    logs.configure("warning", "console")
+    start = _moment(at) or WallClock().now()
+    config = _config(None, LINLI_SIMULATOR__ENABLED="true", LINLI_DATABASE__URL=f"sqlite:///{db}")
+
+    async def run() -> None:
+        db.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            books = await Books.open(_fresh(db), serving=True)
+        except FileInUse:
+            raise _say_and_exit("演示已经在运行了。请先关掉它，或用 --file 另选一个文件。", 1) from None
+        await books.write(lambda session: build_demo(session, start))
+        house = House(config, books, clock=MovedClock(start))
+        try:
+            await _serve(
+                house, "127.0.0.1", port, f"模拟器：http://127.0.0.1:{port}/simulator （按 Ctrl+C 结束）"
+            )
+        finally:
+            await house.close()
+
+    asyncio.run(run())
+
+
+@app.command()
+def run(config: ConfigFile = None) -> None:
+    """按配置文件运行机器人。"""
+    settings = _config(config)
+    logs.configure(settings.log.level, settings.log.format, message_text=settings.log.message_text)
+    for secret in settings.secret_values():
+        logs.register_secret(secret)
+    logs.catch_uncaught()
+    url = settings.database.address().render_as_string(hide_password=False)
+    before, after = _backed_up_and_migrated(url)
+
+    async def serve() -> None:
+        try:
+            books = await Books.open(url, threads=settings.database.threads, serving=True)
+        except FileInUse:
+            raise _say_and_exit("这个数据库已经有一个程序在用了，不能同时运行两个。", 1) from None
+        house = House(settings, books)
+        changed = "" if before == after else f"，数据库已升级到 {after}"
+        host, port = settings.http.host, settings.http.port
+        try:
+            await _serve(house, host, port, f"邻里已在 {host}:{port} 运行{changed}")
+        finally:
+            await house.close()
+
+    asyncio.run(serve())
+
+
+def _backed_up_and_migrated(url: str) -> tuple[str | None, str]:
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite" and Path(address.database or "").exists():
+        engine = _engine(url)
+        try:
+            found = migrations.current(engine)
+            if found is not None and found != migrations.head():
+                target = f"{address.database}.before-{migrations.head()}"
+                with engine.connect() as connection:
+                    connection.exec_driver_sql("VACUUM INTO ?", (target,))
+                typer.echo(f"升级前已备份到 {target}")
+        except migrations.SchemaTooNew:
+            pass  # refused by the migration itself, with a sentence
+        finally:
+            engine.dispose()
+    return _migrate(url)
+
+
+@app.command()
+def migrate(config: ConfigFile = None, db: Db = "") -> None:
+    """把数据库升级到这个版本。"""
+    url = db or _config(config).database.address().render_as_string(hide_password=False)
+    before, after = _backed_up_and_migrated(url)
+    typer.echo(f"数据库版本 {after}" if before == after else f"数据库已从 {before or '空'} 升级到 {after}")
+
+
+@asynccontextmanager
+async def _scripted(db: str, start: datetime | None, *, fresh: bool) -> AsyncIterator[House]:
+    """A house without sockets: a fresh demo community in a temporary file, or the database at a URL."""
+    logs.configure("error", "console")
+    with tempfile.TemporaryDirectory(prefix="linli-") as folder:
+        now = start or WallClock().now()
+        url = _fresh(Path(folder) / "demo.sqlite3") if fresh else db
+        if not fresh:
+            _migrate(url)
+        books = await Books.open(url, threads=2)
+        if fresh:
+            await books.write(lambda session: build_demo(session, now))
+        clock: Clock = MovedClock(now, frozen=True) if fresh or start else WallClock()
+        house = House(_config(None, LINLI_SIMULATOR__ENABLED="false"), books, clock=clock, beside=[Script()])
+        if fresh:
+            await house.scheduler.run_until(now)
+        try:
+            yield house
+        finally:
+            await house.close()
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(help="要说的话")],
+    who: Annotated[str, typer.Option("--as", help="谁说的，例如 王秀英")],
+    where: Annotated[str, typer.Option("--in", help="在哪个群说，例如 3栋群；不写就是和机器人私聊")] = "",
+    at: At = "",
+    db: Db = "",
+) -> None:
+    """替某人在某个群里说一句，看机器人怎么回。不写 --db 就用正在用的演示数据库，没有就临时造一个。"""
+    if not db and DEMO_FILE.exists():
+        db = f"sqlite:///{DEMO_FILE}"
+    start = _moment(at)
+
+    async def run() -> None:
+        async with _scripted(db, start, fresh=not db) as house:
+            done = await play(house, Line(sender=who, place=where, text=text), moves=False, delivers=not db)
+            typer.echo(done.reply or "（不作声）")
+            for push in done.pushes:
+                typer.echo(f"→ {push.to}：{push.text}")
+
+    asyncio.run(run())
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="每行一条 JSON；- 为标准输入")],
+    at: At = "",
+    db: Db = "",
+) -> None:
+    """按顺序重放一段对话：每行 {"as","in","text","at"?,"message_id"?,"quote"?} 或 {"clock": 时间}。"""
+    start = _moment(at)
+    try:
+        lines = (sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")).splitlines()
+    except OSError as error:
+        raise _say_and_exit(f"读不了 {file}：{error.strerror}") from None
+
+    async def run() -> None:
+        async with _scripted(db, start, fresh=not db) as house:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                try:
+                    done = await play(house, read_line(line), moves=not db, delivers=not db)
+                except BadLine as error:
+                    raise _say_and_exit(f"第{number}行：{error}") from None
+                typer.echo(done.as_json())
+
+    asyncio.run(run())
+
+
+@app.command()
+def understand(
+    at: At = "",
+    db: Db = "",
+    explain: Annotated[bool, typer.Option("--explain", help="说明为什么这样理解")] = False,
+) -> None:
+    """读标准输入的 JSON 行，说出会怎样理解，什么都不写。"""
+    start = _moment(at)
+
+    async def run() -> None:
+        async with _scripted(db, start, fresh=not db) as house:
+            for number, line in enumerate(sys.stdin, 1):
+                if not line.strip():
+                    continue
+                try:
+                    typer.echo(await _understood(house, line, explain=explain))
+                except BadLine as error:
+                    raise _say_and_exit(f"第{number}行：{error}") from None
+
+    asyncio.run(run())
+
+
+async def _understood(house: House, line: str, *, explain: bool) -> str:
+    try:
+        given = json.loads(line)
+        text = given["text"]
+    except (ValueError, KeyError, TypeError):
+        raise BadLine('要写成 {"text": "报名 12"}') from None
+    quoted = (given.get("context") or {}).get("quote") or {}
+    quote = (
+        Quote(str(quoted.get("from", "")), str(quoted.get("text", "")), str(quoted.get("ref", "")))
+        if quoted
+        else None
+    )
+    try:
+        role = Role(given.get("role", Role.RESIDENT))
+    except ValueError:
+        raise BadLine(f"没有「{given['role']}」这个角色，可以写 {'、'.join(Role)}") from None
+    direct = given.get("channel", "group") == "dm"
+    meant = await house.dispatcher.understand(
+        Incoming(
+            channel="simulator",
+            message_id="understand",
+            namespace="simulator",
+            sender="",
+            text=str(text),
+            address="" if direct else "3栋群",
+            addressed=direct or (quote is not None and quote.author == "bot"),
+            quote=quote,
+        ),
+        role=role,
+        at=script.moment(given["at"]) if given.get("at") else None,
+    )
+    return json.dumps(meant if explain else {k: v for k, v in meant.items() if k != "why"}, ensure_ascii=False)
+
+
+@app.command()
+def verify(config: ConfigFile = None, db: Db = "") -> None:
+    """核对账本：每一条不变的规则都查一遍，有错就列出来。"""
+    url = db or _config(config).database.address().render_as_string(hide_password=False)
+
+    async def run() -> list[Any]:
+        books = await Books.open(url, threads=1)
+        try:
+            return await books.read(violations)
+        finally:
+            await books.close()
+
+    found = asyncio.run(run())
+    for one in found:
+        typer.echo(f"{one.name}：{', '.join(map(str, one.culprits))}")
+    if found:
+        raise typer.Exit(1)
+    typer.echo("账本核对无误。")
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        main()

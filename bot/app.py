@@ -1,0 +1,272 @@
+"""The only place where the parts are joined: from a configuration to a house that hears, keeps its books, and speaks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+from sqlalchemy import select, text
+
+from bot.books import Books
+from bot.channels import Channel, wecom_aibot, wecom_app, wecom_group_webhook
+from bot.channels.simulator import Place, Simulator, Someone
+from bot.config import Config
+from bot.delivery import Postman
+from bot.demo import CAST, NEW_CHAT
+from bot.dispatch import Dispatcher
+from bot.health import Health
+from bot.metrics import JobOutcome, Metrics, PushOutcome
+from bot.scheduler import Leadership, Scheduler
+from bot.secrets import Sealer
+from handlers import FEATURES
+from handlers.chat import Incoming, Reply
+from jobs import JOBS
+from models import activities, directory, members, points
+from models.clock import Clock, MovedClock, WallClock
+from models.schedule import done_until
+
+CHANNELS: dict[str, Any] = {
+    "wecom_app": wecom_app.WecomApp,
+    "wecom_aibot": wecom_aibot.WecomAibot,
+    "wecom_group_webhook": wecom_group_webhook.WecomGroupWebhook,
+}
+"""Every channel that can be configured, by its `kind`."""
+
+CHANNEL_SETTINGS: dict[str, type[BaseModel]] = {
+    "wecom_app": wecom_app.Settings,
+    "wecom_aibot": wecom_aibot.Settings,
+    "wecom_group_webhook": wecom_group_webhook.Settings,
+}
+
+FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
+    "activities": activities.Settings,
+    "points": points.Settings,
+}
+
+TICK_LATE_SECONDS = 120
+"""A scheduler that has not ticked for so long is not ready: reminders would be missed."""
+
+
+class House:
+    """One running bot: books, channels, dispatcher, scheduler, postman. `serve` puts it behind HTTP."""
+
+    def __init__(
+        self,
+        config: Config,
+        books: Books,
+        *,
+        clock: Clock | None = None,
+        wall: Clock | None = None,
+        beside: Sequence[Channel] = (),
+    ) -> None:
+        """`beside` are channels that no configuration names: the script of the command line, fakes of tests."""
+        self.config = config
+        self.books = books
+        self.wall = wall or WallClock()
+        self.clock = clock or self.wall
+        self.rules: Mapping[str, Any] = config.features
+        self.metrics = Metrics(channels=config.channels, jobs=[job.name for job in JOBS])
+        self.channels: dict[str, Channel] = {
+            name: self._channel(name, settings) for name, settings in config.channels.items()
+        }
+        self.channels |= {channel.name: channel for channel in beside}
+        self.simulator: Simulator | None = None
+        if config.simulator.enabled:
+            self.simulator = Simulator(Stage(self))
+            self.channels[self.simulator.name] = self.simulator
+        self.dispatcher = Dispatcher(
+            books=books,
+            clock=self.clock,
+            wall=self.wall,
+            features=FEATURES,
+            rules=self.rules,
+            private_namespaces=frozenset(
+                channel.namespace for channel in self.channels.values() if channel.ability.pushes_to_people
+            ),
+            heard=self.metrics.heard,
+        )
+        self.postman = Postman(
+            books,
+            self.channels,
+            community_clock=self.clock,
+            wall=self.wall,
+            sealer=Sealer(config.secrets.keys),
+            settings=config.delivery,
+            pushed=lambda channel, outcome: self.metrics.channel(channel).pushed(PushOutcome(outcome)),
+        )
+        self.scheduler = Scheduler(
+            books=books,
+            jobs=JOBS,
+            clock=self.clock,
+            wall=self.wall,
+            rules=self.rules,
+            leadership=Leadership(config.database.address().render_as_string(hide_password=False)),
+            ran=lambda job, outcome: self.metrics.job(job, JobOutcome(outcome)),
+        )
+        self.health = Health()
+        self.health.register("数据库", self._database_answers)
+        books.on_commit.append(self.metrics.committed)
+        books.on_posted.append(self.postman.wake)
+
+    def _channel(self, name: str, settings: Any) -> Channel:
+        kind = CHANNELS[settings.kind]
+        if settings.kind == "wecom_group_webhook":
+            channel: Channel = kind(name, settings)
+        else:
+            channel = kind(
+                name, settings, wall=self.wall.now, refused=self.metrics.channel(name).refused
+            )
+        return channel
+
+    async def hear(self, incoming: Incoming) -> Reply:
+        """Answers one message; see `Dispatcher.hear`."""
+        return await self.dispatcher.hear(incoming)
+
+    async def advance(
+        self, to: datetime, moved: Callable[[datetime], Awaitable[None]] | None = None
+    ) -> None:
+        """Moves community time forward, runs what is due in between in order, and delivers what it makes.
+
+        Raises ValueError for a moment in the past, and for a house whose clock is the wall's.
+        """
+        if not isinstance(self.clock, MovedClock):
+            raise ValueError("the wall clock cannot be moved")
+        clock = self.clock
+        if to < clock.now():
+            raise ValueError("community time moves forward only")
+
+        async def step(moment: datetime) -> None:
+            # What the last slot made goes out before the clock moves on to the next.
+            await self.postman.deliver_due()
+            if moment > clock.now():
+                clock.move_to(moment)
+
+        await self.scheduler.run_until(to, step)
+        await step(to)
+        await self.postman.deliver_due()
+
+    def application(self) -> web.Application:
+        """The HTTP side: callbacks, health, metrics, and the simulator where it is asked for."""
+        app = web.Application(client_max_size=self.config.http.body_bytes_max)
+        for channel in self.channels.values():
+            app.add_routes(channel.routes(self.hear))
+        app.add_routes(self.health.routes())
+        app.add_routes(self.metrics.routes())
+        app.cleanup_ctx.append(self._live)
+        if self.simulator is not None:
+            simulator = self.simulator
+
+            async def stop_streams(_app: web.Application) -> None:
+                await simulator.close()
+
+            app.on_shutdown.append(stop_streams)
+        return app
+
+    async def _live(self, _app: web.Application) -> AsyncIterator[None]:
+        """From here on jobs run and messages go out, until the server has answered what it had read."""
+        self.scheduler.start(int(self.config.jobs.tick_seconds))
+        self.health.register("定时任务", self._ticks)
+        postman = asyncio.create_task(self.postman.run())
+        yield
+        await self.scheduler.stop()
+        self.postman.stop()
+        await postman
+
+    async def _database_answers(self) -> str:
+        try:
+            await self.books.read(lambda session: session.execute(text("SELECT 1")))
+        except Exception:
+            self.metrics.database_up(False)
+            raise
+        self.metrics.database_up(True)
+        return ""
+
+    async def _ticks(self) -> str:
+        last = self.scheduler.last_tick
+        if last is None:
+            return "" if await self.books.read(done_until) is not None else "还没有开始"
+        self.metrics.ticked(last)
+        late = (self.wall.now() - last).total_seconds()
+        return "" if late < TICK_LATE_SECONDS else f"已经{late:.0f}秒没有检查到点的事"
+
+    async def close(self) -> None:
+        """Ends everything; the books last."""
+        for channel in self.channels.values():
+            await channel.close()
+        await self.health.close()
+        await self.books.close()
+
+
+ROLE_LABELS = {
+    members.Role.RESIDENT: "居民",
+    members.Role.MEMBER: "党员",
+    members.Role.PROPERTY: "物业",
+    members.Role.OWNERS_COMMITTEE: "业委会",
+    members.Role.BUILDING_LEAD: "楼长",
+    members.Role.GROUP_LEADER: "党小组长",
+    members.Role.BRANCH_SECRETARY: "支部书记",
+    members.Role.STAFF: "社工",
+    members.Role.SECRETARY: "书记",
+    members.Role.ADMIN: "管理员",
+}
+
+
+class Stage:
+    """The house as the simulator sees it: its people, its groups, its clock."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    @property
+    def bot_name(self) -> str:
+        return "小邻"
+
+    @property
+    def community_name(self) -> str:
+        return "锦绣社区"
+
+    async def people(self) -> list[Someone]:
+        now = self.now()
+        order = {one.name: index for index, one in enumerate(CAST)}
+
+        def load(session: Any) -> list[Someone]:
+            ids = session.scalars(
+                select(directory.Identity.external_id).where(directory.Identity.namespace == "simulator")
+            ).all()
+            found = []
+            for external_id in ids:
+                for person in members.find_people(
+                    session, namespace="simulator", external_id=external_id, now=now
+                ):
+                    label = ROLE_LABELS[person.role]
+                    if person.role is members.Role.RESIDENT and person.standing is members.Standing.PARTY_MEMBER:
+                        label = "党员"
+                    found.append(Someone(external_id, person.name, label))
+            return sorted(found, key=lambda one: (order.get(one.sender, len(order)), one.name))
+
+        everybody = await self._house.books.read(load)
+        known = {one.sender for one in everybody}
+        strangers = [Someone(name, name, "陌生人") for name in ("陌生人", "张三") if name not in known]
+        return [*everybody[: len(CAST)], *strangers, *everybody[len(CAST) :]]
+
+    async def groups(self) -> list[Place]:
+        def load(session: Any) -> list[Place]:
+            rows = session.execute(
+                select(directory.Endpoint.address, directory.Group.name)
+                .join(directory.Group, directory.Endpoint.group_id == directory.Group.id)
+                .where(directory.Endpoint.channel == "simulator")
+                .order_by(directory.Endpoint.id)
+            )
+            return [Place(row.address, row.name) for row in rows]
+
+        bound = await self._house.books.read(load)
+        unbound = [] if any(place.address == NEW_CHAT for place in bound) else [Place(NEW_CHAT, NEW_CHAT)]
+        return [*bound, *unbound]
+
+    def now(self) -> datetime:
+        return self._house.clock.now()
+
+    async def advance(self, to: datetime) -> None:
+        await self._house.advance(to)

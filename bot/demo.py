@@ -1,0 +1,258 @@
+"""The demo community 锦绣社区: one database full of people, groups and things going on, relative to a moment.
+
+Built through the same actions that the chat uses, so that its books balance and `linli verify` holds.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from models import activities, check_in, counters, points
+from models.clock import at, day_of
+from models.directory import CommunityHere, add_community, add_endpoint, add_group
+from models.members import Role, Standing, add_identity, add_member, give_role
+from models.units import UnitHere, UnitKind, add_unit
+
+CHANNEL = NAMESPACE = "simulator"
+SEED = 20261117
+GENERATED = 300
+NEW_CHAT = "新建的群"
+"""A chat that is bound to nothing yet, to try 绑定群 in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """One of the people with a name in the stories. `home` is a door, `room` a room number."""
+
+    name: str
+    home: str
+    room: str
+    standing: Standing = Standing.RESIDENT
+    role: Role | None = None
+    scope: str = ""
+    """The unit for which the role holds; empty for the whole community."""
+
+
+PARTY = Standing.PARTY_MEMBER
+CAST = (
+    Cast("张敏", "1栋1单元", "101", PARTY, Role.SECRETARY),
+    Cast("王秀英", "3栋2单元", "501"),
+    Cast("老赵", "3栋1单元", "301", PARTY, Role.BUILDING_LEAD, "3栋"),
+    Cast("刘洋", "9栋1单元", "102", Standing.RESIDENT, Role.PROPERTY, "锦绣物业"),
+    Cast("李建国", "3栋1单元", "402", PARTY),
+    Cast("孙丽", "5栋1单元", "201", PARTY, Role.STAFF),
+    Cast("赵强", "2栋2单元", "602", PARTY),
+    Cast("周敏", "4栋1单元", "302", PARTY, Role.BRANCH_SECRETARY, "第二党支部"),
+    Cast("何叔", "6栋1单元", "103", PARTY),
+    Cast("何婶", "6栋1单元", "103", PARTY),
+    Cast("小吴", "7栋2单元", "401", PARTY),
+    Cast("陈美玲", "3栋2单元", "202"),
+    Cast("老魏", "8栋1单元", "501"),
+    Cast("孙姐", "5栋2单元", "303"),
+    Cast("陈阿姨", "3栋2单元", "502"),
+)
+"""The main cast, in the order in which the simulator offers their chairs."""
+
+GROUPS = (
+    ("3栋群", "3栋"),
+    ("党员群", "锦绣社区党总支"),
+    ("5栋群", "5栋"),
+    ("物业群", "锦绣物业"),
+    ("社区大群", ""),
+)
+
+SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
+GIVEN = (
+    "秀兰 桂英 建华 建军 志强 玉梅 红梅 丽华 国强 卫东 淑珍 春梅 海燕 晓红 志明 文华 小平 玉兰 德福 金凤 "
+    "永强 凤英 桂兰 立新 爱华 永红 宝珍 云霞 雪梅 长青 福生 秋菊 春生 彩霞 兰芳 耀东 守义 家兴 思远 雨桐"
+).split()
+
+
+def build_demo(session: Session, now: datetime) -> CommunityHere:
+    """Builds the community in an empty, migrated database, as it stands at `now`."""
+    founded = now - timedelta(days=400)
+    community = add_community(session, slug="jinxiu", name="锦绣社区", bot_name="小邻", now=founded)
+    units = _units(session, community, founded)
+    people = _people(session, community, units, founded)
+    for name, unit in GROUPS:
+        group_id = add_group(
+            session, community_id=community.id, unit=units[unit or community.name], name=name, now=founded
+        )
+        add_endpoint(
+            session,
+            community_id=community.id,
+            group_id=group_id,
+            channel=CHANNEL,
+            address=name,
+            now=founded,
+        )
+    points.set_rule(
+        session,
+        community_id=community.id,
+        kind="activity",
+        rule=points.Rule(2, 1, 0, 0, 100, 20, 6, 200),
+        since=founded,
+    )
+    root = units[community.name]
+    _past(session, community, root, people, now)
+    _coming(session, community, root, people, now)
+    return community
+
+
+def _units(session: Session, community: CommunityHere, now: datetime) -> dict[str, UnitHere]:
+    def add(parent: UnitHere | None, kind: UnitKind, name: str) -> UnitHere:
+        return add_unit(session, community_id=community.id, parent=parent, kind=kind, name=name, now=now)
+
+    root = add(None, UnitKind.COMMUNITY, community.name)
+    units = {community.name: root}
+    for number in range(1, 10):
+        building = units[f"{number}栋"] = add(root, UnitKind.BUILDING, f"{number}栋")
+        for door in (1, 2):
+            units[f"{number}栋{door}单元"] = add(building, UnitKind.DOOR, f"{door}单元")
+    committee = units["锦绣社区党总支"] = add(root, UnitKind.PARTY_COMMITTEE, "锦绣社区党总支")
+    for index, ordinal in enumerate("一二三"):
+        branch = units[f"第{ordinal}党支部"] = add(committee, UnitKind.BUILDING_BRANCH, f"第{ordinal}党支部")
+        for number in range(index * 3 + 1, index * 3 + 4):
+            group = add(branch, UnitKind.DOOR_GROUP, f"{number}栋党小组")
+            units[group.name] = group
+            units[f"{number}栋中心户"] = add(group, UnitKind.HOST_HOUSEHOLD, f"{number}栋中心户")
+    units["锦绣物业"] = add(root, UnitKind.PROPERTY_FIRM, "锦绣物业")
+    units["邻里理事会"] = add(root, UnitKind.COUNCIL, "邻里理事会")
+    return units
+
+
+def _people(
+    session: Session, community: CommunityHere, units: dict[str, UnitHere], now: datetime
+) -> dict[str, int]:
+    people: dict[str, int] = {}
+    for one in CAST:
+        people[one.name] = _add(session, community, one.name, units[one.home], one.room, one.standing, now)
+        if one.role is not None:
+            give_role(
+                session,
+                community_id=community.id,
+                member_id=people[one.name],
+                role=one.role,
+                unit=units[one.scope or community.name],
+                now=now,
+                by=None,
+            )
+    chance = random.Random(SEED)
+    doors = [unit for unit in units.values() if unit.kind is UnitKind.DOOR]
+    while len(people) < len(CAST) + GENERATED:
+        name = chance.choice(SURNAMES) + chance.choice(GIVEN)
+        if name in people:
+            continue
+        standing = PARTY if chance.random() < 0.2 else Standing.RESIDENT
+        room = f"{chance.randint(1, 6)}0{chance.randint(1, 4)}"
+        people[name] = _add(session, community, name, chance.choice(doors), room, standing, now)
+    # 张三 is on the roster and has not bound an account yet: the stranger's chair can become him.
+    add_member(session, community_id=community.id, name="张三", unit=units["3栋1单元"], room="201", now=now)
+    return people
+
+
+def _add(
+    session: Session,
+    community: CommunityHere,
+    name: str,
+    unit: UnitHere,
+    room: str,
+    standing: Standing,
+    now: datetime,
+) -> int:
+    member_id = add_member(
+        session, community_id=community.id, name=name, unit=unit, now=now, standing=standing, room=room
+    )
+    add_identity(
+        session, community_id=community.id, member_id=member_id, namespace=NAMESPACE, external_id=name, now=now
+    )
+    return member_id
+
+
+PAST = (
+    ("清洁家园", "中心花园", 62, 5),
+    ("义诊", "活动室", 48, 3),
+    ("反诈宣传", "1栋门厅", 41, 3),
+    ("楼道清理", "各单元", 33, 4),
+    ("敬老午餐", "活动室", 26, 5),
+    ("文明养犬宣传", "小区北门", 19, 3),
+    ("清洁家园", "中心花园", 12, 5),
+    ("消防演练", "地下车库", 6, 4),
+)
+"""Title, place, days ago, points."""
+
+
+def _past(
+    session: Session, community: CommunityHere, root: UnitHere, people: dict[str, int], now: datetime
+) -> None:
+    chance = random.Random(SEED + 1)
+    members = list(people.values())
+    counters.start_after(session, community_id=community.id, kind="activity", last=3)
+    for title, place, days, earned in PAST:
+        starts_at = at(day_of(now - timedelta(days=days)), 9)
+        activity = activities.publish_activity(
+            session,
+            community_id=community.id,
+            unit=root,
+            title=title,
+            place=place,
+            starts_at=starts_at,
+            ends_at=starts_at + timedelta(hours=2),
+            quota=None,
+            points=earned,
+            made_by=people["张敏"],
+            now=starts_at - timedelta(days=7),
+            check_in_opens_minutes=30,
+        )
+        for member_id in chance.sample(members, chance.randint(20, 45)):
+            came = starts_at + timedelta(minutes=chance.randint(-20, 20))
+            coming = check_in.find_coming(
+                session, community_id=community.id, number=activity.number, now=came
+            )
+            assert coming is not None
+            check_in.check_in(session, coming=coming, member_id=member_id, made_by=member_id, now=came)
+            left = activity.ends_at - timedelta(minutes=chance.randint(0, 40))
+            check_in.check_out(session, coming=coming, member_id=member_id, made_by=member_id, now=left)
+
+
+def _coming(
+    session: Session, community: CommunityHere, root: UnitHere, people: dict[str, int], now: datetime
+) -> None:
+    saturday = day_of(now) + timedelta(days=(5 - day_of(now).weekday()) % 7)
+    if at(saturday, 9) <= now:
+        saturday += timedelta(days=7)
+    sunday = saturday + timedelta(days=1)
+    published = now - timedelta(days=2)
+    made = [
+        activities.publish_activity(
+            session,
+            community_id=community.id,
+            unit=root,
+            title=title,
+            place=place,
+            starts_at=starts_at,
+            ends_at=starts_at + timedelta(hours=2),
+            quota=quota,
+            points=earned,
+            made_by=people["张敏"],
+            now=published,
+            check_in_opens_minutes=30,
+        )
+        for title, place, starts_at, quota, earned in (
+            ("清洁家园", "中心花园", at(saturday, 9), 20, 5),
+            ("义诊", "活动室", at(sunday, 9), 30, 3),
+            ("反诈宣传", "1栋门厅", at(sunday, 14, 30), None, 3),
+        )
+    ]
+    for name, companions in (("何叔", 1), ("小吴", 0), ("陈美玲", 2), ("赵强", 0)):
+        activities.sign_up(
+            session,
+            activity=made[0],
+            member_id=people[name],
+            companions=companions,
+            made_by=people[name],
+            now=published + timedelta(hours=3),
+            companions_max=5,
+        )

@@ -1,0 +1,629 @@
+"""One message → one transaction → one reply.
+
+The language decides what is meant, against a snapshot; the unit of work decides what is true. Chatter costs nothing and
+writes nothing. A command that only reads runs on a read-only connection; anything that writes is one unit of work, in
+which a message delivered again finds its stored answer and does nothing else.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot import logs
+from bot.books import Books, BooksBusy, BooksClosed, savepoint
+from bot.channels import Unavailable
+from bot.worlds import Snapshot, Worlds
+from handlers.chat import Answer, Ask, Command, Incoming, Reply, Router, Texts, Turn
+from handlers.language.match import Grammar, Surroundings, Understanding
+from handlers.language.normalise import Typed, normalise
+from models import audit, inbox, outbox, pending
+from models.base import Refusal
+from models.clock import Clock, local, spoken
+from models.directory import CommunityHere, GroupHere
+from models.members import Person, Role, find_people, last_rejection
+
+log = logs.logger(__name__)
+
+say = Texts(
+    "dispatch",
+    unbound_group="这个群还没有绑定到楼栋。请社区书记在群里 @我 发 绑定群 3栋。",
+    stranger="我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。",
+    stranger_rejected="您上次的绑定申请没有通过（{reason}）。\n请核对后再发 绑定 姓名 楼栋。",
+    which_community="您在几个社区都登记过：{names}。\n请发 切换社区 加名字，例如 切换社区 {first}。",
+    not_allowed="这件事要{role}来办。您能办的事请发 帮助。",
+    beyond="这件事不在您负责的范围里。您能办的事请发 帮助。",
+    sent_privately="已私信您。",
+    ask_privately="这件事请私聊我说：打开和我的单聊，发 {usage}。",
+    nothing_pending="现在没有等您回复的事。看看我会什么，请发 帮助。",
+    number_out="请回复 1 到 {most} 里的一个数。",
+    dropped="好的，不办了。",
+    apology="对不起，这条我没处理好，已经记下来了（编号 {message_id}）。\n请过一会儿再试，或联系社区。",
+    part_failed="「{text}」没办成：{why}",
+)
+
+ROLE_NAMES = {
+    Role.RESIDENT: "居民",
+    Role.MEMBER: "党员",
+    Role.PROPERTY: "物业",
+    Role.OWNERS_COMMITTEE: "业委会",
+    Role.BUILDING_LEAD: "楼长或社区",
+    Role.GROUP_LEADER: "党小组长或社区",
+    Role.BRANCH_SECRETARY: "支部书记或社区",
+    Role.STAFF: "社区工作人员",
+    Role.SECRETARY: "社区书记",
+    Role.ADMIN: "管理员",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What became of a message: the reply, and the outcome for the books of the operator."""
+
+    reply: Reply
+    outcome: str
+    """act, read, ask, refused, ignore, repeated, failed."""
+
+
+RUN = ""
+"""The slot of a question that only asks whether a command is meant: 是 runs it, without standing for its 确认."""
+
+SILENCE = Heard(Reply(), "ignore")
+
+
+class AnsweredMeanwhile(Exception):
+    """Another process answered the same message in this very moment; this unit must leave no trace."""
+
+
+class Queues:
+    """Messages of one sender take effect in the order of arrival."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], asyncio.Future[None]] = {}
+
+    @asynccontextmanager
+    async def turn_of(self, sender: tuple[str, str]) -> AsyncIterator[None]:
+        before = self._last.get(sender)
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._last[sender] = mine
+        try:
+            if before is not None:
+                await asyncio.shield(before)
+            yield
+        finally:
+            mine.set_result(None)
+            if self._last.get(sender) is mine:
+                del self._last[sender]
+
+
+@dataclass(slots=True)
+class Scene:
+    """Everything about one message that does not change while it is worked on."""
+
+    incoming: Incoming
+    typed: Typed
+    now: datetime
+    snapshot: Snapshot
+    community: CommunityHere | None
+    group: GroupHere | None
+    understanding: Understanding
+    world: Surroundings
+    addressed: bool
+
+
+class Dispatcher:
+    """Hears messages of all channels."""
+
+    def __init__(
+        self,
+        *,
+        books: Books,
+        clock: Clock,
+        wall: Clock,
+        features: Sequence[Router],
+        rules: Mapping[str, Any],
+        private_namespaces: frozenset[str] = frozenset(),
+        heard: Callable[[str, str, float], None] | None = None,
+    ) -> None:
+        """`private_namespaces` are those in which the bot can write to a person first.
+
+        `heard` is told channel, outcome and seconds of each message.
+        """
+        self._books = books
+        self._clock = clock
+        self._wall = wall
+        self._rules = rules
+        self._private = private_namespaces
+        self._count = heard
+        self._worlds = Worlds(books)
+        self._queues = Queues()
+        self.grammar = Grammar(features)
+        self.commands = tuple(command for router in features for command in router)
+        self._by_intent = {command.intent: command for command in self.commands}
+        self._refusals: dict[type[Refusal], str] = {}
+        self._own_refusals: dict[str, Mapping[type[Refusal], str]] = {}
+        for router in features:
+            for kind, sentence in router.refusals.items():
+                self._refusals.setdefault(kind, sentence)
+            for command in router:
+                self._own_refusals[command.intent] = router.refusals
+
+    async def hear(self, incoming: Incoming) -> Reply:
+        """Answers one message. Raises Unavailable where nothing was written and the platform should try again."""
+        return (await self.answer(incoming)).reply
+
+    async def answer(self, incoming: Incoming) -> Heard:
+        """Like `hear`, and says what became of the message."""
+        began = asyncio.get_running_loop().time()
+        async with self._queues.turn_of((incoming.namespace, incoming.sender)):
+            try:
+                heard = await self._answer(incoming)
+            except (BooksBusy, BooksClosed) as busy:
+                if self._count is not None:
+                    self._count(incoming.channel, "busy", asyncio.get_running_loop().time() - began)
+                raise Unavailable from busy
+            except Exception:
+                # A bug: everything was rolled back. The message is kept for replay, and whoever asked gets an apology.
+                log.exception("dispatch.failed", channel=incoming.channel, message_id=incoming.message_id)
+                heard = await self._apologise(incoming)
+        if self._count is not None:
+            self._count(incoming.channel, heard.outcome, asyncio.get_running_loop().time() - began)
+        return heard
+
+    async def understand(
+        self, incoming: Incoming, *, role: Role = Role.RESIDENT, at: datetime | None = None
+    ) -> dict[str, Any]:
+        """What the message would mean for somebody of this role; writes nothing.
+
+        The answer has the shape of the corpus: intent, slots, also, outcome, say; and why.
+        """
+        now = at or self._clock.now()
+        snapshot = await self._worlds.at(now)
+        typed = normalise(incoming.text, snapshot.bot_names)
+        addressed = incoming.addressed or typed.mentioned
+        community, _ = await self._place(incoming, snapshot, now)
+        world = snapshot.worlds[community.id].surroundings if community else snapshot.nowhere
+        meant = self.grammar.understand(
+            typed, addressed=addressed, world=world, now=now, quote=incoming.quote, role=role
+        )
+        return {
+            "intent": meant.intent,
+            "slots": _shown(meant.slots),
+            "also": [{"intent": part.intent, "slots": _shown(part.slots)} for part in meant.also],
+            "outcome": meant.outcome,
+            "say": meant.say,
+            "why": list(meant.why),
+        }
+
+    # -- what is meant ----------------------------------------------------------------------------------------------
+
+    async def _answer(self, incoming: Incoming) -> Heard:
+        now = self._clock.now()
+        snapshot = await self._worlds.at(now)
+        typed = normalise(incoming.text, snapshot.bot_names)
+        addressed = incoming.addressed or typed.mentioned
+        if not self.grammar.could_be_command(typed.text) and incoming.quote is None:
+            return self._chatter(incoming, typed, snapshot, now) if addressed else SILENCE
+        scene = await self._scene(incoming, now, snapshot, typed, addressed)
+        meant = scene.understanding
+        if meant.outcome == "ignore":
+            return await self._stored(scene) or SILENCE
+        if scene.community is None:
+            return await self._nowhere(scene)
+        if meant.intent == "confirm":
+            return await self._confirm(scene)
+        parts = [meant, *meant.also]
+        commands = [part.command for part in parts if part.command is not None]
+        if meant.command is None and meant.outcome == "ask":
+            return await self._stored(scene) or Heard(self._echo(scene, Reply(meant.say)), "ask")
+        in_private = incoming.address and any(command.private for command in commands)
+        if in_private and incoming.namespace not in self._private and not any(c.writes for c in commands):
+            usage = next(command.usage for command in commands if command.private)
+            return Heard(self._echo(scene, Reply(say("ask_privately", usage=usage))), "refused")
+        if in_private or meant.outcome == "ask" or any(command.writes for command in commands):
+            return await self._write(scene, lambda session: self._unit(session, scene, parts))
+        return await self._books.read(lambda session: self._read(session, scene, parts))
+
+    def _chatter(self, incoming: Incoming, typed: Typed, snapshot: Snapshot, now: datetime) -> Heard:
+        """Talk to the bot in which nothing can be a command or an answer: a pointer, and no look into the books."""
+        if incoming.address and (incoming.channel, incoming.address) not in snapshot.chats:
+            return Heard(Reply(say("unbound_group")), "refused")
+        meant = self.grammar.understand(typed, addressed=True, world=snapshot.nowhere, now=now)
+        return Heard(Reply(typed.echo(meant.say)), meant.outcome)
+
+    async def _scene(
+        self, incoming: Incoming, now: datetime, snapshot: Snapshot, typed: Typed, addressed: bool
+    ) -> Scene:
+        community, group = await self._place(incoming, snapshot, now)
+        world = snapshot.worlds[community.id].surroundings if community else snapshot.nowhere
+        meant = self.grammar.understand(typed, addressed=addressed, world=world, now=now, quote=incoming.quote)
+        return Scene(incoming, typed, now, snapshot, community, group, meant, world, addressed)
+
+    async def _place(
+        self, incoming: Incoming, snapshot: Snapshot, now: datetime
+    ) -> tuple[CommunityHere | None, GroupHere | None]:
+        if incoming.address:
+            place = snapshot.chats.get((incoming.channel, incoming.address))
+            return (place.community, place.group) if place else (None, None)
+        if len(snapshot.worlds) == 1:
+            return next(iter(snapshot.worlds.values())).community, None
+        people = await self._books.read(lambda session: self._people(session, incoming, now))
+        chosen = _chosen(people)
+        return (chosen.community if chosen else None), None
+
+    def _people(self, session: Session, incoming: Incoming, now: datetime) -> list[Person]:
+        return find_people(session, namespace=incoming.namespace, external_id=incoming.sender, now=now)
+
+    async def _nowhere(self, scene: Scene) -> Heard:
+        """A chat that is bound to nothing, or a person of no community or several: help with that, and nothing else."""
+        if not scene.addressed:
+            return SILENCE
+        incoming = scene.incoming
+        people = await self._books.read(lambda session: self._people(session, incoming, scene.now))
+        person = _chosen(people)
+        intent = scene.understanding.intent
+        if incoming.address and intent == "bind_group" and person is not None:
+            scene.community = person.community
+            scene.world = scene.snapshot.worlds[person.community.id].surroundings
+            return await self._write(
+                scene, lambda session: self._unit(session, scene, [scene.understanding])
+            )
+        if not incoming.address and len(people) > 1:
+            if intent == "choose_community":
+                scene.community = people[0].community
+                return await self._write(
+                    scene, lambda session: self._unit(session, scene, [scene.understanding])
+                )
+            names = [person.community.name for person in people]
+            return Heard(Reply(say("which_community", names="、".join(names), first=names[0])), "refused")
+        return Heard(Reply(say("unbound_group" if incoming.address else "stranger")), "refused")
+
+    async def _confirm(self, scene: Scene) -> Heard:
+        """是, 确认, 取消, a number: an answer, where a question stands open for this person here."""
+        question = await self._books.read(lambda session: self._question(session, scene))
+        if isinstance(question, Heard):
+            return question
+        if question is None:
+            if not scene.addressed:
+                return SILENCE
+            return Heard(self._echo(scene, Reply(say("nothing_pending"))), "refused")
+        return await self._write(scene, lambda session: self._answer_question(session, scene))
+
+    async def _stored(self, scene: Scene) -> Heard | None:
+        """The answer that this very message got before, when it meant something else."""
+        return await self._books.read(lambda session: self._before(session, scene.incoming))
+
+    async def _write(self, scene: Scene, unit: Callable[[Session], Heard]) -> Heard:
+        try:
+            return await self._books.write(unit)
+        except AnsweredMeanwhile:
+            stored = await self._stored(scene)
+            assert stored is not None
+            return stored
+
+    async def _apologise(self, incoming: Incoming) -> Heard:
+        kept = dataclasses.asdict(incoming)
+        kept["at"] = incoming.at.isoformat() if incoming.at else None
+
+        def keep(session: Session) -> None:
+            inbox.keep_trouble(
+                session,
+                channel=incoming.channel,
+                message_id=incoming.message_id,
+                incoming=kept,
+                error="",
+                at=self._wall.now(),
+            )
+
+        try:
+            await self._books.write(keep)
+        except (BooksBusy, BooksClosed) as busy:
+            raise Unavailable from busy
+        text = say("apology", message_id=incoming.message_id[-12:]) if incoming.addressed else ""
+        return Heard(Reply(text), "failed")
+
+    # -- what is true: runs in a database thread, touches nothing but the session ------------------------------------
+
+    def _before(self, session: Session, incoming: Incoming) -> Heard | None:
+        stored = inbox.find_answer(session, channel=incoming.channel, message_id=incoming.message_id)
+        return Heard(Reply(stored.reply, ref=stored.ref), "repeated") if stored else None
+
+    def _person(self, session: Session, scene: Scene) -> Person | None:
+        assert scene.community is not None
+        for person in self._people(session, scene.incoming, scene.now):
+            if person.community.id == scene.community.id:
+                return person
+        return None
+
+    def _question(self, session: Session, scene: Scene) -> pending.Question | Heard | None:
+        stored = self._before(session, scene.incoming)
+        if stored is not None:
+            return stored
+        person = self._person(session, scene)
+        if person is None:
+            return None
+        return pending.open_question(
+            session,
+            community_id=person.community.id,
+            member_id=person.id,
+            conversation=pending.conversation(scene.group.id if scene.group else None),
+            now=scene.now,
+        )
+
+    def _read(self, session: Session, scene: Scene, parts: list[Understanding]) -> Heard:
+        stored = self._before(session, scene.incoming)
+        if stored is not None:
+            return stored
+        person = self._person(session, scene)
+        answers = [self._run(session, scene, person, part) for part in parts]
+        reply = self._combined(scene, parts, answers)
+        return Heard(self._echo(scene, reply), _outcome(answers))
+
+    def _unit(self, session: Session, scene: Scene, parts: list[Understanding]) -> Heard:
+        stored = self._before(session, scene.incoming)
+        if stored is not None:
+            return stored
+        person = self._person(session, scene)
+        answers = [self._run(session, scene, person, part) for part in parts]
+        return self._finish(session, scene, person, parts, answers)
+
+    def _answer_question(self, session: Session, scene: Scene) -> Heard:
+        question = self._question(session, scene)
+        if isinstance(question, Heard):
+            return question
+        person = self._person(session, scene)
+        if question is None or person is None:
+            return Heard(self._echo(scene, Reply(say("nothing_pending"))), "refused")
+        slots = dict(question.slots)
+        given = scene.understanding.slots
+        command = self._by_intent[question.intent]
+        part = dataclasses.replace(
+            scene.understanding, intent=command.intent, command=command, outcome="act", slots=slots
+        )
+        confirmed = False
+        if given.get("yes") is False:
+            return self._close(session, scene, person, [part], [Ran(Reply(say("dropped")))])
+        if question.slot in (None, RUN):
+            if given.get("yes") is not True:
+                # A number where 确认 was asked answers nothing; the question stands.
+                return Heard(self._echo(scene, Reply(say("nothing_pending"))), "refused")
+            confirmed = question.slot is None
+        else:
+            number = given.get("number", 1 if given.get("yes") and len(question.options) == 1 else 0)
+            if not 1 <= number <= len(question.options):
+                reply = Reply(say("number_out", most=len(question.options)))
+                return Heard(self._echo(scene, reply), "refused")
+            slots[question.slot or RUN] = question.options[number - 1]
+        ran = self._run(session, scene, person, part, confirmed=confirmed)
+        return self._close(session, scene, person, [part], [ran])
+
+    def _close(
+        self, session: Session, scene: Scene, person: Person, parts: list[Understanding], answers: list["Ran"]
+    ) -> Heard:
+        pending.close_question(
+            session,
+            community_id=person.community.id,
+            member_id=person.id,
+            conversation=pending.conversation(scene.group.id if scene.group else None),
+        )
+        return self._finish(session, scene, person, parts, answers)
+
+    def _run(
+        self,
+        session: Session,
+        scene: Scene,
+        person: Person | None,
+        part: Understanding,
+        *,
+        confirmed: bool = False,
+    ) -> "Ran":
+        command = part.command
+        assert scene.community is not None
+        if command is None:
+            return Ran(Reply(part.say))
+        if command.role is not None:
+            if person is None:
+                return Ran(Reply(self._to_stranger(session, scene)), stranger=True)
+            if not person.may(command.role):
+                return Ran(Reply(say("not_allowed", role=ROLE_NAMES[command.role])))
+            if scene.group is not None and not person.may(command.role, scene.group.unit_path):
+                return Ran(Reply(say("beyond")))
+        if part.outcome == "ask" and (part.slot is None or part.options):
+            ask = Ask(part.say, slot=RUN if part.slot is None else part.slot, options=part.options)
+            return Ran(Reply(part.say), asked=ask, part=part)
+        if part.outcome == "ask":
+            return Ran(Reply(part.say))
+        turn = Turn(
+            session=session,
+            community=scene.community,
+            person=person,
+            group=scene.group,
+            incoming=scene.incoming,
+            now=scene.now,
+            command=command,
+            slots=part.slots,
+            confirmed=confirmed,
+            rules=self._rules,
+            commands=self.commands,
+        )
+        try:
+            if command.writes:
+                with savepoint(session, "turn"):
+                    answer = command.handler(turn)
+            else:
+                answer = command.handler(turn)
+        except Refusal as refusal:
+            return Ran(Reply(self._sentence(command, refusal)))
+        return _ran(answer, turn)
+
+    def _sentence(self, command: Command, refusal: Refusal) -> str:
+        kind = type(refusal)
+        sentence = self._own_refusals[command.intent].get(kind) or self._refusals[kind]
+        fields = {k: spoken(v) if isinstance(v, datetime) else v for k, v in refusal.fields.items()}
+        return sentence.format(**fields)
+
+    def _to_stranger(self, session: Session, scene: Scene) -> str:
+        reason = last_rejection(
+            session, namespace=scene.incoming.namespace, external_id=scene.incoming.sender
+        )
+        return say("stranger") if reason is None else say("stranger_rejected", reason=reason)
+
+    def _combined(self, scene: Scene, parts: list[Understanding], answers: list["Ran"]) -> Reply:
+        texts = [ran.reply.text for ran in answers if ran.reply.text]
+        return Reply("\n".join(texts), ref=answers[0].reply.ref)
+
+    def _echo(self, scene: Scene, reply: Reply) -> Reply:
+        text = scene.typed.echo(reply.text)
+        return reply if text == reply.text else dataclasses.replace(reply, text=text)
+
+    def _finish(
+        self,
+        session: Session,
+        scene: Scene,
+        person: Person | None,
+        parts: list[Understanding],
+        answers: list["Ran"],
+    ) -> Heard:
+        """Writes down what was done, what goes out and what was answered, and only then gives the answer."""
+        incoming, community = scene.incoming, scene.community
+        assert community is not None
+        reply = self._echo(scene, self._combined(scene, parts, answers))
+        if any(ran.stranger for ran in answers):
+            # Nothing was done and nothing is kept of somebody whom the community does not know.
+            return Heard(reply, "refused")
+        for ran in answers:
+            self._record(session, scene, person, ran)
+            if ran.asked is not None and person is not None:
+                self._ask(session, scene, person, ran)
+        private = [part for part in parts if part.command is not None and part.command.private]
+        if incoming.address and private and person is not None:
+            reply = self._send_privately(session, scene, person, reply)
+        outcome = _outcome(answers)
+        if not inbox.record(
+            session,
+            channel=incoming.channel,
+            message_id=incoming.message_id,
+            community_id=community.id,
+            member_id=person.id if person else None,
+            outcome=outcome,
+            reply=reply.text,
+            ref=reply.ref,
+            at=scene.now,
+        ):
+            raise AnsweredMeanwhile
+        return Heard(reply, outcome)
+
+    def _record(self, session: Session, scene: Scene, person: Person | None, ran: "Ran") -> None:
+        incoming, community = scene.incoming, scene.community
+        assert community is not None
+        if ran.turn is None:
+            return
+        for mark in ran.turn.marks:
+            act = audit.record(
+                session,
+                community_id=community.id,
+                at=scene.now,
+                member_id=person.id if person else None,
+                action=mark.action,
+                object_ref=mark.ref,
+                group_id=scene.group.id if scene.group else None,
+                channel=incoming.channel,
+                message_id=incoming.message_id,
+                detail=dict(mark.detail),
+            )
+            if mark.action == "undo":
+                audit.mark_undone(session, community_id=community.id, act_id=int(mark.ref), by=act)
+        for told in ran.turn.told:
+            outbox.put(
+                session,
+                community_id=community.id,
+                key=told.key,
+                message=told.text,
+                now=scene.now,
+                expires_at=scene.now + timedelta(hours=told.expires_hours),
+                group_id=told.group_id,
+                member_id=told.member_id,
+                ref=told.ref,
+            )
+
+    def _ask(self, session: Session, scene: Scene, person: Person, ran: "Ran") -> None:
+        ask = ran.asked
+        assert ask is not None
+        asker = ran.turn.command.intent if ran.turn else ran.part.intent if ran.part else ""
+        slots = ran.turn.slots if ran.turn else ran.part.slots if ran.part else {}
+        pending.ask(
+            session,
+            community_id=person.community.id,
+            member_id=person.id,
+            conversation=pending.conversation(scene.group.id if scene.group else None),
+            question=pending.Question(asker, slots, ask.slot, list(ask.options)),
+            expires_at=scene.now + timedelta(minutes=ask.minutes),
+        )
+
+    def _send_privately(self, session: Session, scene: Scene, person: Person, reply: Reply) -> Reply:
+        incoming = scene.incoming
+        if incoming.namespace not in self._private:
+            return reply
+        outbox.put(
+            session,
+            community_id=person.community.id,
+            key=f"private:{incoming.channel}:{incoming.message_id}",
+            message=reply.text,
+            now=scene.now,
+            expires_at=scene.now + timedelta(hours=1),
+            member_id=person.id,
+            ref=reply.ref,
+        )
+        return self._echo(scene, Reply(say("sent_privately")))
+
+
+@dataclass(slots=True)
+class Ran:
+    """What one command answered."""
+
+    reply: Reply
+    asked: Ask | None = None
+    part: Understanding | None = None
+    """What was understood, where the question is the language's and no handler has run."""
+    turn: Turn | None = None
+    done: bool = False
+    stranger: bool = False
+
+    @property
+    def wrote(self) -> bool:
+        return self.turn is not None and bool(self.turn.marks)
+
+
+def _outcome(answers: list[Ran]) -> str:
+    if any(ran.wrote for ran in answers):
+        return "act"
+    if any(ran.asked for ran in answers):
+        return "ask"
+    return "read" if all(ran.done for ran in answers) else "refused"
+
+
+def _ran(answer: Answer, turn: Turn) -> Ran:
+    if isinstance(answer, Ask):
+        return Ran(Reply(answer.text), asked=answer, turn=turn, done=True)
+    reply = Reply(answer) if isinstance(answer, str) else answer
+    return Ran(reply, turn=turn, done=True)
+
+
+def _shown(slots: dict[str, Any]) -> dict[str, Any]:
+    """Slots as JSON shows them: numbers of things as text, moments in Shanghai with their offset."""
+    return {
+        name: local(value).isoformat() if isinstance(value, datetime) else value for name, value in slots.items()
+    }
+
+
+def _chosen(people: list[Person]) -> Person | None:
+    """Whose direct messages these are: the only community's person, or the last chosen one's."""
+    if len(people) == 1:
+        return people[0]
+    chosen = [person for person in people if person.chosen_at is not None]
+    return max(chosen, key=lambda person: person.chosen_at or datetime.min, default=None)

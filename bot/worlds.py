@@ -1,0 +1,136 @@
+"""What is open where, kept in memory: the directory of chats, and for each community what people can mean.
+
+A snapshot only decides what is meant; the unit of work checks again what is true. It is loaded anew when the database
+has moved, by whichever process, and when a window has opened or closed since.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.books import Books
+from handlers.language.match import OpenObject, Surroundings
+from models.activities import ActivityHere, open_objects
+from models.directory import CommunityHere, Endpoint, Group, GroupHere, Place, communities
+from models.units import Unit, names_of_units
+
+
+LOOK_SECONDS = 0.02
+"""How long a change by another process may go unnoticed. Changes of this one are known at their commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One community as the language sees it, good until `until` (community time)."""
+
+    community: CommunityHere
+    surroundings: Surroundings
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All communities, and which chat is which group."""
+
+    worlds: dict[int, World]
+    chats: dict[tuple[str, str], Place]
+    bot_names: tuple[str, ...]
+    nowhere: Surroundings
+    """What a stranger can mean in a chat that belongs to nothing."""
+
+
+class Worlds:
+    """The newest snapshot that is good enough for a message heard now."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._snapshot: Snapshot | None = None
+        self._stale: set[int] | None = None
+        self._looked = 0.0
+        books.on_touched.append(self._touched)
+
+    def _touched(self, communities_touched: set[int]) -> None:
+        if self._stale is not None:
+            self._stale |= communities_touched
+        else:
+            self._stale = set(communities_touched)
+
+    async def at(self, now: datetime) -> Snapshot:
+        """The snapshot to understand a message by."""
+        moved = False
+        if (tick := monotonic()) - self._looked > LOOK_SECONDS:
+            self._looked = tick
+            moved = await self._books.moved()
+        snapshot = self._snapshot
+        if snapshot is None or moved or self._stale or any(
+            world.until is not None and world.until <= now for world in snapshot.worlds.values()
+        ):
+            self._stale = None
+            snapshot = self._snapshot = await self._books.read(lambda session: load(session, now))
+        return snapshot
+
+
+def load(session: Session, now: datetime) -> Snapshot:
+    """Reads everything that the language needs: a few rows for each open activity, unit and chat."""
+    everywhere = communities(session)
+    worlds = {community.id: _world(session, community, now) for community in everywhere}
+    by_id = {community.id: community for community in everywhere}
+    chats = {
+        (row.channel, row.address): Place(
+            by_id[row.community_id], GroupHere(row.id, row.name, row.unit_id, row.path)
+        )
+        for row in session.execute(
+            select(
+                Endpoint.channel,
+                Endpoint.address,
+                Group.community_id,
+                Group.id,
+                Group.name,
+                Group.unit_id,
+                Unit.path,
+            )
+            .join(Group, Endpoint.group_id == Group.id)
+            .join(Unit, Group.unit_id == Unit.id)
+        )
+    }
+    bot_names = tuple(dict.fromkeys(community.bot_name for community in everywhere)) or ("小邻",)
+    nowhere = Surroundings.build(bot_name=bot_names[0], aliases=bot_names[1:], objects=(), units=())
+    return Snapshot(worlds, chats, bot_names, nowhere)
+
+
+def _world(session: Session, community: CommunityHere, now: datetime) -> World:
+    activities = open_objects(session, community_id=community.id, now=now)
+    objects = tuple(_meant(activity, now) for activity in activities)
+    edges = [
+        edge
+        for activity in activities
+        for edge in (activity.check_in_opens_at, activity.starts_at, activity.ends_at)
+        if edge > now
+    ]
+    surroundings = Surroundings.build(
+        bot_name=community.bot_name,
+        aliases=(),
+        objects=objects,
+        units=names_of_units(session, community.id),
+    )
+    return World(community, surroundings, min(edges, default=None))
+
+
+def _meant(activity: ActivityHere, now: datetime) -> OpenObject:
+    allows = {"list_activities", "cancel_signup", "cancel_activity"}
+    if now < activity.starts_at:
+        allows.add("signup")
+    if activity.check_in_opens_at <= now < activity.ends_at:
+        allows |= {"checkin", "checkout"}
+    return OpenObject(
+        "activity",
+        activity.number,
+        activity.title,
+        activity.starts_at,
+        activity.ends_at,
+        open=now < activity.ends_at,
+        allows=frozenset(allows),
+    )

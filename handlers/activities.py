@@ -1,0 +1,415 @@
+"""活动 and 报名: what is on, who comes, who waits.
+
+    张敏: 发布活动 周六9点 清洁家园 中心花园 20人 5分
+    小邻: 【清洁家园】11月21日 周六 9:00-11:00
+          地点：中心花园；名额：20人；积分：5分
+          发布请回复 确认，不发回复 取消。
+    王秀英: @小邻 报名 12 2人
+    小邻: 已给 王秀英 报名「清洁家园」（共2人），还剩18个名额。
+          11月21日 周六 9:00，中心花园。
+"""
+
+from datetime import timedelta
+
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
+from handlers.language.slots import Kind, Slot
+from models import activities as books
+from models.activities import (
+    ActivityCancelled,
+    ActivityHere,
+    ActivityOver,
+    ActivityStarted,
+    Listed,
+    NoRoomForMore,
+    NoSuchActivity,
+    NotSignedUp,
+    Promoted,
+    SignupState,
+    StartsInThePast,
+    TooManyCompanions,
+)
+from models.clock import clock_time, spoken, spoken_span
+from models.members import Role
+from models.units import UnitHere, unit_by_id
+
+say = Texts(
+    "activities",
+    nothing="近期没有活动。有了会在群里说一声。",
+    line="{number}号 {title} {when} {place}{seats}{mine}",
+    seats_left="（还剩{left}个名额）",
+    seats_full="（已满，候补{waiting}）",
+    mine=" ✓已报名",
+    mine_waiting=" 候补中",
+    more="报名请发 报名 加编号，例如 报名 {number}。",
+    one="{number}号「{title}」{when}\n{where}{quota}{points}\n{status}报名请发 报名 {number}。",
+    where="地点：{place}；",
+    quota="名额：{taken}/{quota}；",
+    no_quota="已报{taken}人；",
+    points="积分：{points}分",
+    points_by_rule="积分按社区规则",
+    status_mine="您已报名。取消请发 取消报名 {number}；现在",
+    done="已给 {name} 报名「{title}」{party}{left}。\n{when}，{place}。",
+    party="（共{count}人）",
+    left="，还剩{left}个名额",
+    waiting="「{title}」名额满了，{name} 排在候补第{place}位{party}。\n有空位我会告诉您。",
+    same="{name} 已经报过「{title}」了{party}，不用再报。",
+    changed="已改：{name} 报名「{title}」{party}{left}。",
+    cancelled="已取消 {name} 的「{title}」报名。谢谢告诉大家！",
+    promoted="好消息：「{title}」空出了位置，您已从候补转为正式报名。\n{when}，{place}。来不了请发 取消报名 {number}。",
+    preview="【{title}】{when}\n地点：{place}；名额：{quota}；积分：{points}\n发布请回复 确认，不发回复 取消。",
+    published="已发布 {number}号活动「{title}」{when}，{place}。\n想参加的邻居请发 报名 {number}。",
+    unlimited="不限",
+    by_rule="按社区规则",
+    no_place="地点待定",
+    cancel_preview="要取消 {number}号活动「{title}」（{when}）吗？已有{count}人报名，我会逐个通知。\n确定请回复 确认。",
+    called_off="已取消 {number}号活动「{title}」，正在通知{count}位报名的邻居。",
+    called_off_notice="通知：「{title}」（{when}）取消了{why}。给您添麻烦了，下次再约。",
+    why="，原因：{reason}",
+    undone_signup="已撤销「{title}」的报名。",
+    undone_cancel="已恢复「{title}」的报名{note}。",
+    now_waiting="，现在排在候补第{place}位",
+    undone_publish="已撤回 {number}号活动「{title}」。",
+    reminder="提醒：今天{time}「{title}」，{place}。{count}到了请发 签到 {number}。",
+    reminder_count="已报{count}人，",
+)
+
+router = Router(
+    "activities",
+    {
+        NoSuchActivity: "没有找到 {number}号活动。看看有哪些活动，请发 活动。",
+        ActivityCancelled: "「{title}」已经取消了。看看别的活动，请发 活动。",
+        ActivityStarted: "「{title}」{starts_at} 已经开始，不能报名了。人到现场可以直接发 签到 {number}。",
+        ActivityOver: "「{title}」已经结束了（{ends_at}）。",
+        StartsInThePast: "{starts_at} 已经过去了，请换一个以后的时间再发。",
+        TooManyCompanions: "一个人最多带{most}位同伴，人多请分开报名。",
+        NotSignedUp: "您没有报名「{title}」，不用取消。",
+        NoRoomForMore: "「{title}」只剩{left}个名额了，人数没有改。",
+    },
+)
+
+
+def reminder_line(activity: ActivityHere, people: int) -> str:
+    """One line of the reminder that a group gets; several activities make several lines of one message."""
+    count = say("reminder_count", count=people) if people else ""
+    return say(
+        "reminder",
+        time=clock_time(activity.starts_at),
+        title=activity.title,
+        place=activity.place or say("no_place"),
+        count=count,
+        number=activity.number,
+    )
+
+
+def _when(activity: ActivityHere) -> str:
+    return spoken_span(activity.starts_at, activity.ends_at)
+
+
+def _party(companions: int) -> str:
+    return say("party", count=1 + companions) if companions else ""
+
+
+def _left(left: int | None) -> str:
+    return "" if left is None else say("left", left=left)
+
+
+def _line(listed: Listed) -> str:
+    activity = listed.activity
+    seats = ""
+    if activity.quota is not None:
+        left = activity.quota - listed.taken
+        seats = say("seats_left", left=left) if left > 0 else say("seats_full", waiting=listed.waiting)
+    mine = {None: "", SignupState.CONFIRMED: say("mine"), SignupState.WAITING: say("mine_waiting")}[listed.mine]
+    return say(
+        "line",
+        number=activity.number,
+        title=activity.title,
+        when=spoken(activity.starts_at),
+        place=activity.place,
+        seats=seats,
+        mine=mine,
+    )
+
+
+@router.command(
+    "list_activities",
+    "活动",
+    "活动列表",
+    "有什么活动",
+    "有哪些活动",
+    "近期活动",
+    "最近活动",
+    slots=(Slot("activity", Kind.OBJECT, of="activity"),),
+    overheard=True,
+    usage="活动",
+    gist="近期有什么活动",
+)
+def list_activities(turn: Turn) -> Answer:
+    number = turn.slots.get("activity")
+    if number is not None:
+        return _show(turn, number)
+    listed = books.coming_activities(
+        turn.session,
+        community_id=turn.community.id,
+        member_id=turn.who.id,
+        now=turn.now,
+        limit=3,
+    )
+    if not listed:
+        return say("nothing")
+    return "\n".join([*map(_line, listed), say("more", number=listed[0].activity.number)])
+
+
+def _show(turn: Turn, number: int) -> Reply:
+    activity = books.find_activity(turn.session, community_id=turn.community.id, number=number)
+    if activity.state is books.ActivityState.CANCELLED:
+        raise ActivityCancelled(number=number, title=activity.title, reason=activity.cancel_reason)
+    taken, _ = books.how_full(turn.session, activity)
+    mine = any(member_id == turn.who.id for member_id, _, _ in books.who_comes(turn.session, activity))
+    quota = (
+        say("no_quota", taken=taken)
+        if activity.quota is None
+        else say("quota", taken=taken, quota=activity.quota)
+    )
+    points = say("points_by_rule") if activity.points is None else say("points", points=activity.points)
+    text = say(
+        "one",
+        number=number,
+        title=activity.title,
+        when=_when(activity),
+        where=say("where", place=activity.place) if activity.place else "",
+        quota=quota,
+        points=points,
+        status=say("status_mine", number=number) if mine else "",
+    )
+    return Reply(text, ref=activity.ref)
+
+
+def _undo_signup(turn: Turn, signup_id: int) -> str:
+    activity, member_id, _ = books.activity_by_signup(
+        turn.session, community_id=turn.community.id, signup_id=signup_id
+    )
+    left = books.cancel_signup(
+        turn.session, activity=activity, member_id=member_id, by=turn.who.id, now=turn.now
+    )
+    _tell_promoted(turn, activity, left.promoted)
+    return say("undone_signup", title=activity.title)
+
+
+def _undo_cancel(turn: Turn, signup_id: int) -> str:
+    activity, member_id, companions = books.activity_by_signup(
+        turn.session, community_id=turn.community.id, signup_id=signup_id
+    )
+    again = _sign_up(turn, activity, member_id, companions)
+    note = say("now_waiting", place=again.place) if again.state is SignupState.WAITING else ""
+    return say("undone_cancel", title=activity.title, note=note)
+
+
+@router.command(
+    "signup",
+    "报名",
+    "参加",
+    slots=(
+        Slot("activity", Kind.OBJECT, of="activity", required=True, ask="想报名哪个活动？"),
+        Slot("count", Kind.COUNT),
+    ),
+    writes=True,
+    usage="报名 12 2人",
+    gist="参加活动，可以带同伴",
+    undo={"signup": _undo_signup},
+)
+def sign_up(turn: Turn) -> Answer:
+    activity = books.find_activity(
+        turn.session, community_id=turn.community.id, number=turn.slots["activity"]
+    )
+    companions = max(0, turn.slots.get("count", 1) - 1)
+    result = _sign_up(turn, activity, turn.who.id, companions)
+    _tell_promoted(turn, activity, result.promoted)
+    fields = {"name": turn.shown, "title": activity.title, "party": _party(result.companions)}
+    if not result.changed:
+        return Reply(say("same", **fields), ref=activity.ref)
+    turn.wrote("signup", result.id, activity=activity.number, companions=companions, state=result.state)
+    if result.state is SignupState.WAITING:
+        return Reply(say("waiting", place=result.place, **fields), ref=activity.ref)
+    text = say(
+        "done",
+        left=_left(result.left),
+        when=spoken(activity.starts_at),
+        place=activity.place or say("no_place"),
+        **fields,
+    )
+    return Reply(text, ref=activity.ref)
+
+
+def _sign_up(turn: Turn, activity: ActivityHere, member_id: int, companions: int) -> books.SignedUp:
+    return books.sign_up(
+        turn.session,
+        activity=activity,
+        member_id=member_id,
+        companions=companions,
+        made_by=turn.who.id,
+        now=turn.now,
+        companions_max=turn.rules["activities"].companions_max,
+    )
+
+
+@router.command(
+    "cancel_signup",
+    "取消报名",
+    "退出活动",
+    "不参加了",
+    slots=(Slot("activity", Kind.OBJECT, of="activity", required=True, ask="要取消哪个活动的报名？"),),
+    writes=True,
+    usage="取消报名 12",
+    gist="来不了就说一声，把位置让出来",
+    undo={"cancel_signup": _undo_cancel},
+)
+def cancel_signup(turn: Turn) -> Answer:
+    activity = books.find_activity(
+        turn.session, community_id=turn.community.id, number=turn.slots["activity"]
+    )
+    left = books.cancel_signup(
+        turn.session, activity=activity, member_id=turn.who.id, by=turn.who.id, now=turn.now
+    )
+    turn.wrote("cancel_signup", left.id, activity=activity.number)
+    _tell_promoted(turn, activity, left.promoted)
+    return Reply(say("cancelled", name=turn.shown, title=activity.title), ref=activity.ref)
+
+
+def _tell_promoted(turn: Turn, activity: ActivityHere, promoted: tuple[Promoted, ...]) -> None:
+    for moved in promoted:
+        text = say(
+            "promoted",
+            title=activity.title,
+            when=spoken(activity.starts_at),
+            place=activity.place or say("no_place"),
+            number=activity.number,
+        )
+        turn.tell(moved.member_id, text, key=f"promoted:{moved.signup_id}", ref=activity.ref)
+
+
+def _undo_publish(turn: Turn, number: int) -> str:
+    activity = books.find_activity(turn.session, community_id=turn.community.id, number=number)
+    _call_off(turn, activity, "")
+    return say("undone_publish", number=number, title=activity.title)
+
+
+@router.command(
+    "create_activity",
+    "发布活动",
+    "发起活动",
+    "新建活动",
+    slots=(
+        Slot("when", Kind.WHEN, required=True, ask="活动什么时候开始？例如 发布活动 周六9点 清洁家园 中心花园"),
+        Slot("title", Kind.TITLE, required=True, ask="活动叫什么名字？例如 发布活动 周六9点 清洁家园 中心花园"),
+        Slot("place", Kind.PLACE),
+        Slot("quota", Kind.COUNT),
+        Slot("points", Kind.POINTS),
+        Slot("duration", Kind.DURATION),
+    ),
+    role=Role.STAFF,
+    writes=True,
+    overheard=False,
+    usage="发布活动 周六9点 清洁家园 中心花园 20人 5分",
+    gist="发布一次活动，先预览再确认",
+    undo={"publish_activity": _undo_publish},
+)
+def create_activity(turn: Turn) -> Answer:
+    slots = turn.slots
+    minutes = slots.get("duration") or turn.rules["activities"].default_minutes
+    starts_at = slots["when_at"]
+    ends_at = slots.get("when_until") or starts_at + timedelta(minutes=minutes)
+    if starts_at <= turn.now:
+        raise StartsInThePast(starts_at=starts_at)
+    if not turn.confirmed:
+        quota, points = slots.get("quota"), slots.get("points")
+        preview = say(
+            "preview",
+            title=slots["title"],
+            when=spoken_span(starts_at, ends_at),
+            place=slots.get("place") or say("no_place"),
+            quota=say("unlimited") if quota is None else f"{quota}人",
+            points=say("by_rule") if points is None else f"{points}分",
+        )
+        return Ask(preview, minutes=30)
+    activity = books.publish_activity(
+        turn.session,
+        community_id=turn.community.id,
+        unit=_whose(turn),
+        title=slots["title"],
+        place=slots.get("place", ""),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        quota=slots.get("quota"),
+        points=slots.get("points"),
+        made_by=turn.who.id,
+        now=turn.now,
+        check_in_opens_minutes=turn.rules["activities"].check_in_opens_minutes,
+    )
+    turn.wrote("publish_activity", activity.number, title=activity.title)
+    text = say(
+        "published",
+        number=activity.number,
+        title=activity.title,
+        when=_when(activity),
+        place=activity.place or say("no_place"),
+    )
+    return Reply(text, ref=activity.ref)
+
+
+def _whose(turn: Turn) -> UnitHere:
+    """The unit of the group in which it is announced; in a direct conversation, all that the speaker's role reaches."""
+    if turn.group is not None:
+        return unit_by_id(turn.session, community_id=turn.community.id, unit_id=turn.group.unit_id)
+    reach = min((held.path for held in turn.who.held if held.role.rank >= Role.STAFF.rank), key=len)
+    return unit_by_id(turn.session, community_id=turn.community.id, unit_id=int(reach.rstrip("/").rsplit("/")[-1]))
+
+
+@router.command(
+    "cancel_activity",
+    "取消活动",
+    slots=(
+        Slot("activity", Kind.OBJECT, of="activity", required=True, ask="要取消几号活动？"),
+        Slot("reason", Kind.TEXT),
+    ),
+    role=Role.STAFF,
+    writes=True,
+    overheard=False,
+    usage="取消活动 12 下雨",
+    gist="取消活动并通知报名的人",
+)
+def cancel_activity(turn: Turn) -> Answer:
+    activity = books.find_activity(
+        turn.session, community_id=turn.community.id, number=turn.slots["activity"]
+    )
+    if not turn.confirmed:
+        if activity.state is books.ActivityState.CANCELLED:
+            raise ActivityCancelled(number=activity.number, title=activity.title, reason="")
+        count, _ = books.how_full(turn.session, activity)
+        return Ask(
+            say(
+                "cancel_preview",
+                number=activity.number,
+                title=activity.title,
+                when=_when(activity),
+                count=count,
+            )
+        )
+    told = _call_off(turn, activity, turn.slots.get("reason", ""))
+    turn.wrote("cancel_activity", activity.number, reason=turn.slots.get("reason", ""))
+    return Reply(say("called_off", number=activity.number, title=activity.title, count=told), ref=activity.ref)
+
+
+def _call_off(turn: Turn, activity: ActivityHere, reason: str) -> int:
+    members = books.cancel_activity(
+        turn.session, activity=activity, reason=reason, by=turn.who.id, now=turn.now
+    )
+    why = say("why", reason=reason) if reason else ""
+    for member_id in members:
+        turn.tell(
+            member_id,
+            say("called_off_notice", title=activity.title, when=_when(activity), why=why),
+            key=f"called-off:{activity.id}:{member_id}",
+            ref=activity.ref,
+        )
+    return len(members)

@@ -1,0 +1,70 @@
+"""帮助: what this person can do here, in at most four lines.
+
+    王秀英: @小邻 帮助
+    小邻: 我能帮您：活动、报名、签到、签退、积分、排行榜。
+          例如 报名 12 2人（参加活动，可以带同伴）。
+          想知道怎么用，请发 帮助 加名字，比如 帮助 签到。
+"""
+
+from handlers.chat import Answer, Command, Router, Texts, Turn
+from handlers.language.slots import Kind, Slot
+from models.members import Role
+
+say = Texts(
+    "help",
+    stranger="我是{bot}，{community}的帮手。\n让我认识您，请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。",
+    head="我能帮您：{verbs}。",
+    duties="您还能：{verbs}。",
+    example="例如 {usage}（{gist}）。",
+    more="想知道怎么用，请发 帮助 加名字，比如 帮助 {verb}。",
+    topic="{usage}\n{gist}。",
+    topic_other="还可以说：{others}。",
+    topic_unknown="我还不会「{topic}」。我会的有：{verbs}。",
+)
+
+router = Router("help")
+
+
+@router.command(
+    "help",
+    "帮助",
+    "你会什么",
+    "怎么用",
+    "使用说明",
+    "help",
+    slots=(Slot("topic", Kind.TEXT),),
+    role=None,
+    usage="帮助",
+    gist="我会什么",
+)
+def help_(turn: Turn) -> Answer:
+    if turn.person is None:
+        return say("stranger", bot=turn.community.bot_name, community=turn.community.name)
+    open_to_all = [c for c in turn.commands if c.usage and c.role in (None, Role.RESIDENT)]
+    duties = [
+        c for c in turn.commands if c.usage and c.role not in (None, Role.RESIDENT) and turn.person.may(c.role)
+    ]
+    topic = turn.slots.get("topic")
+    if topic:
+        return _about(topic, [*open_to_all, *duties])
+    lines = [say("head", verbs=_verbs(open_to_all[:8]))]
+    if duties:
+        lines.append(say("duties", verbs=_verbs(duties)))
+    else:
+        example = next(c for c in open_to_all if c.writes and c.role)
+        lines.append(say("example", usage=example.usage, gist=example.gist))
+    lines.append(say("more", verb=open_to_all[0].verbs[0]))
+    return "\n".join(lines)
+
+
+def _about(topic: str, commands: list[Command]) -> str:
+    for command in commands:
+        if topic in command.verbs:
+            text = say("topic", usage=command.usage, gist=command.gist)
+            others = [verb for verb in command.verbs[1:] if verb != command.intent][:4]
+            return text + ("\n" + say("topic_other", others="、".join(others)) if others else "")
+    return say("topic_unknown", topic=topic[:20], verbs=_verbs(commands[:8]))
+
+
+def _verbs(commands: list[Command]) -> str:
+    return "、".join(command.verbs[0] for command in commands)

@@ -1,0 +1,277 @@
+"""What is done about a sentence once its best reading is known: act, ask, refuse the role, or keep silent.
+
+Overheard talk has to convince; to somebody who addressed the bot it owes an answer. Nothing is written on a
+guess.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from handlers.chat import Command
+from handlers.language import phrasing
+from handlers.language.filling import Filling, Plan
+from handlers.language.slots import Kind, Slot
+from handlers.language.surroundings import OpenObject, Surroundings
+
+if TYPE_CHECKING:
+    from models.members import Role
+
+CLOSE = 12
+"""Unexplained characters with which a command that only reads is still answered."""
+OPTIONS = 9
+"""Things that one question offers."""
+
+HELP = "没太听懂。回复 帮助 看看我能做什么。"
+GREET = "您好！要办什么事，直接告诉我;回复 帮助 看看我能做什么。"
+WELCOME = "不客气！"
+QUESTIONS = {
+    Kind.OBJECT: "是哪一个？请回复编号。",
+    Kind.NUMBER: "是哪一个编号？",
+    Kind.COUNT: "一共几个人？",
+    Kind.POINTS: "多少分？",
+    Kind.PERSON: "请告诉我姓名。",
+    Kind.PEOPLE: "请告诉我姓名。",
+    Kind.UNIT: "在哪一栋？比如 3栋。",
+    Kind.ROOM: "房号是多少？",
+    Kind.WHEN: "什么时间？比如 周六9点。",
+    Kind.PERIOD: "看哪段时间？比如 本月。",
+    Kind.DURATION: "多长时间？比如 两小时。",
+    Kind.CHOICE: "请选一个。",
+    Kind.TITLE: "叫什么名字？",
+    Kind.PLACE: "在什么地方？",
+    Kind.TEXT: "请写上内容。",
+}
+"""What is asked for a missing slot that brings no question of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """What a message means and what is to be done about it.
+
+    `outcome` is `act`, `ask`, `ignore` or `deny`. For `ask`, `say` is the question, and `slot` the slot
+    that the answer fills; `options` are the numbers of the things that the answers 1.. mean. Where no
+    command is given, `say` is a hint and nothing is pending.
+    """
+
+    intent: str
+    slots: dict[str, Any] = field(default_factory=dict)
+    command: Command | None = None
+    outcome: str = "act"
+    say: str = ""
+    options: tuple[int, ...] = ()
+    slot: str | None = None
+    also: tuple["Understanding", ...] = ()
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb as it may be typed, and what it means."""
+
+    word: str
+    plans: tuple[Plan, ...] = ()
+    """One command; for a gesture, the command that it means for each kind of object."""
+    gesture: bool = False
+    sign: int = 1
+
+
+@dataclass(slots=True)
+class Reading:
+    """One way to read a sentence as a command."""
+
+    verb: Verb
+    plan: Plan
+    filled: Filling
+    missing: tuple[Slot, ...]
+    before: str
+    """What stands before the verb and is neither courtesy nor a thing."""
+    told: bool = False
+    """`我报名了` with nothing else: somebody tells what they have done."""
+
+    @property
+    def left(self) -> int:
+        return sum(map(len, self.filled.left)) + len(self.before)
+
+    @property
+    def complete(self) -> bool:
+        """Everything was understood, and nothing but the choice of the object can be missing."""
+        lacking = any(slot is not self.plan.object for slot in self.missing)
+        return not (self.filled.left or self.before or lacking)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that stands around a message."""
+
+    world: Surroundings
+    now: datetime
+    addressed: bool
+    shown: OpenObject | None
+    shown_kind: str
+    role: "Role | None"
+
+
+def nothing(text: str, scene: Scene) -> Understanding:
+    """No command: chatter, or somebody who needs help."""
+    if not scene.addressed:
+        return Understanding(
+            "smalltalk", outcome="ignore", why=("overheard, and no verb of any command stands in it",)
+        )
+    if phrasing.GREETING.fullmatch(text):
+        return Understanding("smalltalk", outcome="ask", say=GREET, why=("a greeting",))
+    if phrasing.THANKS.fullmatch(text):
+        return Understanding("smalltalk", outcome="ask", say=WELCOME, why=("thanks",))
+    return Understanding(
+        "smalltalk", outcome="ask", say=HELP, why=("addressed, and no verb of any command stands in it",)
+    )
+
+
+def decide(reading: Reading, text: str, scene: Scene) -> Understanding:
+    """What to do with the best reading."""
+    command, filled = reading.plan.command, reading.filled
+    why = [f"“{reading.verb.word}” is {command.intent}", *filled.notes]
+    if not scene.addressed and (doubt := _overheard_doubt(reading, scene)):
+        return Understanding("smalltalk", outcome="ignore", why=(*why, f"overheard: {doubt}"))
+    if command.role is not None and scene.role is not None and scene.role.rank < command.role.rank:
+        why.append(f"needs the role {command.role}, this is {scene.role}")
+        return Understanding(command.intent, filled.slots, command, "deny", why=tuple(why))
+    unexplained = " ".join(filter(None, (reading.before, *filled.left)))
+    question = phrasing.DOUBT.search(text) if unexplained else None
+    if question is None and (asked := _which(reading, scene, why)):
+        return asked
+    if unexplained and (asked := _close(reading, unexplained, question, why)):
+        return asked
+    if question is not None and (asked := _which(reading, scene, why)):
+        return asked
+    if asked := _missing(reading, why):
+        return asked
+    again = tuple(
+        Understanding(command.intent, {**filled.slots, slot.name: value}, command)
+        for slot, value in filled.again
+    )
+    return Understanding(command.intent, filled.slots, command, "act", also=again, why=tuple(why))
+
+
+def _overheard_doubt(reading: Reading, scene: Scene) -> str:
+    """Why an overheard sentence is not taken for a command; empty where it reads as one from end to end."""
+    command, filled, plan = reading.plan.command, reading.filled, reading.plan
+    if not command.overheard:
+        return "this command is only for messages to the bot"
+    if reading.before:
+        return f"“{reading.before}” stands before the verb"
+    if filled.left:
+        return f"“{' '.join(filled.left)}” is no part of the command"
+    if reading.told:
+        return "it tells what was done"
+    if filled.glued_text:
+        return "the text follows the verb without a blank"
+    if plan.object is not None:
+        number = filled.slots.get(plan.object.name)
+        if number is not None:
+            thing = scene.world.thing(plan.kinds, number) if plan.kinds else None
+            if plan.kinds and (thing is None or (command.writes and not thing.open)):
+                return f"there is no open {'/'.join(plan.kinds)} {number}"
+        elif (
+            not filled.choices
+            and _needs_object(plan)
+            and not scene.world.possible(plan.kinds, command.intent)
+        ):
+            return f"no {'/'.join(plan.kinds)} is open for it now"
+    if not filled.slots and not command.bare and not filled.choices:
+        return "the verb alone means nothing"
+    return ""
+
+
+def _needs_object(plan: Plan) -> bool:
+    return plan.object is not None and bool(plan.kinds) and (plan.object.required or plan.command.writes)
+
+
+def _which(reading: Reading, scene: Scene, why: list[str]) -> Understanding | None:
+    """Fills the object where only one is possible; asks where there are several."""
+    plan, filled, command = reading.plan, reading.filled, reading.plan.command
+    if plan.object is None or plan.object.name in filled.slots:
+        return None
+    if not filled.choices and (not _needs_object(plan) or (not command.bare and not filled.slots)):
+        return None
+    possible = filled.choices or scene.world.possible(plan.kinds, command.intent)
+    if not possible:
+        why.append(f"no {'/'.join(plan.kinds)} is open for it now")
+        return None
+    if len(possible) == 1 and not (reading.before or filled.left):
+        filled.slots[plan.object.name] = possible[0].number
+        why.append(f"{plan.object.name} = {possible[0].number} (the only one that is open for it)")
+        return None
+    offered = possible[:OPTIONS]
+    why.append(f"{len(possible)} are possible: {', '.join(str(thing.number) for thing in offered)}")
+    return Understanding(
+        command.intent,
+        filled.slots,
+        command,
+        "ask",
+        say=_offer(command, offered),
+        options=tuple(thing.number for thing in offered),
+        slot=plan.object.name,
+        why=tuple(why),
+    )
+
+
+def _offer(command: Command, offered: Sequence[OpenObject]) -> str:
+    """The question with its numbered choices, on at most four lines."""
+    lines = [
+        f"{place} {thing.number}号 {thing.name}".rstrip() for place, thing in enumerate(offered, start=1)
+    ]
+    wide = -(-len(lines) // 3)
+    rows = ["  ".join(lines[at : at + wide]) for at in range(0, len(lines), wide)]
+    return "\n".join([f"{command.verbs[0]} 哪一个？请回复数字：", *rows])
+
+
+def _close(
+    reading: Reading, unexplained: str, doubt: re.Match[str] | None, why: list[str]
+) -> Understanding | None:
+    """An addressed sentence with words that the command does not explain: is it meant all the same?
+
+    Reading does no harm. Writing is done only where the rest stands apart and raises no doubt; else the
+    answer shows how it would be said.
+    """
+    command, filled = reading.plan.command, reading.filled
+    why.append(f"“{unexplained}” is not explained by it")
+    if doubt is not None:
+        why.append(f"“{doubt[0]}” makes it a question or a report")
+    if not command.writes and len(unexplained) <= CLOSE:
+        return None
+    ready = bool(filled.slots) and not reading.missing
+    if ready and not doubt and not reading.before and filled.left_apart:
+        return None
+    sample = _said_again(reading) if ready else command.usage or command.verbs[0]
+    say = f"您是想 {command.verbs[0]} 吗？可以这样说：{sample}"
+    return Understanding(command.intent, filled.slots, None, "ask", say=say, why=tuple(why))
+
+
+def _said_again(reading: Reading) -> str:
+    """The command in its plain form, as it was understood."""
+    slots = reading.filled.slots
+    values = (slots[slot.name] for slot in reading.plan.command.slots if slot.name in slots)
+    words = ("、".join(value) if isinstance(value, list) else str(value) for value in values)
+    return " ".join((reading.plan.command.verbs[0], *words))
+
+
+def _missing(reading: Reading, why: list[str]) -> Understanding | None:
+    """Asks for the first slot that the command needs and does not have."""
+    command, filled = reading.plan.command, reading.filled
+    missing = next((slot for slot in command.slots if slot.required and slot.name not in filled.slots), None)
+    if missing is not None:
+        why.append(f"{missing.name} is missing")
+        say = missing.ask or QUESTIONS[missing.kind]
+        if not filled.slots and command.usage:
+            say = f"{say}\n比如：{command.usage}"
+        return Understanding(
+            command.intent, filled.slots, command, "ask", say=say, slot=missing.name, why=tuple(why)
+        )
+    if not filled.slots and not command.bare:
+        why.append("the verb alone means nothing")
+        say = f"可以这样说：{command.usage or command.verbs[0]}"
+        return Understanding(command.intent, filled.slots, None, "ask", say=say, why=tuple(why))
+    return None

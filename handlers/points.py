@@ -1,0 +1,346 @@
+"""积分: how many, why, and who stands where.
+
+    王秀英: @小邻 积分
+    小邻: 王秀英，您现有5分，本月+5分。
+          为什么有这些分，请发 积分明细。
+    张敏: 加分 李建国 5 修灯
+    小邻: 已给 李建国 加5分（修灯），现有5分。
+"""
+
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
+from handlers.language.slots import Kind, Slot
+from models import ledger
+from models import points as books
+from models.activities import NoSuchActivity, find_activity
+from models.clock import local
+from models.ledger import Currency, Entry, NoSuchTransfer, NotEnough
+from models.members import Neighbour, NoSuchMember, Role, SeveralMembers, find_member, masked, people_in_scope
+from models.points import AppealedAlready, BeyondScope, Ranked, ToOneself, TooManyPoints
+from models.units import NoSuchUnit, find_unit
+
+say = Texts(
+    "points",
+    balance="{name}，您现有{balance}分，本月{month:+d}分{minutes}。\n为什么有这些分，请发 积分明细。",
+    minutes="，服务时长{spoken}",
+    line="{number}. {day} {why} {change:+d}",
+    statement_more="有疑问请发 申诉 加编号和理由，例如 申诉 {number} 少记了。",
+    statement_none="还没有积分记录。参加活动签到就有了，看活动请发 活动。",
+    why_check_in="{title} 签到",
+    why_hours="{title} 服务时长",
+    why_award="加分：{note}",
+    why_deduct="扣分：{note}",
+    why_undo="撤销：{title}",
+    why_appeal="申诉通过：{note}",
+    an_activity="{number}号活动",
+    by_hand="人工加减分",
+    board="【{period}积分榜{scope}】",
+    board_line="{place}. {name} {amount}分",
+    board_none="{period}还没有积分记录。",
+    board_own="您在第{place}位，{amount}分。",
+    board_own_none="您还没有积分。",
+    board_scope=" {unit}",
+    no_week="积分榜按月算。请发 排行榜 本月，或 上月、本季、今年、全部。",
+    hidden="好的，积分榜不再显示您。想重新上榜请发 我要上榜。",
+    hidden_already="积分榜本来就没有显示您。",
+    shown="好的，积分榜会显示您了。不想显示请发 不上榜。",
+    shown_already="您已经在积分榜上了。",
+    given="已给 {name} 加{points}分（{reason}），现有{balance}分。",
+    taken="已扣 {name} {points}分（{reason}），现有{balance}分。",
+    given_notice="{giver} 给您加了{points}分（{reason}），现有{balance}分。",
+    taken_notice="{giver} 扣了您{points}分（{reason}），现有{balance}分。\n不同意请发 积分明细，再发 申诉 加编号和理由。",
+    confirm_deduct="要扣 {name} {points}分（{reason}）吗？回复 确认 就扣，不扣回复 取消。",
+    undone="已撤销给 {name} 的{points:+d}分。",
+    appealed="已收到申诉（{number}号），会请没有经手这笔分的人来看。\n有结果我会告诉您。",
+    appeal_notice="有一条积分申诉等您看：{name} 对「{change:+d}分」说「{reason}」。\n同意回复 通过 {number}，不同意回复 驳回 {number} 理由。",
+    rules="【积分规则】参加活动每次{base}分{per_hour}{night}{festival}{caps}\n以活动上写的分数为准。",
+    rule_hour="，满一小时再加{points}分",
+    rule_night="；晚上{start}点到{end}点按{percent}%",
+    rule_festival="；节日当天按{percent}%",
+    rule_day="；一天最多{most}分",
+    rule_month="；一月最多{most}分",
+)
+
+router = Router(
+    "points",
+    {
+        NotEnough: "对方现在只有{balance}分，扣不了{amount}分。",
+        NoSuchTransfer: "没有找到您的{number}号积分记录。编号在 积分明细 里。",
+        NoSuchMember: "没有找到 {name}。请写全名，或请楼长帮忙看看名册。",
+        SeveralMembers: "叫 {name} 的有{count}位，请写上楼栋，例如 3栋{name}。",
+        NoSuchUnit: "没有找到「{name}」。请写楼栋，例如 3栋。",
+        ToOneself: "不能给自己加减分，请别的同志来办。",
+        TooManyPoints: "一次最多{most}分，请分几次，或核对一下数字。",
+        BeyondScope: "{name} 不在您负责的范围，请他所在楼栋的负责人来办。",
+        AppealedAlready: "这一条已经申诉过了（{number}号）。",
+    },
+)
+
+PERIODS = tuple((word, ()) for word in ("本月", "上月", "本季", "今年", "全部"))
+
+
+@router.command("my_points", "积分", "我的积分", "查积分", "积分多少", private=True, usage="积分", gist="我有多少分")
+def my_points(turn: Turn) -> Answer:
+    community_id, member_id = turn.community.id, turn.who.id
+    balance = ledger.balance_of(
+        turn.session, community_id=community_id, member_id=member_id, currency=Currency.POINTS
+    )
+    month = books.earned_this_month(
+        turn.session, community_id=community_id, member_id=member_id, now=turn.now
+    )
+    served = ledger.balance_of(
+        turn.session, community_id=community_id, member_id=member_id, currency=Currency.RECORDED_MINUTES
+    )
+    minutes = say("minutes", spoken=_hours(served)) if served else ""
+    return say("balance", name=turn.who.name, balance=balance, month=month, minutes=minutes)
+
+
+def _hours(minutes: int) -> str:
+    return f"{minutes // 60}小时{minutes % 60}分" if minutes >= 60 else f"{minutes}分钟"
+
+
+@router.command(
+    "points_statement", "积分明细", "积分流水", "积分记录", private=True, usage="积分明细", gist="每一分是怎么来的"
+)
+def points_statement(turn: Turn) -> Answer:
+    entries = ledger.statement(
+        turn.session,
+        community_id=turn.community.id,
+        member_id=turn.who.id,
+        currency=Currency.POINTS,
+        limit=3,
+    )
+    if not entries:
+        return say("statement_none")
+    lines = [
+        say("line", number=entry.id, day=_day(entry), why=_why(turn, entry), change=entry.change)
+        for entry in entries
+    ]
+    return "\n".join([*lines, say("statement_more", number=entries[0].id)])
+
+
+def _day(entry: Entry) -> str:
+    there = local(entry.at)
+    return f"{there.month}月{there.day}日"
+
+
+def _why(turn: Turn, entry: Entry) -> str:
+    name = f"why_{entry.reason}"
+    if name not in say.sentences:
+        return entry.reason
+    return say(name, title=_about(turn, entry.ref), note=entry.note)
+
+
+def _about(turn: Turn, ref: str) -> str:
+    kind, _, number = ref.partition(":")
+    if kind != "activity":
+        return say("by_hand")
+    try:
+        return find_activity(turn.session, community_id=turn.community.id, number=int(number)).title
+    except NoSuchActivity:
+        return say("an_activity", number=number)
+
+
+@router.command(
+    "leaderboard",
+    "排行榜",
+    "积分榜",
+    "积分排行",
+    "积分排名",
+    slots=(Slot("period", Kind.PERIOD), Slot("scope", Kind.UNIT)),
+    usage="排行榜 本月 3栋",
+    gist="谁的积分多，自己排第几",
+)
+def leaderboard(turn: Turn) -> Answer:
+    period = turn.slots.get("period", "本月")
+    try:
+        months = books.months_of(period, turn.now)
+    except KeyError:
+        return say("no_week")
+    path, scope = None, ""
+    if "scope" in turn.slots:
+        unit = find_unit(turn.session, community_id=turn.community.id, name=turn.slots["scope"])
+        path, scope = unit.path, say("board_scope", unit=turn.slots["scope"])
+    found = books.board(
+        turn.session, community_id=turn.community.id, months=months, path=path, asker=turn.who
+    )
+    if not found.first:
+        return say("board_none", period=period)
+    own = (
+        say("board_own", place=found.own.place, amount=found.own.amount) if found.own else say("board_own_none")
+    )
+    return "\n".join([say("board", period=period, scope=scope), _rows(found.first), own])
+
+
+def _rows(ranked: tuple[Ranked, ...]) -> str:
+    # Ten people in at most two lines: a board must not push the talk off the screen.
+    cells = [
+        say(
+            "board_line",
+            place=one.place,
+            name=masked(one.name) if one.hides_name else one.name,
+            amount=one.amount,
+        )
+        for one in ranked
+    ]
+    half = 5
+    return "\n".join("  ".join(cells[i : i + half]) for i in range(0, len(cells), half))
+
+
+@router.command("hide_from_boards", "不上榜", "退出排行榜", writes=True, usage="不上榜", gist="积分榜不显示我")
+def hide(turn: Turn) -> Answer:
+    return _show(turn, shown=False)
+
+
+@router.command("show_on_boards", "我要上榜", "重新上榜", writes=True, usage="我要上榜", gist="积分榜重新显示我")
+def show(turn: Turn) -> Answer:
+    return _show(turn, shown=True)
+
+
+def _show(turn: Turn, *, shown: bool) -> str:
+    changed = books.show_on_boards(
+        turn.session, community_id=turn.community.id, member_id=turn.who.id, shown=shown
+    )
+    if changed:
+        turn.wrote("show_on_boards" if shown else "hide_from_boards", turn.who.id)
+    return say(("shown" if shown else "hidden") + ("" if changed else "_already"))
+
+
+def _undo_award(turn: Turn, award_id: int) -> str:
+    member, points = books.undo_award(
+        turn.session, community_id=turn.community.id, award_id=award_id, by=turn.who.id, now=turn.now
+    )
+    return say("undone", name=member.shown, points=points)
+
+
+AWARD_SLOTS = (
+    Slot("member", Kind.PERSON, required=True, ask="给谁？例如 加分 李建国 5 修灯"),
+    Slot("points", Kind.POINTS, required=True, ask="多少分？例如 加分 李建国 5 修灯"),
+    Slot("building", Kind.UNIT),
+    Slot("reason", Kind.TEXT, required=True, ask="请写上理由，例如 加分 李建国 5 修灯"),
+)
+
+
+@router.command(
+    "award_points",
+    "加分",
+    "奖励积分",
+    slots=AWARD_SLOTS,
+    role=Role.BUILDING_LEAD,
+    writes=True,
+    overheard=False,
+    usage="加分 李建国 5 修灯",
+    gist="给范围里的人加分，要写理由",
+    undo={"award": _undo_award},
+)
+def award(turn: Turn) -> Answer:
+    return _give(turn, abs(turn.slots["points"]))
+
+
+@router.command(
+    "deduct_points",
+    "扣分",
+    "减分",
+    slots=AWARD_SLOTS,
+    role=Role.BUILDING_LEAD,
+    writes=True,
+    overheard=False,
+    usage="扣分 李建国 2 乱停车",
+    gist="扣分，要写理由，先确认",
+    undo={"deduction": _undo_award},
+)
+def deduct(turn: Turn) -> Answer:
+    return _give(turn, -abs(turn.slots["points"]))
+
+
+def _give(turn: Turn, points: int) -> Answer:
+    member = _whom(turn)
+    reason = turn.slots["reason"]
+    if points < 0 and not turn.confirmed:
+        return Ask(say("confirm_deduct", name=member.shown, points=-points, reason=reason))
+    given = books.award_points(
+        turn.session,
+        giver=turn.who,
+        member=member,
+        points=points,
+        reason=reason,
+        now=turn.now,
+        most=turn.rules["points"].award_max,
+    )
+    kind = "given" if points > 0 else "taken"
+    turn.wrote("award" if points > 0 else "deduction", given.id, member=member.id, points=points)
+    notice = say(
+        f"{kind}_notice", giver=turn.who.name, points=abs(points), reason=reason, balance=given.balance
+    )
+    turn.tell(member.id, notice, key=f"award:{given.id}")
+    return say(kind, name=member.shown, points=abs(points), reason=reason, balance=given.balance)
+
+
+def _whom(turn: Turn) -> Neighbour:
+    within = ""
+    if "building" in turn.slots:
+        unit = find_unit(turn.session, community_id=turn.community.id, name=turn.slots["building"])
+        within = unit.path
+    return find_member(
+        turn.session, community_id=turn.community.id, name=turn.slots["member"], within=within
+    )
+
+
+@router.command(
+    "appeal",
+    "申诉",
+    slots=(
+        Slot("entry", Kind.NUMBER, required=True, ask="申诉哪一条？编号在 积分明细 里，例如 申诉 88 少记了"),
+        Slot("reason", Kind.TEXT, required=True, ask="请写上理由，例如 申诉 88 少记了"),
+    ),
+    writes=True,
+    private=True,
+    overheard=False,
+    usage="申诉 88 少记了",
+    gist="对一笔积分有意见",
+)
+def appeal(turn: Turn) -> Answer:
+    reviewers = people_in_scope(
+        turn.session,
+        community_id=turn.community.id,
+        path=turn.who.unit_path,
+        role=Role.STAFF,
+        now=turn.now,
+    )
+    made = books.appeal(
+        turn.session,
+        member=turn.who,
+        transfer_id=turn.slots["entry"],
+        reason=turn.slots["reason"],
+        now=turn.now,
+        reviewers=reviewers,
+    )
+    turn.wrote("appeal", made.number, entry=made.entry)
+    for reviewer in made.reviewers[:3]:
+        notice = say(
+            "appeal_notice",
+            name=turn.who.name,
+            change=made.change,
+            reason=turn.slots["reason"],
+            number=made.number,
+        )
+        turn.tell(reviewer.id, notice, key=f"appeal:{made.number}:{reviewer.id}")
+    return say("appealed", number=made.number)
+
+
+@router.command("points_rules", "积分规则", "怎么得分", "怎么得积分", usage="积分规则", gist="积分怎么算")
+def points_rules(turn: Turn) -> Answer:
+    rule = books.rule_of(turn.session, community_id=turn.community.id, kind="activity", now=turn.now)
+    text = say(
+        "rules",
+        base=rule.base,
+        per_hour=say("rule_hour", points=rule.per_hour) if rule.per_hour else "",
+        night=say(
+            "rule_night", start=rule.night_from_hour, end=rule.night_until_hour, percent=rule.night_percent
+        )
+        if rule.night_percent > 100
+        else "",
+        festival=say("rule_festival", percent=rule.festival_percent) if rule.festival_percent > 100 else "",
+        caps=(say("rule_day", most=rule.day_max) if rule.day_max else "")
+        + (say("rule_month", most=rule.month_max) if rule.month_max else ""),
+    )
+    return Reply(text)

@@ -1,0 +1,38 @@
+"""撤销: takes back one's own last write within ten minutes; doing it again afterwards works.
+
+    王秀英: @小邻 撤销
+    小邻: 已撤销「清洁家园」的签到，积分一并退回。
+"""
+
+from datetime import timedelta
+
+from handlers.chat import Answer, Router, Texts, Turn
+from models import audit
+
+WITHIN = timedelta(minutes=10)
+
+say = Texts(
+    "undo",
+    nothing="最近10分钟里没有可以撤销的事。时间久了请找楼长或社区帮忙改。",
+    cannot="上一件事不能撤销，请找楼长或社区帮忙改。",
+)
+
+router = Router("undo")
+
+
+@router.command(
+    "undo", "撤销", "撤回", "撤回我的", writes=True, usage="撤销", gist="十分钟内取消自己刚做的一件事"
+)
+def undo(turn: Turn) -> Answer:
+    acts = audit.last_acts(
+        turn.session, community_id=turn.community.id, member_id=turn.who.id, now=turn.now, within=WITHIN
+    )
+    if not acts:
+        return say("nothing")
+    undoing = {action: undo for command in turn.commands for action, undo in command.undo.items()}
+    if not all(act.action in undoing for act in acts):
+        return say("cannot")
+    lines = [undoing[act.action](turn, int(act.object_ref)) for act in acts]
+    for act in acts:
+        turn.wrote("undo", act.id, action=act.action, object=act.object_ref)
+    return "\n".join(lines)

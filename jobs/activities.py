@@ -1,0 +1,63 @@
+"""Two hours before an activity begins, its groups are reminded: one message per group, however many activities.
+
+Due at `starts_at` less the hours of the setting. An activity that was published later than that is not announced twice.
+A reminder that could not leave before the activity began is not sent any more but reported.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from handlers.activities import reminder_line
+from jobs.tick import Job, Span, Tick
+from models import outbox
+from models.activities import announced_between, how_full
+from models.clock import local
+from models.directory import CommunityHere, groups_of
+from models.units import covers
+
+
+def due(session: Session, community: CommunityHere, span: Span, rules: Mapping[str, Any]) -> datetime | None:
+    ahead = timedelta(hours=rules["activities"].reminder_hours)
+    coming = announced_between(
+        session, community_id=community.id, after=span.after + ahead, until=span.until + ahead, ahead=ahead
+    )
+    return min((one.activity.starts_at - ahead for one in coming), default=None)
+
+
+def run(tick: Tick) -> bool:
+    ahead = timedelta(hours=tick.rules["activities"].reminder_hours)
+    # Everything that begins in the same minute goes into the same message.
+    coming = announced_between(
+        tick.session,
+        community_id=tick.community.id,
+        after=tick.at + ahead - timedelta(minutes=1),
+        until=tick.at + ahead,
+        ahead=ahead,
+    )
+    if not coming:
+        return False
+    first = coming[0].activity
+    for group in groups_of(tick.session, community_id=tick.community.id):
+        lines = [
+            reminder_line(one.activity, how_full(tick.session, one.activity)[0])
+            for one in coming
+            if covers(one.unit_path, group.unit_path)
+        ]
+        if lines:
+            outbox.put(
+                tick.session,
+                community_id=tick.community.id,
+                key=f"activity-reminder:{group.id}:{local(first.starts_at):%Y%m%d%H%M}",
+                message="\n".join(lines),
+                now=tick.at,
+                expires_at=first.starts_at,
+                group_id=group.id,
+                ref=first.ref if len(lines) == 1 else "",
+            )
+    return False
+
+
+REMIND = Job("activities.remind", run, due=due)

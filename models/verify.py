@@ -1,0 +1,109 @@
+"""Proof of the books: every invariant that SQL can check, over all tables.
+
+Each model declares its own `INVARIANTS`; those that cross features stand here. `linli verify` and the nightly job run
+them all.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from models.audit import Audit
+from models.base import Base, Invariant
+from models.inbox import Inbox
+from models.outbox import Attempt, AttemptItem, Outbox, OutboxState
+from models.schedule import JobSlot
+
+_twin = aliased(Audit)
+
+ACROSS = (
+    Invariant(
+        # A message that made an effect has its answer in the inbox.
+        "audit.answered",
+        select(Audit.id)
+        .outerjoin(Inbox, and_(Inbox.channel == Audit.channel, Inbox.message_id == Audit.message_id))
+        .where(Audit.message_id != "", Inbox.id.is_(None)),
+    ),
+    Invariant(
+        # One effect per message: the same act on the same object is not written down twice for one message.
+        "audit.once",
+        select(func.min(Audit.id))
+        .where(Audit.message_id != "")
+        .group_by(Audit.channel, Audit.message_id, Audit.action, Audit.object_ref)
+        .having(func.count() > 1),
+    ),
+    Invariant(
+        "audit.effect",
+        select(Inbox.id)
+        .outerjoin(Audit, and_(Inbox.channel == Audit.channel, Inbox.message_id == Audit.message_id))
+        .where(Inbox.outcome == "act", Audit.id.is_(None)),
+    ),
+    Invariant(
+        "outbox.state",
+        select(Outbox.id).where(
+            or_(
+                Outbox.state.not_in(list(OutboxState)),
+                and_(Outbox.state == OutboxState.WAITING, Outbox.finished_at.is_not(None)),
+                and_(Outbox.state != OutboxState.WAITING, Outbox.finished_at.is_(None)),
+                and_(Outbox.state == OutboxState.FAILED, Outbox.dead_reason == ""),
+            )
+        ),
+    ),
+    Invariant(
+        "outbox.sent",
+        select(Outbox.id)
+        .outerjoin(AttemptItem, AttemptItem.outbox_id == Outbox.id)
+        .outerjoin(Attempt, and_(Attempt.id == AttemptItem.attempt_id, Attempt.outcome == "sent"))
+        .where(Outbox.state == OutboxState.SENT)
+        .group_by(Outbox.id)
+        .having(func.count(Attempt.id) == 0),
+    ),
+    Invariant("job_slots.state", select(JobSlot.job).where(JobSlot.state.not_in(["running", "done", "failed"]))),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold, and up to ten culprits."""
+
+    name: str
+    culprits: tuple[object, ...]
+
+
+def invariants() -> Iterator[Invariant]:
+    """All invariants of all models."""
+    from models import EVERY_TABLE
+
+    for module in EVERY_TABLE:
+        yield from getattr(module, "INVARIANTS", ())
+    yield from ACROSS
+
+
+def orphans() -> Iterator[tuple[str, Select[tuple[object]]]]:
+    """For each foreign key, the rows whose parent is gone. PostgreSQL forbids them; SQLite only where it was asked to."""
+    for table in Base.metadata.sorted_tables:
+        for key in table.foreign_keys:
+            parent = key.column.table.alias()
+            child_column = key.parent
+            yield (
+                f"{table.name}.{child_column.name}",
+                select(child_column)
+                .outerjoin(parent, child_column == parent.c[key.column.name])
+                .where(child_column.is_not(None), parent.c[key.column.name].is_(None)),
+            )
+
+
+def violations(session: Session) -> list[Violation]:
+    """Everything that is false and must never be."""
+    found = []
+    for invariant in invariants():
+        rows = session.execute(invariant.culprits.limit(10)).all()
+        if rows:
+            found.append(Violation(invariant.name, tuple(row[0] for row in rows)))
+    for name, query in orphans():
+        rows = session.execute(query.limit(10)).all()
+        if rows:
+            found.append(Violation(f"{name}.orphan", tuple(row[0] for row in rows)))
+    return found
