@@ -27,6 +27,7 @@ from models import migrations
 from models.clock import Clock, MovedClock, WallClock
 from models.database import postgresql_engine, sqlite_engine
 from models.members import Role
+from models.schedule import done_until
 from models.verify import violations
 
 app = typer.Typer(
@@ -108,6 +109,8 @@ async def _serve(house: House, host: str, port: int, ready: str) -> None:
         handle_signals=False,
         shutdown_timeout=house.config.http.stop_seconds,
         keepalive_timeout=house.config.http.keepalive_seconds,
+        # A refused upload is not read to its end for long.
+        lingering_time=1,
     )
     await runner.setup()
     stop = asyncio.Event()
@@ -219,7 +222,10 @@ async def _scripted(db: str, start: datetime | None, *, fresh: bool) -> AsyncIte
         books = await Books.open(url, threads=2)
         if fresh:
             await books.write(lambda session: build_demo(session, now))
-        clock: Clock = MovedClock(now, frozen=True) if fresh or start else WallClock()
+        if not fresh and start is None and db == f"sqlite:///{DEMO_FILE}":
+            # The demo's time is where its clock control has moved it.
+            start = await books.read(done_until)
+        clock: Clock = MovedClock(start or now, frozen=True) if fresh or start else WallClock()
         house = House(_config(None, LINLI_SIMULATOR__ENABLED="false"), books, clock=clock, beside=[Script()])
         if fresh:
             await house.scheduler.run_until(now)

@@ -92,7 +92,7 @@ class House:
             self.channels,
             community_clock=self.clock,
             wall=self.wall,
-            sealer=Sealer(config.secrets.keys),
+            sealer=Sealer(config.secrets.keys()),
             settings=config.delivery,
             pushed=lambda channel, outcome: self.metrics.channel(channel).pushed(PushOutcome(outcome)),
         )

@@ -43,6 +43,9 @@ class Script:
     def routes(self, hear: Hear) -> list[web.RouteDef]:
         return []
 
+    def address_of(self, external_id: str) -> str:
+        return external_id
+
     async def send(self, parcel: Parcel) -> None:
         self.sent.append((parcel.address, parcel.text))
 

@@ -95,6 +95,10 @@ class Channel(Protocol):
         """The HTTP routes that this channel needs; empty for one that only pushes."""
         ...
 
+    def address_of(self, external_id: str) -> str:
+        """The address under which a person of this namespace is written to."""
+        ...
+
     async def send(self, parcel: Parcel) -> None:
         """Sends one message. Raises `DeliveryError` or `OutcomeUnknown`; returning means that the platform took it."""
         ...

@@ -329,6 +329,9 @@ class Simulator:
             web.get("/simulator/{file}", self._guarded(self._show_file)),
         ]
 
+    def address_of(self, external_id: str) -> str:
+        return address_of(external_id)
+
     async def send(self, parcel: Parcel) -> None:
         """Shows one push. Raises a permanent DeliveryError for an unknown address or too long a text."""
         if len(parcel.text.encode()) > TEXT_BYTES:

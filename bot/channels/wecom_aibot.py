@@ -93,6 +93,9 @@ class WecomAibot:
 
         return self._url.routes(answer)
 
+    def address_of(self, external_id: str) -> str:
+        return external_id
+
     async def send(self, parcel: Parcel) -> None:
         """Always raises `DeliveryError`: a callback bot speaks only when it is spoken to (page 101031)."""
         raise DeliveryError("智能机器人的回调模式不能主动发消息", permanent=True, code="no-push")

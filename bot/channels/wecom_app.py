@@ -199,6 +199,9 @@ class WecomApp:
 
         return self._url.routes(answer)
 
+    def address_of(self, external_id: str) -> str:
+        return external_id
+
     async def send(self, parcel: Parcel) -> None:
         """Always raises `DeliveryError`: this channel only answers so far."""
         raise DeliveryError("自建应用暂时只能回答，不能主动发消息", permanent=True, code="no-push")

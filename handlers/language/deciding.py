@@ -89,17 +89,21 @@ class Reading:
     before: str
     """What stands before the verb and is neither courtesy nor a thing."""
     told: bool = False
-    """`我报名了` with nothing else: somebody tells what they have done."""
+    """`我报名了` or `不想报名` with nothing else: somebody tells what they have done or will not do."""
 
     @property
     def left(self) -> int:
         return sum(map(len, self.filled.left)) + len(self.before)
 
     @property
+    def lacking(self) -> bool:
+        """Something that the command needs is missing, other than the object, which can be chosen."""
+        return any(slot is not self.plan.object for slot in self.missing)
+
+    @property
     def complete(self) -> bool:
-        """Everything was understood, and nothing but the choice of the object can be missing."""
-        lacking = any(slot is not self.plan.object for slot in self.missing)
-        return not (self.filled.left or self.before or lacking)
+        """Everything was understood, and everything but the choice of the object is there."""
+        return not (self.filled.left or self.before or self.lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +139,17 @@ def decide(reading: Reading, text: str, scene: Scene) -> Understanding:
     why = [f"“{reading.verb.word}” is {command.intent}", *filled.notes]
     if not scene.addressed and (doubt := _overheard_doubt(reading, scene)):
         return Understanding("smalltalk", outcome="ignore", why=(*why, f"overheard: {doubt}"))
-    if command.role is not None and scene.role is not None and scene.role.rank < command.role.rank:
-        why.append(f"needs the role {command.role}, this is {scene.role}")
-        return Understanding(command.intent, filled.slots, command, "deny", why=tuple(why))
     unexplained = " ".join(filter(None, (reading.before, *filled.left)))
     question = phrasing.DOUBT.search(text) if unexplained else None
-    if question is None and (asked := _which(reading, scene, why)):
+    if question is not None and (hint := _close(reading, unexplained, question, why)):
+        return hint
+    if _beyond(scene.role, command):
+        why.append(f"needs the role {command.role}, this is {scene.role}")
+        return Understanding(command.intent, filled.slots, command, "deny", why=tuple(why))
+    if asked := _which(reading, scene, why):
         return asked
-    if unexplained and (asked := _close(reading, unexplained, question, why)):
-        return asked
-    if question is not None and (asked := _which(reading, scene, why)):
-        return asked
+    if unexplained and question is None and (hint := _close(reading, unexplained, None, why)):
+        return hint
     if asked := _missing(reading, why):
         return asked
     again = tuple(
@@ -165,7 +169,7 @@ def _overheard_doubt(reading: Reading, scene: Scene) -> str:
     if filled.left:
         return f"“{' '.join(filled.left)}” is no part of the command"
     if reading.told:
-        return "it tells what was done"
+        return "it tells something and names nothing to be done"
     if filled.glued_text:
         return "the text follows the verb without a blank"
     if plan.object is not None:
@@ -182,7 +186,14 @@ def _overheard_doubt(reading: Reading, scene: Scene) -> str:
             return f"no {'/'.join(plan.kinds)} is open for it now"
     if not filled.slots and not command.bare and not filled.choices:
         return "the verb alone means nothing"
+    if not reading.complete and _beyond(scene.role, command):
+        return "half a command of somebody who may not give it"
     return ""
+
+
+def _beyond(role: "Role | None", command: Command) -> bool:
+    """Whether the command needs a higher role than this one; where the role is not known, others check it."""
+    return command.role is not None and role is not None and role.rank < command.role.rank
 
 
 def _needs_object(plan: Plan) -> bool:
@@ -200,7 +211,7 @@ def _which(reading: Reading, scene: Scene, why: list[str]) -> Understanding | No
     if not possible:
         why.append(f"no {'/'.join(plan.kinds)} is open for it now")
         return None
-    if len(possible) == 1 and not (reading.before or filled.left):
+    if len(possible) == 1:
         filled.slots[plan.object.name] = possible[0].number
         why.append(f"{plan.object.name} = {possible[0].number} (the only one that is open for it)")
         return None
@@ -242,7 +253,7 @@ def _close(
         why.append(f"“{doubt[0]}” makes it a question or a report")
     if not command.writes and len(unexplained) <= CLOSE:
         return None
-    ready = bool(filled.slots) and not reading.missing
+    ready = bool(filled.slots) and not reading.lacking
     if ready and not doubt and not reading.before and filled.left_apart:
         return None
     sample = _said_again(reading) if ready else command.usage or command.verbs[0]

@@ -19,8 +19,8 @@ from handlers.language.readers import READERS, STARTS, Reader, read_object, take
 from handlers.language.slots import Kind, Slot
 from handlers.language.surroundings import OpenObject, Surroundings
 
-ITEMS = 24
-"""Pieces of a sentence that are read; a sentence of more is no command without a text of its own."""
+SENTENCE = 120
+"""Characters after the verb that are read for slots; only a text of its own may go on beyond."""
 WORD = 60
 """Characters of one word."""
 
@@ -101,20 +101,26 @@ class Filling:
         self.notes.append(f"{slot.name} = {value} ({written.strip()})")
 
 
+_LABEL = re.compile(
+    r"(?:时间|日期|主题|活动名称?|名称|标题|内容|积分|分值|姓名|名字|楼栋|房号|理由|原因|事由)"
+    r"(?:[:是为]|(?<=姓名))[ ]*"
+)
+"""What people write before a value, as on a form; the value alone says what it is."""
+
+
 def fill(filling: Filling, at: int, verbs: Callable[[str, int], bool]) -> None:
     """Reads the text from `at` to its end. `verbs` tells whether a verb of any command begins at a place."""
-    text, plan, end = filling.text, filling.plan, len(filling.text)
+    text, plan = filling.text, filling.plan
+    end = min(len(text), at + SENTENCE)
     free: list[str] = []
-    items = 0
     apart = False
     while at < end:
         if text[at] in phrasing.BLANKS:
             at, apart = at + 1, True
             continue
-        items += 1
-        if items > ITEMS:
-            filling.left.append(text[at:])
-            break
+        if label := _LABEL.match(text, at):
+            at = label.end()
+            continue
         if (after := _typed(filling, at, inside=False)) is not None:
             at, apart = after, False
             continue
@@ -124,10 +130,13 @@ def fill(filling: Filling, at: int, verbs: Callable[[str, int], bool]) -> None:
         if plan.text is not None and _text_begins(filling, at):
             filling.glued_text = not apart and not filling.slots
             _take_text(filling, at)
+            at = len(text)
             break
         after = _word_end(filling, at)
         _word(filling, text[at:after], free, apart, verb=verbs(text, at))
         at, apart = after, False
+    if rest := text[at:].strip(phrasing.BLANKS):
+        filling.left.append(rest)
     _place_words(filling, free)
 
 

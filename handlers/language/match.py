@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from handlers.chat import Command, Quote, Router
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Grammar", "OpenObject", "Surroundings", "Understanding"]
 
-OCCURRENCES = 6
+OCCURRENCES = 5
 """Verbs of one message that are looked at."""
 LEAD = 24
 """Characters that may stand before the verb of an overheard command (`14那个活动 我 报名`)."""
 SEVERAL = 300
 """Characters of a message that may hold several commands."""
+BETWEEN = 10
+"""Characters between the halves of a verb that was taken apart."""
 CUTS = 5
 """Places at which such a message is cut; one of more is a tale."""
 
@@ -52,6 +54,7 @@ class Grammar:
             self._declare_split(verb)
         self._declare_gestures(phrasing.JOINING, phrasing.JOINS)
         self._declare_gestures(phrasing.LEAVING, phrasing.LEAVES)
+        self._halves = self._find_halves()
         words = sorted(self._verbs, key=lambda word: (-len(word), word))
         self._search = re.compile("|".join(map(self._pattern, words)) or r"(?!)").finditer
         self._firsts = frozenset(word[0] for word in words)
@@ -96,8 +99,42 @@ class Grammar:
                 self._verbs.setdefault(word, Verb(word, plans, gesture=True))
 
     def _pattern(self, word: str) -> str:
-        split = len(word) == 1 and f"{word}分" in self._verbs
-        return rf"{word}(?=了?{NUMERAL}个?积?分)" if split else re.escape(word)
+        if len(word) == 1 and f"{word}分" in self._verbs:
+            return rf"{word}(?=了?{NUMERAL}个?积?分(?![钟之]))"
+        if len(word) in (2, 4) and not self._verbs[word].gesture:
+            middle = len(word) // 2
+            return rf"{re.escape(word[:middle])}(?:{_INSERTED})?{re.escape(word[middle:])}"
+        return re.escape(word)
+
+    def _verb(self, occurrence: re.Match[str]) -> Verb:
+        """The verb that was typed, also with something in its middle: 报个名, 发布一个活动."""
+        return self._verbs.get(occurrence[0]) or self._verbs[re.sub(_INSERTED, "", occurrence[0], count=1)]
+
+    def _find_halves(self) -> re.Pattern[str]:
+        """取消报名 is also typed around its object: 取消12的报名, 把12的报名取消."""
+        pairs = {
+            (head, word.removeprefix(head))
+            for word in self._verbs
+            for head in phrasing.UNDOING
+            if word.startswith(head) and word.removeprefix(head) in self._verbs
+        }
+        heads = "|".join(sorted({re.escape(head) for head, _ in pairs})) or r"(?!)"
+        tails = "|".join(sorted({re.escape(tail) for _, tail in pairs})) or r"(?!)"
+        return re.compile(
+            rf"(?P<head>{heads})(?P<between>[^\n;]{{1,{BETWEEN}}}?)的?(?P<tail>{tails})"
+            rf"|(?:把)?(?P<ahead>[^\n;,]{{0,{BETWEEN}}}?)的?(?P<noun>{tails})(?:给我)?(?P<act>{heads})"
+        )
+
+    def _rejoined(self, text: str) -> str:
+        """The text with a verb that was taken apart put together again."""
+        match = self._halves.search(text)
+        if match is None:
+            return text
+        verb = (match["head"] or match["act"]) + (match["tail"] or match["noun"])
+        thing = match["between"] if match["head"] else match["ahead"]
+        if verb not in self._verbs:
+            return text
+        return f"{text[: match.start()]}{verb} {thing.strip()} {text[match.end() :]}".strip()
 
     # Looking
 
@@ -118,7 +155,7 @@ class Grammar:
         role: "Role | None" = None,
     ) -> Understanding:
         """What the message means. Never raises."""
-        text = typed.text
+        text = self._rejoined(typed.text)
         shown, kind = _shown(typed, quote, world)
         scene = Scene(world, now, addressed, shown, kind, role)
         if (answered := self._answer(text, scene, quote)) is not None:
@@ -170,7 +207,7 @@ class Grammar:
         while len(found) < OCCURRENCES and (match := next(self._search(text, at), None)):
             found.append(match)
             # A gesture may hide a command: 我报名 is no 我报.
-            at = match.start() + 1 if self._verbs[match[0]].gesture else match.end()
+            at = match.start() + 1 if self._verb(match).gesture else match.end()
         return found
 
     def _verb_begins(self, text: str, at: int) -> bool:
@@ -185,7 +222,7 @@ class Grammar:
             before = text[: occurrence.start()]
             if not scene.addressed and len(before) > LEAD:
                 break
-            verb = self._verbs[occurrence[0]]
+            verb = self._verb(occurrence)
             for plan in self._meant(verb, before, text, occurrence.end(), scene):
                 reading = self._read(verb, plan, text, before, occurrence.end(), scene)
                 if best is None or _rank(reading) < _rank(best):
@@ -210,6 +247,10 @@ class Grammar:
 
     def _read(self, verb: Verb, plan: Plan, text: str, before: str, at: int, scene: Scene) -> Reading:
         """Fills the command's slots from both sides of the verb."""
+        negated = None
+        if opposite := self._opposite(plan):
+            negated = _NEGATION.search(before)
+            plan, before = (opposite, before[: negated.start()]) if negated else (plan, before)
         shown = scene.shown if scene.shown and scene.shown.kind in plan.kinds else None
         filled = Filling(plan, text, scene.now, scene.world, shown, verb.sign)
         rest = _before_verb(filled, before)
@@ -220,8 +261,17 @@ class Grammar:
         missing = tuple(
             slot for slot in plan.command.slots if slot.required and slot.name not in filled.slots
         )
-        told = not filled.slots and before[:1] in ("我", "俺") and text.startswith("了", at)
+        told = not filled.slots and (
+            negated is not None or (before[:1] in ("我", "俺") and text.startswith("了", at))
+        )
         return Reading(verb, plan, filled, missing, rest, told)
+
+    def _opposite(self, plan: Plan) -> Plan | None:
+        """不参加12了 is not joining, but stepping back."""
+        for kind, intent in phrasing.JOINS.items():
+            if plan.command.intent == intent:
+                return self._plans.get(phrasing.LEAVES.get(kind, ""))
+        return None
 
     def _near(self, text: str, scene: Scene) -> Understanding | None:
         """Said to the bot, and a slip away from a verb: one character of many, or two that changed places."""
@@ -260,14 +310,14 @@ class Grammar:
     def _pieces(
         self, text: str, separators: re.Pattern[str], scene: Scene
     ) -> list[tuple[Reading, str]] | None:
-        """The text as two or more whole commands, each as long as it can be; None where it is no such thing."""
+        """The text as two or more whole commands, each as long as it can be; None: it is no such thing."""
         cuts = [cut.span() for cut in separators.finditer(text) if self._command_follows(text, cut.end())]
         if not cuts or len(cuts) > CUTS:
             return None
         starts = (0, *(end for _, end in cuts))
         ends = (*(start for start, _ in cuts), len(text))
 
-        @lru_cache(maxsize=None)
+        @cache
         def from_piece(first: int) -> tuple[tuple[Reading, str], ...] | None:
             if first == len(starts):
                 return ()
@@ -289,6 +339,8 @@ class Grammar:
         return match is not None and match.start() - at <= LEAD
 
 
+_NEGATION = re.compile(r"不(?:想|要|能|再|打算|用)?(?:再|去)?\Z")
+_INSERTED = "了?一?[个下]|一[场次]"
 _LINES = re.compile(r"\n|[;；]")
 _CONNECTIVES = re.compile(
     r"[ ,.;!。]*(?:然后|顺便|另外|还有|并且|同时|接着|随后|以及|再(?!见|说|来))(?:再|给我|帮我)?[ ,]*"
@@ -339,22 +391,40 @@ def _skip_courtesy(text: str, at: int) -> int:
 
 
 _FOR = re.compile(
-    r"(?:替|帮|代|给|把|为)[ ]?@?(?P<name>(?:[0-9]{3,4}室?的)?[\u4e00-\u9fff·]{2,6}?|[A-Za-z]{2,20})[ ]*\Z"
+    r"(?:(?P<for>替|帮|代|给|把|为)[ ]?|(?<![\u4e00-\u9fff]))@?(?P<home>[0-9]{3,4}室?的)?"
+    r"(?P<names>[\u4e00-\u9fff·]{2,6}?(?:[、,和跟与及 ]+[\u4e00-\u9fff·]{2,6}?)*|[A-Za-z]{2,20})"
+    r"[ ]*(?:各|每人|都)?[ ]*\Z"
 )
+
+
+def _person_before(filled: Filling, before: str, at: int) -> int | None:
+    """Fills the person for whom something is done (`替王秀英`, `给李建国和孙丽各`); where that begins."""
+    slot = next((slot for slot in filled.plan.words if slot.kind in (Kind.PERSON, Kind.PEOPLE)), None)
+    match = _FOR.search(before, at) if slot is not None else None
+    if slot is None or match is None or not (match["for"] or slot.required):
+        return None
+    names = re.split("[、,和跟与及 ]+", match["names"])
+    if not all(map(phrasing.is_name, names)):
+        return None
+    names[0] = (match["home"] or "") + names[0]
+    if slot.kind is Kind.PEOPLE:
+        filled.put(slot, names, match[0])
+    else:
+        filled.put(slot, names[0], match[0])
+        filled.again.extend((slot, name) for name in names[1:])
+    return match.start()
 
 
 def _before_verb(filled: Filling, before: str) -> str:
     """Reads what stands before the verb (`请`, `14 报名`, `替王秀英 签到`) and returns what it cannot."""
     if not before:
         return ""
+    for name in filled.world.names:
+        before = before.removeprefix(name)
     if (at := _skip_courtesy(before, 0)) == len(before):
         return ""
-    plan = filled.plan
-    person = next((slot for slot in plan.words if slot.kind in (Kind.PERSON, Kind.PEOPLE)), None)
-    if person is not None and (match := _FOR.search(before, at)) and phrasing.is_name(match["name"]):
-        name = match["name"]
-        filled.put(person, [name] if person.kind is Kind.PEOPLE else name, match[0])
-        before = before[: match.start()]
+    if (start := _person_before(filled, before, at)) is not None:
+        before = before[:start]
         at = _skip_courtesy(before, 0)
     while at < len(before) and (end := filling.read_leading(filled, before, at)) is not None:
         at = _skip_courtesy(before, end)

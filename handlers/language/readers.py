@@ -73,8 +73,12 @@ def _read_when(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[A
     return written, end
 
 
+_SPENT = re.compile(r"(?:一共|总共|共)?(?:服务|干|做|忙|用|花)了?|一共|总共|共")
+
+
 def _read_duration(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[Any, int] | None:
-    return read_duration(filling.text, at)
+    spent = _SPENT.match(filling.text, at)
+    return read_duration(filling.text, spent.end() if spent else at)
 
 
 _COUNT = re.compile(
@@ -115,7 +119,7 @@ def _read_points(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple
 
 _NUMBERED = re.compile(
     rf"(?:第|#|no\.?)?(?P<number>[0-9]{{1,9}}+|[{CHINESE}]{{1,9}}+)(?P<mark>[号#]|个(?=活动|岗))?+"
-    r"(?:那个|这个|那场|这场|活动|岗位?|话题|场)*+(?![0-9人位名口分栋幢座楼院单点时月日年天小个元块次两斤岁%:号#家刻条-])"
+    r"(?:的?(?:那个|这个|那场|这场|活动|岗位?|话题|场))*+(?![0-9人位名口分栋幢座楼院单点时月日年天小个元块次两斤岁%:号#家刻条-])"
 )
 _AFTER_SPOKEN = frozenset("了吧啊呀哦哈谢我")
 """What may follow a spoken number without a mark: 签到十二吧, but not 签到一下."""
@@ -260,18 +264,18 @@ def _read_people(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple
     return (names, match.end()) if all(map(phrasing.is_name, names)) else None
 
 
-_PLACE = re.compile(r"(?:地点|地址|集合地|集合点)(?:在|是)?[: ]*|(?<![现正存实])在(?![家线])")
+_PLACE = re.compile(r"(?:地点|地址|集合地|集合点)(?:在|是)?[: ]*|(?<![现正存实])在(?![家线])|到(?:了|达)?")
 _PLACE_WORD = re.compile(r"[^ ,;.!~\n0-9]{2,20}?(?=(?:集合|举行|举办|开展|进行|搞|见)?(?:[ ,;.!~\n0-9]|\Z))")
 
 
 def _read_place(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[Any, int] | None:
-    """A place that is known, or any word after 在 or 地点."""
+    """A place that is known, or any word after 在 or 地点; 到 alone makes no place of what follows."""
     text = filling.text
     start = match.end() if (match := _PLACE.match(text, at)) else at
     for name in filling.world.places:
         if text.startswith(name, start):
             return name, _after_place(text, start + len(name))
-    if start == at:
+    if start == at or text[at] == "到":
         return None
     word = _PLACE_WORD.match(text, start)
     return (word[0], _after_place(text, word.end())) if word else None
@@ -302,13 +306,13 @@ READERS: Mapping[Kind, Reader] = {
 STARTS: Mapping[Kind, str] = {
     Kind.UNIT: CHINESE + "第",
     Kind.WHEN: CHINESE + "今明后大这本下周星礼每月上晚早中元",
-    Kind.DURATION: CHINESE + "半",
+    Kind.DURATION: CHINESE + "半服干做忙共",
     Kind.COUNT: CHINESE + "限名人共招我和跟带俩仨不",
     Kind.POINTS: CHINESE + "每各奖给加扣+-负",
     Kind.NUMBER: "第前#",
     Kind.PERIOD: "本这上当今全累总历所月周季年",
     Kind.PEOPLE: "@",
     Kind.PERSON: "@替",
-    Kind.PLACE: "在地集",
+    Kind.PLACE: "在到地集",
 }
 """With which characters a kind may begin in the middle of a word, beside figures."""

@@ -30,7 +30,7 @@ def routers() -> list[Router]:
         "register", "绑定", "认证", "登记一下我", role=None, writes=True, bare=False, usage="绑定 张三 3栋",
         slots=(
             Slot("name", Kind.PERSON, required=True, ask="您贵姓大名?"),
-            Slot("unit", Kind.UNIT, required=True),
+            Slot("building", Kind.UNIT, required=True),
             Slot("room", Kind.ROOM),
         ),
     )(silent)  # fmt: skip
@@ -47,7 +47,8 @@ def routers() -> list[Router]:
         slots=(Slot("number", Kind.NUMBER, required=True),),
     )(silent)  # fmt: skip
     activities.command(
-        "list_activities", "活动", "活动列表", "有什么活动", "有啥活动", "最近活动", "近期活动", "看看活动", slots=(activity, Slot("when", Kind.WHEN)),
+        "list_activities", "活动", "活动列表", "有什么活动", "有啥活动", "最近活动", "近期活动", "看看活动",
+        slots=(activity, Slot("when", Kind.WHEN)),
     )(silent)  # fmt: skip
     activities.command(
         "create_activity", "发布活动", "发活动", "新建活动", "组织活动", role=Role.SECRETARY, writes=True, bare=False,
@@ -66,14 +67,16 @@ def routers() -> list[Router]:
         slots=(activity, Slot("count", Kind.COUNT), on_behalf),
     )(silent)  # fmt: skip
     activities.command(
-        "cancel_signup", "取消报名", "退出报名", "不报名了", "撤销报名", writes=True, usage="取消报名 12", slots=(activity, on_behalf),
+        "cancel_signup", "取消报名", "退出报名", "不报名了", "撤销报名", writes=True, usage="取消报名 12",
+        slots=(activity, on_behalf),
     )(silent)  # fmt: skip
     check_in.command(
         "checkin", "签到", "打卡", "签个到", "签一下到", writes=True, usage="签到 12",
         slots=(activity, on_behalf, Slot("place", Kind.PLACE)),
     )(silent)  # fmt: skip
     check_in.command(
-        "checkout", "签退", "签个退", writes=True, usage="签退 12", slots=(activity, on_behalf, Slot("minutes", Kind.DURATION)),
+        "checkout", "签退", "签个退", writes=True, usage="签退 12",
+        slots=(activity, on_behalf, Slot("minutes", Kind.DURATION)),
     )(silent)  # fmt: skip
     points.command(
         "my_points",
@@ -91,7 +94,8 @@ def routers() -> list[Router]:
         slots=(Slot("period", Kind.PERIOD), Slot("scope", Kind.UNIT), Slot("top", Kind.NUMBER)),
     )(silent)  # fmt: skip
     points.command(
-        "award_points", "加分", "扣分", "减分", "奖励积分", role=Role.BUILDING_LEAD, writes=True, bare=False, usage="加分 李建国 5 修灯",
+        "award_points", "加分", "扣分", "减分", "奖励积分", role=Role.BUILDING_LEAD, writes=True, bare=False,
+        usage="加分 李建国 5 修灯",
         slots=(
             Slot("member", Kind.PERSON, required=True),
             Slot("points", Kind.POINTS, required=True),
