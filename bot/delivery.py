@@ -102,7 +102,9 @@ def _packed(pieces: list[str], border: str, ends: str, limit: int) -> list[str]:
 
 
 def _by_characters(text: str, limit: int) -> list[str]:
-    pieces, current, size = [], [], 0
+    pieces: list[str] = []
+    current: list[str] = []
+    size = 0
     for character in text:
         width = len(character.encode())
         if size + width > limit:
@@ -306,14 +308,14 @@ class Postman:
         for index, bundle in enumerate(bundles):
             wait = await self._send(one, bundle)
             if wait is not None:
-                rest = [id_ for later in bundles[index:] for id_ in later.ids]
-                retry_at = self._wall.now() + wait
-                await self._books.write(
-                    lambda session, ids=rest, at=retry_at: outbox.put_back(
-                        session, ids=ids, token=self._token, retry_at=at
-                    )
-                )
+                await self._put_back([one_id for later in bundles[index:] for one_id in later.ids], wait)
                 return
+
+    async def _put_back(self, ids: list[int], wait: timedelta) -> None:
+        retry_at = self._wall.now() + wait
+        await self._books.write(
+            lambda session: outbox.put_back(session, ids=ids, token=self._token, retry_at=retry_at)
+        )
 
     async def _send(self, one: Round, bundle: Bundle) -> timedelta | None:
         """Sends one bundle. Returns how long the address has to wait, where it has to."""

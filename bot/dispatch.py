@@ -22,6 +22,7 @@ from bot.worlds import Snapshot, Worlds
 from handlers.chat import Answer, Ask, Command, Incoming, Reply, Router, Texts, Turn
 from handlers.language.match import Grammar, Surroundings, Understanding
 from handlers.language.normalise import Typed, normalise
+from handlers.language.slots import Kind
 from models import audit, inbox, outbox, pending
 from models.base import Refusal
 from models.clock import Clock, local, spoken
@@ -193,8 +194,8 @@ class Dispatcher:
         )
         return {
             "intent": meant.intent,
-            "slots": _shown(meant.slots),
-            "also": [{"intent": part.intent, "slots": _shown(part.slots)} for part in meant.also],
+            "slots": _shown(meant),
+            "also": [{"intent": part.intent, "slots": _shown(part)} for part in meant.also],
             "outcome": meant.outcome,
             "say": meant.say,
             "why": list(meant.why),
@@ -614,10 +615,16 @@ def _ran(answer: Answer, turn: Turn) -> Ran:
     return Ran(reply, turn=turn, done=True)
 
 
-def _shown(slots: dict[str, Any]) -> dict[str, Any]:
-    """Slots as JSON shows them: numbers of things as text, moments in Shanghai with their offset."""
+def _shown(part: Understanding) -> dict[str, Any]:
+    """Slots as the corpus writes them: things by their number as text, moments in Shanghai with their offset."""
+    things = {slot.name for slot in part.command.slots if slot.kind is Kind.OBJECT} if part.command else set()
     return {
-        name: local(value).isoformat() if isinstance(value, datetime) else value for name, value in slots.items()
+        name: local(value).isoformat()
+        if isinstance(value, datetime)
+        else str(value)
+        if name in things
+        else value
+        for name, value in part.slots.items()
     }
 
 

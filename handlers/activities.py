@@ -231,6 +231,8 @@ def sign_up(turn: Turn) -> Answer:
     turn.wrote("signup", result.id, activity=activity.number, companions=companions, state=result.state)
     if result.state is SignupState.WAITING:
         return Reply(say("waiting", place=result.place, **fields), ref=activity.ref)
+    if not result.first_time:
+        return Reply(say("changed", left=_left(result.left), **fields), ref=activity.ref)
     text = say(
         "done",
         left=_left(result.left),

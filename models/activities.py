@@ -9,9 +9,11 @@ order, and move up when somebody leaves.
 - Nobody waits while there is room for the first who waits.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import (
@@ -301,6 +303,8 @@ class SignedUp:
     """False where everything was so already."""
     promoted: tuple[Promoted, ...] = ()
     """Others who moved up because this party became smaller."""
+    first_time: bool = True
+    """False where a sign-up stood already, with another number of people."""
 
 
 def sign_up(
@@ -359,7 +363,7 @@ def sign_up(
 def _change_party(
     session: Session,
     activity: ActivityHere,
-    live: Row[tuple[int, int, str]],
+    live: Row[int, int, str],
     companions: int,
     quota: int | None,
     taken: int,
@@ -368,7 +372,7 @@ def _change_party(
     signup_id, before, state = live.id, live.companions, SignupState(live.state)
     if companions == before:
         place = 0 if state is SignupState.CONFIRMED else _place(session, activity, signup_id)
-        return SignedUp(signup_id, state, companions, seats_left(quota, taken), place, False)
+        return SignedUp(signup_id, state, companions, seats_left(quota, taken), place, False, first_time=False)
     if state is SignupState.CONFIRMED and not fits(companions - before, quota, taken):
         raise NoRoomForMore(number=activity.number, title=activity.title, left=seats_left(quota, taken))
     session.execute(
@@ -383,7 +387,9 @@ def _change_party(
     taken, _ = _taken(session, activity)
     place = 0 if state is SignupState.CONFIRMED else _place(session, activity, signup_id)
     others = tuple(moved for moved in promoted if moved.signup_id != signup_id)
-    return SignedUp(signup_id, state, companions, seats_left(quota, taken), place, True, others)
+    return SignedUp(
+        signup_id, state, companions, seats_left(quota, taken), place, True, others, first_time=False
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,8 +505,10 @@ _FIND = Prepared(
 )
 
 
-def _here(row: tuple) -> ActivityHere:  # type: ignore[type-arg]
-    return ActivityHere(*row[:11], ActivityState(row[11]), *row[12:])
+def _here(row: Sequence[Any]) -> ActivityHere:
+    fields = list(row)
+    fields[11] = ActivityState(fields[11])
+    return ActivityHere(*fields)
 
 
 def find_activity(session: Session, *, community_id: int, number: int) -> ActivityHere:
@@ -520,7 +528,7 @@ def activity_by_signup(session: Session, *, community_id: int, signup_id: int) -
     ).one_or_none()
     if row is None:
         raise NoSuchActivity(number=signup_id)
-    return _here(tuple(row[: len(COLUMNS)])), row.member_id, row.companions
+    return _here(row[: len(COLUMNS)]), row.member_id, row.companions
 
 
 @dataclass(frozen=True, slots=True)
@@ -549,7 +557,7 @@ def coming_activities(
     ).all()
     listed = []
     for row in rows:
-        activity = _here(tuple(row))
+        activity = _here(row)
         taken, waiting = _taken(session, activity)
         mine = session.scalar(
             select(Signup.state).where(
@@ -608,7 +616,7 @@ def announced_between(
         .order_by(Activity.starts_at, Activity.number)
     ).all()
     return [
-        Announced(_here(tuple(row[: len(COLUMNS)])), row.path) for row in rows if row.made_at <= row.starts_at - ahead
+        Announced(_here(row[: len(COLUMNS)]), row.path) for row in rows if row.made_at <= row.starts_at - ahead
     ]
 
 
@@ -624,7 +632,7 @@ def next_end(session: Session, *, community_id: int, after: datetime, until: dat
 def open_objects(session: Session, *, community_id: int, now: datetime) -> list[ActivityHere]:
     """What people can mean by a number or a name: everything published that ends later than a day ago."""
     return [
-        _here(tuple(row))
+        _here(row)
         for row in session.execute(
             select(*COLUMNS)
             .where(

@@ -176,7 +176,8 @@ def find_coming(session: Session, *, community_id: int, number: int, now: dateti
     row = _FIND_OPEN.first(session, community=community_id, number_=number, now=now)
     if row is None:
         return None
-    activity = ActivityHere(row[0], community_id, number, *row[1:9], ActivityState(row[9]), *row[10:12])
+    fields = [row[0], community_id, number, *row[1:9], ActivityState(row[9]), *row[10:12]]
+    activity = ActivityHere(*fields)
     return Coming(activity, NO_RULE if row[12] is None else Rule(*row[12:20]))
 
 

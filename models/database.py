@@ -118,7 +118,7 @@ def driver(session: Session) -> tuple[Any, Dialect]:
         raw: Any = connection.connection.driver_connection
         made = (raw.cursor(), connection.dialect)
         session.info["driver"] = made
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:

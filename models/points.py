@@ -405,8 +405,8 @@ class WaitingAppeal:
     at: datetime
 
 
-def _waiting(community_id: int) -> Select[Any]:
-    return (
+def _waiting(community_id: int) -> Select[*tuple[Any, ...]]:
+    query: Select[*tuple[Any, ...]] = (
         select(
             Appeal.id,
             Appeal.number,
@@ -426,11 +426,13 @@ def _waiting(community_id: int) -> Select[Any]:
         .where(Appeal.community_id == community_id, Appeal.state == AppealState.WAITING)
         .order_by(Appeal.number)
     )
+    return query
 
 
 def _seen(row: Any) -> WaitingAppeal:
     change = row.amount if row.credit == row.member_id else -row.amount
-    return WaitingAppeal(*row[:6], change, row.reason, row.made_by, row.at)
+    fields = [*row[:6], change, row.reason, row.made_by, row.at]
+    return WaitingAppeal(*fields)
 
 
 def waiting_appeals(session: Session, *, reviewer: Person, role: Role, limit: int = 10) -> list[WaitingAppeal]:
@@ -627,11 +629,11 @@ def board(
     return Board(tuple(first), Ranked(place, asker.id, asker.name, asker.hides_name, mine.amount))
 
 
-def _count(session: Session, query: Select[Any]) -> int:
+def _count(session: Session, query: Select[*tuple[Any, ...]]) -> int:
     return int(session.execute(select(func.count()).select_from(query.subquery())).scalar_one())
 
 
-def _table(community_id: int, months: Months | None, currency: Currency) -> tuple[Select[Any], Any]:
+def _table(community_id: int, months: Months | None, currency: Currency) -> tuple[Select[*tuple[Any, ...]], Any]:
     if months is None:
         return (
             select(Balance.member_id).where(Balance.community_id == community_id, Balance.currency == currency),
@@ -654,7 +656,7 @@ def _table(community_id: int, months: Months | None, currency: Currency) -> tupl
 
 def _source(
     community_id: int, months: Months | None, path: str | None, currency: Currency
-) -> tuple[Select[Any], Any]:
+) -> tuple[Select[*tuple[Any, ...]], Any]:
     query, amount = _table(community_id, months, currency)
     member_id = query.selected_columns[0]
     query = query.join(Member, Member.id == member_id)
@@ -665,7 +667,7 @@ def _source(
     return query, amount
 
 
-def _ahead(community_id: int, months: Months | None, currency: Currency, amount: int) -> Select[Any]:
+def _ahead(community_id: int, months: Months | None, currency: Currency, amount: int) -> Select[*tuple[Any, ...]]:
     query, column = _table(community_id, months, currency)
     return query.where(column > amount)
 

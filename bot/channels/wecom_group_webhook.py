@@ -4,7 +4,6 @@ The key of a group's robot is the endpoint's secret; the endpoint's address is a
 it appears in no log, no error and no `repr`. The platform knows no idempotency key: a lost answer stays unknown.
 """
 
-import asyncio
 import json
 from datetime import timedelta
 from typing import Any, ClassVar, Literal
@@ -81,7 +80,7 @@ class WecomGroupWebhook:
                 status, retry_after, raw = response.status, response.headers.get("Retry-After"), await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise DeliveryError("cannot connect", permanent=False, code="not_sent") from None
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OutcomeUnknown(type(error).__name__) from None
         _judge(status, retry_after, raw)
 

@@ -290,20 +290,21 @@ def _with_range_end(
     to = _TO.match(text, at)
     if to is None or moment.grain in ("now", "part"):
         return moment, at
-    since = moment.start.date()
-    days, closing, end = _day_and_time(text, to.end(), since)
-    if days is None and not (closing and closing.time.hour and timed):
-        return moment, at
-    last = days.first if days else since
-    if closing and closing.time.hour:
-        stop = closing.on(last).start
-    elif days:
-        stop = _midnight(days.after or last + ONE_DAY)
-    else:
-        return moment, at
-    if stop <= moment.start:
-        return moment, at
-    return replace(moment, end=stop), end
+    # 明天到后天 counts both from today; 周一到周五, said on a Tuesday, needs the Friday after that Monday.
+    for today in (now.date(), moment.start.date()):
+        days, closing, end = _day_and_time(text, to.end(), today)
+        if days is None and not (closing and closing.time.hour and timed):
+            return moment, at
+        last = days.first if days else moment.start.date()
+        if closing and closing.time.hour:
+            stop = closing.on(last).start
+        elif days:
+            stop = _midnight(days.after or last + ONE_DAY)
+        else:
+            return moment, at
+        if stop > moment.start:
+            return replace(moment, end=stop), end
+    return moment, at
 
 
 def _midnight(day: date) -> datetime:

@@ -6,7 +6,7 @@ meant as it stands.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlers.language.numerals import number
 
@@ -44,6 +44,7 @@ _CLOCK = re.compile(
             )?
           | 时 (?! [间候光期段常刻而装] ) (?: 整 | (?P<half_>半) | (?P<minute_> {_MINUTE} ) 分? )?
           | [:.] (?P<colon> [0-5][0-9] ) (?: :[0-5][0-9] )? (?! [0-9] )
+          | (?= [ ]? [ap]m (?![a-z]) )
         )
         (?: [ ]?(?P<noon_side> [ap]m ) (?![a-z]) )?
         (?: 左右 | 前后 | 多 | 许 )?
@@ -131,7 +132,11 @@ def _hour(clock: re.Match[str], part: int | None) -> Hour | None:
         return Hour(minutes, written=minutes)
     if clock["colon"] and clock["hour"].startswith("0"):
         return Hour(minutes, written=minutes)
-    return _bare(minutes) if part is None else _in_part(minutes, part)
+    if part is not None:
+        return _in_part(minutes, part)
+    bare = _bare(minutes)
+    # 9:30 is written by people who would write 21:30.
+    return replace(bare, bare=False) if clock["colon"] and minutes == bare.minutes else bare
 
 
 def _minute(clock: re.Match[str]) -> int:

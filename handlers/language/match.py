@@ -127,8 +127,7 @@ class Grammar:
 
     def _rejoined(self, text: str) -> str:
         """The text with a verb that was taken apart put together again."""
-        match = self._halves.search(text)
-        if match is None:
+        if not any(head in text for head in phrasing.UNDOING) or (match := self._halves.search(text)) is None:
             return text
         verb = (match["head"] or match["act"]) + (match["tail"] or match["noun"])
         thing = match["between"] if match["head"] else match["ahead"]

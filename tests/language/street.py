@@ -51,8 +51,8 @@ def routers() -> list[Router]:
         slots=(activity, Slot("when", Kind.WHEN)),
     )(silent)  # fmt: skip
     activities.command(
-        "create_activity", "发布活动", "发活动", "新建活动", "组织活动", role=Role.SECRETARY, writes=True, bare=False,
-        usage="发布活动 周六9点 清洁家园 中心花园 20人 5分",
+        "create_activity", "发布活动", "发活动", "新建活动", "组织活动", role=Role.SECRETARY, writes=True,
+        bare=False, usage="发布活动 周六9点 清洁家园 中心花园 20人 5分",
         slots=(
             Slot("when", Kind.WHEN, required=True),
             Slot("title", Kind.TITLE, required=True),
