@@ -9,21 +9,24 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from aiohttp import web
 from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import IntegrityError
 
-from bot import logs, script
+from bot import founding, logs, script
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
 from bot.books import Books, FileInUse
 from bot.config import Config, ConfigError, load
 from bot.demo import build_demo
-from bot.script import BadLine, Line, Script, play, read_line
+from bot.script import BadLine, Line, Played, Script, play, read_line
+from bot.secrets import Sealer, SecretsLocked
 from handlers.chat import Incoming, Quote
-from models import migrations
+from models import inbox, migrations, points
 from models.clock import Clock, MovedClock, WallClock
 from models.database import postgresql_engine, sqlite_engine
 from models.members import Role
@@ -260,12 +263,18 @@ def say(
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="每行一条 JSON；- 为标准输入")],
+    file: Annotated[Path, typer.Argument(help="每行一条 JSON；- 为标准输入")] = Path("-"),
     at: At = "",
     db: Db = "",
+    kept: Annotated[bool, typer.Option("--kept", help="重放 --db 里没处理好、留下来的消息")] = False,
 ) -> None:
     """按顺序重放一段对话：每行 {"as","in","text","at"?,"message_id"?,"quote"?} 或 {"clock": 时间}。"""
     start = _moment(at)
+    if kept:
+        if not db:
+            raise _say_and_exit("请用 --db 写明数据库，例如 --db sqlite:///var/linli.sqlite3")
+        asyncio.run(_replay_kept(db, start))
+        return
     try:
         lines = (sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")).splitlines()
     except OSError as error:
@@ -283,6 +292,15 @@ def replay(
                 typer.echo(done.as_json())
 
     asyncio.run(run())
+
+
+async def _replay_kept(db: str, start: datetime | None) -> None:
+    async with _scripted(db, start, fresh=False) as house:
+        for trouble_id, incoming in await house.books.read(script.kept_troubles):
+            heard = await house.dispatcher.answer(incoming)
+            if heard.outcome != "failed":
+                await house.books.write(partial(inbox.drop_trouble, trouble_id=trouble_id))
+            typer.echo(Played(heard.reply.text, heard.outcome).as_json())
 
 
 @app.command()
@@ -339,6 +357,103 @@ async def _understood(house: House, line: str, *, explain: bool) -> str:
         at=script.moment(given["at"]) if given.get("at") else None,
     )
     return json.dumps(meant if explain else {k: v for k, v in meant.items() if k != "why"}, ensure_ascii=False)
+
+
+@app.command()
+def found(
+    name: Annotated[str, typer.Argument(help="社区的名字，例如 锦绣社区")],
+    secretary: Annotated[str, typer.Option(help="书记的姓名")],
+    account: Annotated[str, typer.Option(help="书记的企业微信账号（userid）")],
+    channel: Annotated[str, typer.Option(help="书记在哪个渠道上：配置里 [channels.名字] 的名字")],
+    buildings: Annotated[int, typer.Option(min=1, max=founding.BUILDINGS_MAX, help="有几栋楼")] = 9,
+    doors: Annotated[int, typer.Option(min=0, max=founding.DOORS_MAX, help="每栋几个单元")] = 2,
+    bot_name: Annotated[str, typer.Option(help="机器人叫什么")] = "小邻",
+    config: ConfigFile = None,
+) -> None:
+    """建一个社区：楼栋、单元、积分规则和第一位书记。之后的事都在聊天里说。"""
+    settings = _config(config)
+    if channel not in settings.channels:
+        raise _say_and_exit(f"配置里没有 [channels.{channel}]，有的是：{'、'.join(settings.channels) or '（还没有）'}")
+
+    async def run() -> None:
+        books = await _migrated_books(settings)
+        house = House(settings, books)
+        namespace = house.channels[channel].namespace
+        try:
+            await books.write(
+                lambda session: founding.found_community(
+                    session,
+                    name=name,
+                    bot_name=bot_name,
+                    buildings=buildings,
+                    doors=doors,
+                    secretary=secretary,
+                    namespace=namespace,
+                    # WeCom's userids are the same in any letter case (page 90200); other ids are opaque.
+                    account=account.lower() if namespace.startswith("wecom:") else account,
+                    rules=settings.feature(points.Settings),
+                    now=house.clock.now(),
+                )
+            )
+        except founding.CommunityExists:
+            raise _say_and_exit(f"{name} 已经有了，不用再建。", 1) from None
+        finally:
+            await house.close()
+        typer.echo(f"{name} 建好了。请 {secretary} 在群里 @{bot_name} 发 绑定群 1栋")
+
+    asyncio.run(run())
+
+
+@app.command()
+def webhook(
+    group: Annotated[str, typer.Argument(help="群的名字，例如 3栋群")],
+    channel: Annotated[str, typer.Option(help="配置里 kind 为 wecom_group_webhook 的渠道名字")],
+    community: Annotated[str, typer.Option(help="哪个社区；只有一个社区时不用写")] = "",
+    config: ConfigFile = None,
+) -> None:
+    """给一个群登记群机器人的 key（从标准输入读，不会显示），以后提醒就发到那里。"""
+    settings = _config(config)
+    kind = getattr(settings.channels.get(channel), "kind", None)
+    if kind != "wecom_group_webhook":
+        raise _say_and_exit(f"[channels.{channel}] 不是群机器人渠道，要 kind = \"wecom_group_webhook\"。")
+    # A pipe has nothing to hide.
+    key = (typer.prompt("群机器人的 key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()).strip()
+
+    async def run() -> None:
+        books = await _migrated_books(settings)
+        try:
+            address = f"{community or ''}{group}"
+            sealed = Sealer(settings.secrets.keys()).seal(key, address)
+            await books.write(
+                lambda session: founding.add_webhook(
+                    session,
+                    community_name=community,
+                    group_name=group,
+                    channel=channel,
+                    address=address,
+                    sealed_key=sealed,
+                    now=WallClock().now(),
+                )
+            )
+        except SecretsLocked:
+            raise _say_and_exit("先在配置里设 [secrets] key，群机器人的 key 要加密保存。") from None
+        except founding.NoSuchGroup as error:
+            raise _say_and_exit(f"没有 {group}，有的是：{'、'.join(error.fields['known']) or '（还没有绑定过群）'}", 1) from None
+        except founding.NoSuchCommunity as error:
+            raise _say_and_exit(f"请用 --community 写明社区：{'、'.join(error.fields['known']) or '（还没有）'}", 1) from None
+        except IntegrityError:
+            raise _say_and_exit(f"{group} 在 {channel} 上已经登记过了。", 1) from None
+        finally:
+            await books.close()
+        typer.echo(f"{group} 登记好了，以后的提醒会发到那里。")
+
+    asyncio.run(run())
+
+
+async def _migrated_books(settings: Config) -> Books:
+    url = settings.database.address().render_as_string(hide_password=False)
+    _migrate(url)
+    return await Books.open(url, threads=1)
 
 
 @app.command()

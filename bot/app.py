@@ -72,6 +72,8 @@ class House:
             name: self._channel(name, settings) for name, settings in config.channels.items()
         }
         self.channels |= {channel.name: channel for channel in beside}
+        self.community: directory.CommunityHere | None = None
+        """The first community, for the simulator's page; known once the house serves."""
         self.simulator: Simulator | None = None
         if config.simulator.enabled:
             self.simulator = Simulator(Stage(self))
@@ -166,6 +168,7 @@ class House:
 
     async def _live(self, _app: web.Application) -> AsyncIterator[None]:
         """From here on jobs run and messages go out, until the server has answered what it had read."""
+        self.community = next(iter(await self.books.read(directory.communities)), None)
         self.scheduler.start(int(self.config.jobs.tick_seconds))
         self.health.register("定时任务", self._ticks)
         postman = asyncio.create_task(self.postman.run())
@@ -221,11 +224,11 @@ class Stage:
 
     @property
     def bot_name(self) -> str:
-        return "小邻"
+        return self._house.community.bot_name if self._house.community else "小邻"
 
     @property
     def community_name(self) -> str:
-        return "锦绣社区"
+        return self._house.community.name if self._house.community else "还没有社区"
 
     async def people(self) -> list[Someone]:
         now = self.now()

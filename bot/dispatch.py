@@ -432,7 +432,7 @@ class Dispatcher:
                 return Ran(Reply(self._to_stranger(session, scene)), stranger=True)
             if not person.may(command.role):
                 return Ran(Reply(say("not_allowed", role=ROLE_NAMES[command.role])))
-            if scene.group is not None and not person.may(command.role, scene.group.unit_path):
+            if command.for_group and scene.group and not person.may(command.role, scene.group.unit_path):
                 return Ran(Reply(say("beyond")))
         if part.outcome == "ask" and (part.slot is None or part.options):
             ask = Ask(part.say, slot=RUN if part.slot is None else part.slot, options=part.options)

@@ -18,6 +18,7 @@ from bot.app import House
 from bot.channels import Ability, Hear, Hears, Parcel
 from bot.demo import CHANNEL, NAMESPACE
 from handlers.chat import Incoming, Quote
+from models import inbox
 from models.clock import SHANGHAI
 from models.directory import Group
 from models.members import Member
@@ -153,8 +154,6 @@ async def play(house: House, line: Line, *, moves: bool, delivers: bool) -> Play
 
 def incoming_of(line: Line, house: House) -> Incoming:
     """The message of a line, as the simulator's channel would bring it."""
-    bot_name = "小邻"
-    mentioned = f"@{bot_name}" in line.text or f"＠{bot_name}" in line.text
     return Incoming(
         channel=CHANNEL,
         message_id=line.message_id or uuid.uuid4().hex,
@@ -162,7 +161,8 @@ def incoming_of(line: Line, house: House) -> Incoming:
         sender=line.sender,
         text=line.text,
         address=line.place,
-        addressed=not line.place or mentioned or (line.quote is not None and line.quote.author == "bot"),
+        # A mention is found by the dispatcher, which knows the bot's name.
+        addressed=not line.place or (line.quote is not None and line.quote.author == "bot"),
         quote=line.quote,
         at=house.wall.now(),
     )
@@ -179,3 +179,13 @@ def pushes_after(session: Session, last: int) -> Iterator[Push]:
     )
     for row in rows:
         yield Push(row.group_name or row.member_name, row.text)
+
+
+def kept_troubles(session: Session) -> list[tuple[int, Incoming]]:
+    """The messages that met a bug, as they came in."""
+    found = []
+    for trouble_id, kept in inbox.troubles(session):
+        quote = Quote(**kept["quote"]) if kept["quote"] else None
+        at = datetime.fromisoformat(kept["at"]) if kept["at"] else None
+        found.append((trouble_id, Incoming(**{**kept, "quote": quote, "at": at})))
+    return found

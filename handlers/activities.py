@@ -29,7 +29,7 @@ from models.activities import (
     TooManyCompanions,
 )
 from models.clock import clock_time, spoken, spoken_span
-from models.members import Role
+from models.members import Role, require
 from models.units import UnitHere, unit_by_id
 
 say = Texts(
@@ -310,6 +310,7 @@ def _undo_publish(turn: Turn, number: int) -> str:
         Slot("duration", Kind.DURATION),
     ),
     role=Role.STAFF,
+    for_group=True,
     writes=True,
     overheard=False,
     usage="发布活动 周六9点 清洁家园 中心花园 20人 5分",
@@ -384,6 +385,8 @@ def cancel_activity(turn: Turn) -> Answer:
     activity = books.find_activity(
         turn.session, community_id=turn.community.id, number=turn.slots["activity"]
     )
+    unit = unit_by_id(turn.session, community_id=turn.community.id, unit_id=activity.unit_id)
+    require(turn.who, Role.STAFF, unit.path)
     if not turn.confirmed:
         if activity.state is books.ActivityState.CANCELLED:
             raise ActivityCancelled(number=activity.number, title=activity.title, reason="")

@@ -194,6 +194,8 @@ class Command:
     slots: tuple[Slot, ...] = ()
     role: Role | None = Role.RESIDENT
     """The least role; None is open to people the bot does not know yet."""
+    for_group: bool = False
+    """Said in a group, it is about the group's unit: the role must hold there. Elsewhere the action knows the scope."""
     writes: bool = False
     overheard: bool = True
     bare: bool = True

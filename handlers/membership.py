@@ -12,10 +12,12 @@ from models import directory, members
 from models.directory import GroupBoundElsewhere, GroupNameTaken
 from models.members import (
     AlreadyRegistered,
+    BeyondReach,
     RegistrationState,
     RegistrationWaiting,
     Role,
     people_in_scope,
+    require,
 )
 from models.units import find_unit
 
@@ -35,6 +37,7 @@ say = Texts(
 router = Router(
     "membership",
     {
+        BeyondReach: "这件事不在您负责的范围里。您能办的事请发 帮助。",
         AlreadyRegistered: "您已经绑定过了，是 {name}。要改信息请找楼长或社区。",
         RegistrationWaiting: "您的申请（{number}号）正在核对，请稍等，有结果我会告诉您。",
         GroupBoundElsewhere: "这个群已经绑定给别的社区了，请联系管理员。",
@@ -116,6 +119,7 @@ def bind_group(turn: Turn) -> Answer:
     if turn.incoming.direct:
         return say("group_only")
     unit = find_unit(turn.session, community_id=turn.community.id, name=turn.slots["unit"])
+    require(turn.who, Role.SECRETARY, unit.path)
     name = say("group_name", unit=turn.slots["unit"])
     group_id = directory.bind_chat(
         turn.session,

@@ -137,6 +137,7 @@ def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:
             "busy_timeout=5000",
             "synchronous=FULL",
             "cache_size=-16000",
+            "temp_store=MEMORY",
             *(() if read_only else ("journal_mode=WAL", "journal_size_limit=16777216")),
         ):
             connection.execute(f"PRAGMA {pragma}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint, bindparam, insert, select
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint, bindparam, delete, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
@@ -109,3 +109,13 @@ def keep_trouble(
         insert(Trouble),
         {"channel": channel, "message_id": message_id, "incoming": incoming, "error": error, "at": at},
     )
+
+
+def troubles(session: Session) -> list[tuple[int, dict[str, Any]]]:
+    """The messages that met a bug and wait to be replayed, oldest first."""
+    return [(row.id, row.incoming) for row in session.execute(select(Trouble.id, Trouble.incoming).order_by(Trouble.id))]
+
+
+def drop_trouble(session: Session, *, trouble_id: int) -> None:
+    """Forgets a message that has been replayed well."""
+    session.execute(delete(Trouble).where(Trouble.id == trouble_id))

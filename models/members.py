@@ -238,6 +238,10 @@ class RegistrationWaiting(Refusal):
     """This account's request is waiting already. Fields: number."""
 
 
+class BeyondReach(Refusal):
+    """The role does not hold for the unit that the command is about."""
+
+
 class AboveOneself(Refusal):
     """A role above the giver's own, or beyond their scope. Fields: role."""
 
@@ -274,6 +278,12 @@ class Person:
         if role.rank <= RANKS[Role.RESIDENT]:
             return True
         return any(held.role.rank >= role.rank and (path is None or covers(held.path, path)) for held in self.held)
+
+
+def require(person: Person, role: Role, path: str) -> None:
+    """Raises BeyondReach unless this person holds `role` for the unit at `path`."""
+    if not person.may(role, path):
+        raise BeyondReach
 
 
 def masked(name: str) -> str:

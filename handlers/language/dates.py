@@ -226,9 +226,7 @@ def _several_days(text: str, at: int, today: date) -> tuple[Days | None, int]:
     if text[other_end : other_end + 1] == ")":
         other_end += 1
     if days.weekday and not other.weekday and other.grain == "day":
-        return replace(
-            other, ambiguous=other.ambiguous or other.first.weekday() != days.first.weekday()
-        ), other_end
+        return replace(other, ambiguous=other.ambiguous or other.first.weekday() != days.first.weekday()), other_end
     if other.weekday and not days.weekday:
         same = other.first.weekday() == days.first.weekday()
         return replace(days, ambiguous=days.ambiguous or not same), other_end
@@ -283,9 +281,7 @@ def _placed(days: Days | None, timed: TimeSpan | None, now: datetime) -> Moment:
     return replace(tomorrow, ambiguous=tomorrow.ambiguous or unsure)
 
 
-def _with_range_end(
-    text: str, at: int, moment: Moment, timed: TimeSpan | None, now: datetime
-) -> tuple[Moment, int]:
+def _with_range_end(text: str, at: int, moment: Moment, timed: TimeSpan | None, now: datetime) -> tuple[Moment, int]:
     """`周六到周日`, `11月28日-12月3日`, `周六上午9点到周日下午5点`: the end is counted from the start."""
     to = _TO.match(text, at)
     if to is None or moment.grain in ("now", "part"):

@@ -47,9 +47,7 @@ _WEEKDAY = re.compile(
     rf"(?P<which>这个?|本|下下个?|下个?|上上个?|上个?)?(?:的)?{WEEK}(?P<day>[一二三四五六日天末]|[1-7](?![0-9]))"
     r"(?![次回趟个年岁届])"
 )
-_WEEK = re.compile(
-    r"(?P<which>这个?|本|下下个?|下个?|上个?)(?:周|星期|礼拜)(?![一二三四五六日天末1-7年边围])"
-)
+_WEEK = re.compile(r"(?P<which>这个?|本|下下个?|下个?|上个?)(?:周|星期|礼拜)(?![一二三四五六日天末1-7年边围])")
 _WEEKS_AWAY = {"": 0, "这": 0, "本": 0, "下": 1, "下下": 2, "上": -1, "上上": -2}
 
 _ONE = "[一二三四五六七八九]"
@@ -65,9 +63,7 @@ _NUMERIC = re.compile(
     r"(?<![0-9.])(?:(?P<year>20[0-9][0-9])[-./年])?(?P<month>1[0-2]|0?[1-9])(?(year)[-./月]|[./])"
     r"(?P<day>3[01]|[12][0-9]|0?[1-9])[日号]?(?![0-9./%:个人元块米斤折万点分倍度]|小时|公里|平方?)"
 )
-_MONTH_DAY = re.compile(
-    rf"(?P<which>这个?|本|当|下下个?|下个?|上个?)月(?:的)?(?P<day>{_DAY})[日号](?![{_THING}])"
-)
+_MONTH_DAY = re.compile(rf"(?P<which>这个?|本|当|下下个?|下个?|上个?)月(?:的)?(?P<day>{_DAY})[日号](?![{_THING}])")
 _DAY_ONLY = re.compile(rf"(?<![0-9第一二三四五六七八九十])(?P<day>{_DAY})[日号](?![{_THING}])")
 _MONTH_PART = re.compile(
     rf"(?:(?P<which>这个?|本|当|下下个?|下个?|上个?)?月|(?P<month>{_MONTH})月份?)的?(?P<part>底|末|初|中旬|上旬|下旬|中(?![午秋]))"
@@ -317,11 +313,7 @@ def _festival(text: str, at: int, today: date) -> Found | None:
 def _weak_festival(match: re.Match[str]) -> bool:
     """`五一` is a festival; `三八路`, `七一小学` and `八一中学` are places."""
     after = match.string[match.end() : match.end() + 1]
-    return (
-        len(match["name"]) == 2
-        and match["name"][0] in "三五六七八"
-        and after in tuple("路街小中大号栋楼班队")
-    )
+    return len(match["name"]) == 2 and match["name"][0] in "三五六七八" and after in tuple("路街小中大号栋楼班队")
 
 
 def _lunar(text: str, at: int, today: date) -> Found | None:

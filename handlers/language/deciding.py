@@ -121,9 +121,7 @@ class Scene:
 def nothing(text: str, scene: Scene) -> Understanding:
     """No command: chatter, or somebody who needs help."""
     if not scene.addressed:
-        return Understanding(
-            "smalltalk", outcome="ignore", why=("overheard, and no verb of any command stands in it",)
-        )
+        return Understanding("smalltalk", outcome="ignore", why=("overheard, and no verb of any command stands in it",))
     if phrasing.GREETING.fullmatch(text):
         return Understanding("smalltalk", outcome="ask", say=GREET, why=("a greeting",))
     if phrasing.THANKS.fullmatch(text):
@@ -153,8 +151,7 @@ def decide(reading: Reading, text: str, scene: Scene) -> Understanding:
     if asked := _missing(reading, why):
         return asked
     again = tuple(
-        Understanding(command.intent, {**filled.slots, slot.name: value}, command)
-        for slot, value in filled.again
+        Understanding(command.intent, {**filled.slots, slot.name: value}, command) for slot, value in filled.again
     )
     return Understanding(command.intent, filled.slots, command, "act", also=again, why=tuple(why))
 
@@ -178,11 +175,7 @@ def _overheard_doubt(reading: Reading, scene: Scene) -> str:
             thing = scene.world.thing(plan.kinds, number) if plan.kinds else None
             if plan.kinds and (thing is None or (command.writes and not thing.open)):
                 return f"there is no open {'/'.join(plan.kinds)} {number}"
-        elif (
-            not filled.choices
-            and _needs_object(plan)
-            and not scene.world.possible(plan.kinds, command.intent)
-        ):
+        elif not filled.choices and _needs_object(plan) and not scene.world.possible(plan.kinds, command.intent):
             return f"no {'/'.join(plan.kinds)} is open for it now"
     if not filled.slots and not command.bare and not filled.choices:
         return "the verb alone means nothing"
@@ -231,17 +224,13 @@ def _which(reading: Reading, scene: Scene, why: list[str]) -> Understanding | No
 
 def _offer(command: Command, offered: Sequence[OpenObject]) -> str:
     """The question with its numbered choices, on at most four lines."""
-    lines = [
-        f"{place} {thing.number}号 {thing.name}".rstrip() for place, thing in enumerate(offered, start=1)
-    ]
+    lines = [f"{place} {thing.number}号 {thing.name}".rstrip() for place, thing in enumerate(offered, start=1)]
     wide = -(-len(lines) // 3)
     rows = ["  ".join(lines[at : at + wide]) for at in range(0, len(lines), wide)]
     return "\n".join([f"{command.verbs[0]} 哪一个？请回复数字：", *rows])
 
 
-def _close(
-    reading: Reading, unexplained: str, doubt: re.Match[str] | None, why: list[str]
-) -> Understanding | None:
+def _close(reading: Reading, unexplained: str, doubt: re.Match[str] | None, why: list[str]) -> Understanding | None:
     """An addressed sentence with words that the command does not explain: is it meant all the same?
 
     Reading does no harm. Writing is done only where the rest stands apart and raises no doubt; else the
@@ -278,9 +267,7 @@ def _missing(reading: Reading, why: list[str]) -> Understanding | None:
         say = missing.ask or QUESTIONS[missing.kind]
         if not filled.slots and command.usage:
             say = f"{say}\n比如：{command.usage}"
-        return Understanding(
-            command.intent, filled.slots, command, "ask", say=say, slot=missing.name, why=tuple(why)
-        )
+        return Understanding(command.intent, filled.slots, command, "ask", say=say, slot=missing.name, why=tuple(why))
     if not filled.slots and not command.bare:
         why.append("the verb alone means nothing")
         say = f"可以这样说：{command.usage or command.verbs[0]}"

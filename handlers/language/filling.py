@@ -63,9 +63,7 @@ class Plan:
             specific=tuple((slot, READERS[kind]) for kind in SPECIFIC for slot in slots if slot.kind is kind),
             bare=tuple(slot for kind in BARE for slot in slots if slot.kind is kind),
             text=next((slot for slot in slots if slot.kind is Kind.TEXT), None),
-            words=tuple(
-                slot for slot in slots if slot.kind in (Kind.PERSON, Kind.PEOPLE, Kind.TITLE, Kind.PLACE)
-            ),
+            words=tuple(slot for slot in slots if slot.kind in (Kind.PERSON, Kind.PEOPLE, Kind.TITLE, Kind.PLACE)),
             object=target,
             kinds=tuple(target.of.split("|")) if target and target.of else (),
             starts=frozenset(starts),
@@ -151,9 +149,7 @@ def _typed(filling: Filling, at: int, *, inside: bool) -> int | None:
             if value is not None:
                 filling.put(slot, value, filling.text[at:end])
             elif filling.choices:
-                filling.notes.append(
-                    f"{slot.name} could be {len(filling.choices)} things ({filling.text[at:end]})"
-                )
+                filling.notes.append(f"{slot.name} could be {len(filling.choices)} things ({filling.text[at:end]})")
             return end
     return _bare_number(filling, at)
 
@@ -163,9 +159,7 @@ def _belongs_to_text(filling: Filling, slot: Slot, end: int) -> bool:
     plan, text = filling.plan, filling.text
     if plan.text is None or slot.required or end >= len(text) or text[end] in phrasing.BLANKS:
         return False
-    return all(
-        one.name in filling.slots for one in plan.command.slots if one.required and one is not plan.text
-    )
+    return all(one.name in filling.slots for one in plan.command.slots if one.required and one is not plan.text)
 
 
 LEADING = frozenset((Kind.OBJECT, Kind.UNIT, Kind.PERIOD, Kind.WHEN, Kind.COUNT))
@@ -193,9 +187,7 @@ def names_thing(filling: Filling, at: int) -> bool:
     """Whether a thing that exists, or several that bear the name, are named at this place."""
     slot = filling.plan.object
     found = read_object(filling, slot, at, False) if slot is not None and at < len(filling.text) else None
-    return found is not None and (
-        found[0] is None or filling.world.thing(filling.plan.kinds, found[0]) is not None
-    )
+    return found is not None and (found[0] is None or filling.world.thing(filling.plan.kinds, found[0]) is not None)
 
 
 _BARE_NUMBER = re.compile(rf"(?P<sign>[+-])?(?P<number>{NUMERAL})(?=[ ,;.!~、:。谢吧了哈啊]|\Z)")

@@ -93,11 +93,7 @@ def read_time(text: str, at: int, *, after_day: bool) -> tuple[TimeOfDay, int] |
         return None
     if text[at:end] in SHORT_PARTS:
         # 早八 and 晚7: an hour right after the part needs no 点.
-        if (
-            (bare := _BARE_HOUR.match(text, end))
-            and (value := number(bare[0])) is not None
-            and 1 <= value <= 12
-        ):
+        if (bare := _BARE_HOUR.match(text, end)) and (value := number(bare[0])) is not None and 1 <= value <= 12:
             return TimeOfDay(part, _in_part(value * 60, part)), bare.end()
         if not after_day:
             return None

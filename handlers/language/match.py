@@ -73,8 +73,7 @@ class Grammar:
             if claimed is not None and claimed.plans[0].command is not command:
                 other = claimed.plans[0].command
                 raise ValueError(
-                    f"两个命令都用了“{plain}”: {other.intent} ({_place(other)}) "
-                    f"和 {command.intent} ({_place(command)})"
+                    f"两个命令都用了“{plain}”: {other.intent} ({_place(other)}) 和 {command.intent} ({_place(command)})"
                 )
             takes_away = plain[0] in "扣减" and any(slot.kind is Kind.POINTS for slot in command.slots)
             self._verbs[plain] = Verb(plain, (plan,), sign=-1 if takes_away else 1)
@@ -178,16 +177,9 @@ class Grammar:
         command = verb.plans[0].command if verb and not verb.gesture else None
         if command is not None and command.intent != "confirm":
             return None
-        if (
-            answer is False
-            and text == "取消"
-            and scene.shown
-            and (plan := self._plan_for(phrasing.LEAVES, scene))
-        ):
+        if answer is False and text == "取消" and scene.shown and (plan := self._plan_for(phrasing.LEAVES, scene)):
             # 取消 under a card takes back what the card offers.
-            return decide(
-                self._read(Verb(text, (plan,), gesture=True), plan, text, "", 2, scene), text, scene
-            )
+            return decide(self._read(Verb(text, (plan,), gesture=True), plan, text, "", 2, scene), text, scene)
         slots: dict[str, Any] = {"yes": answer} if isinstance(answer, bool) else {"number": answer}
         if quote is not None and quote.ref.startswith("draft:"):
             slots["draft"] = quote.ref.removeprefix("draft:")
@@ -257,12 +249,8 @@ class Grammar:
         if plan.object is not None and plan.object.name not in filled.slots and shown and not filled.choices:
             filled.slots[plan.object.name] = shown.number
             filled.notes.append(f"{plan.object.name} = {shown.number} (quoted)")
-        missing = tuple(
-            slot for slot in plan.command.slots if slot.required and slot.name not in filled.slots
-        )
-        told = not filled.slots and (
-            negated is not None or (before[:1] in ("我", "俺") and text.startswith("了", at))
-        )
+        missing = tuple(slot for slot in plan.command.slots if slot.required and slot.name not in filled.slots)
+        told = not filled.slots and (negated is not None or (before[:1] in ("我", "俺") and text.startswith("了", at)))
         return Reading(verb, plan, filled, missing, rest, told)
 
     def _opposite(self, plan: Plan) -> Plan | None:
@@ -306,9 +294,7 @@ class Grammar:
         first, *rest = decided
         return replace(first, also=tuple(rest))
 
-    def _pieces(
-        self, text: str, separators: re.Pattern[str], scene: Scene
-    ) -> list[tuple[Reading, str]] | None:
+    def _pieces(self, text: str, separators: re.Pattern[str], scene: Scene) -> list[tuple[Reading, str]] | None:
         """The text as two or more whole commands, each as long as it can be; None: it is no such thing."""
         cuts = [cut.span() for cut in separators.finditer(text) if self._command_follows(text, cut.end())]
         if not cuts or len(cuts) > CUTS:

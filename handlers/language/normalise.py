@@ -55,9 +55,7 @@ def _scripts() -> tuple[frozenset[str], frozenset[str]]:
     fuller = _traditionaliser.convert("\n".join(every)).split("\n")
     traditional = frozenset(old for old, new in zip(every, simpler, strict=True) if old != new)
     # 后, 里 and 只 change too, but stand in traditional text as well: what Big5 can write proves nothing.
-    simplified = frozenset(
-        old for old, new in zip(every, fuller, strict=True) if old != new and not _in_big5(old)
-    )
+    simplified = frozenset(old for old, new in zip(every, fuller, strict=True) if old != new and not _in_big5(old))
     return traditional, simplified
 
 

@@ -67,9 +67,7 @@ ANSWER_LENGTH = 12
 GREETING = re.compile(
     r"(?:你好|您好|早上好|早安|晚上好|下午好|晚安|在吗|在不在|hello|hi|嗨)[啊呀吗!~. ]*", re.IGNORECASE
 )
-THANKS = re.compile(
-    r"(?:谢谢|多谢|感谢|谢了|辛苦|太好了|真棒|棒|厉害|真不错)(?:你|您|啦|了|小邻)?[啊呀!~. ]*"
-)
+THANKS = re.compile(r"(?:谢谢|多谢|感谢|谢了|辛苦|太好了|真棒|棒|厉害|真不错)(?:你|您|啦|了|小邻)?[啊呀!~. ]*")
 
 
 @lru_cache(maxsize=4096)

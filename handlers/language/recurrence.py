@@ -90,9 +90,7 @@ def _monthly(match: re.Match[str]) -> Recurrence | None:
     if match["last"]:
         return Recurrence("FREQ=MONTHLY;BYMONTHDAY=-1", lambda day: (day + ONE_DAY).day == 1)
     if match["days"]:
-        days = {
-            number(written) or 0 for written in re.findall(r"[0-9]+|[一二三四五六七八九十]+", match["days"])
-        }
+        days = {number(written) or 0 for written in re.findall(r"[0-9]+|[一二三四五六七八九十]+", match["days"])}
         if not all(1 <= day <= 31 for day in days):
             return None
         listed = ",".join(str(day) for day in sorted(days))

@@ -9,9 +9,7 @@ from datetime import datetime
 
 from handlers.language.places import read_unit
 
-GENERIC = frozenset(
-    ("活动", "岗位", "社区", "服务", "志愿", "今天", "明天", "我们", "大家", "一个", "话题", "家园")
-)
+GENERIC = frozenset(("活动", "岗位", "社区", "服务", "志愿", "今天", "明天", "我们", "大家", "一个", "话题", "家园"))
 """Two characters that stand in too many names to mean one of them."""
 
 
@@ -79,9 +77,7 @@ class Surroundings:
             units=names,
             places=tuple(sorted(set(places), key=len, reverse=True)),
             unit_names=tuple(
-                sorted(
-                    (name for name in names if not _is_building(name)), key=lambda name: (-len(name), name)
-                )
+                sorted((name for name in names if not _is_building(name)), key=lambda name: (-len(name), name))
             ),
             by_number={(thing.kind, thing.number): thing for thing in things},
             by_pair={pair: tuple(found) for pair, found in pairs.items()},
@@ -106,9 +102,7 @@ class Surroundings:
 
         Open things alone are considered where there are some; a piece has at least two characters.
         """
-        candidates = [
-            thing for thing in self.by_pair.get(text[at : at + 2], ()) if not kinds or thing.kind in kinds
-        ]
+        candidates = [thing for thing in self.by_pair.get(text[at : at + 2], ()) if not kinds or thing.kind in kinds]
         if not candidates:
             return (), at
         candidates = [thing for thing in candidates if thing.open] or candidates

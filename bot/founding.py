@@ -1,0 +1,129 @@
+"""What an operator does at the machine before anybody can type: found a community, give a group its webhook.
+
+Everything after that (who is who, which chat is which group) is said in the chat.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import directory, members, points
+from models.base import Refusal
+from models.directory import CommunityHere, Group
+from models.members import Role, Standing
+from models.units import UnitKind, add_unit
+
+BUILDINGS_MAX = 500
+DOORS_MAX = 20
+
+
+class CommunityExists(Refusal):
+    """A community of this name is there already. Fields: name."""
+
+
+class NoSuchGroup(Refusal):
+    """No group of this name. Fields: name, known."""
+
+
+class NoSuchCommunity(Refusal):
+    """No community of this name, or several and none was named. Fields: known."""
+
+
+def found_community(
+    session: Session,
+    *,
+    name: str,
+    bot_name: str,
+    buildings: int,
+    doors: int,
+    secretary: str,
+    namespace: str,
+    account: str,
+    rules: points.Settings,
+    now: datetime,
+) -> CommunityHere:
+    """A community with its buildings and doors, its point rule, and its first secretary with an account.
+
+    Raises CommunityExists.
+    """
+    if any(known.name == name for known in directory.communities(session)):
+        raise CommunityExists(name=name)
+    community = directory.add_community(session, slug=name, name=name, bot_name=bot_name, now=now)
+    root = add_unit(
+        session, community_id=community.id, parent=None, kind=UnitKind.COMMUNITY, name=name, now=now
+    )
+    for number in range(1, buildings + 1):
+        building = add_unit(
+            session,
+            community_id=community.id,
+            parent=root,
+            kind=UnitKind.BUILDING,
+            name=f"{number}栋",
+            now=now,
+        )
+        for door in range(1, doors + 1):
+            add_unit(
+                session,
+                community_id=community.id,
+                parent=building,
+                kind=UnitKind.DOOR,
+                name=f"{door}单元",
+                now=now,
+            )
+    points.set_rule(
+        session,
+        community_id=community.id,
+        kind="activity",
+        rule=points.Rule(
+            rules.activity_points,
+            rules.hour_points,
+            rules.day_max,
+            rules.month_max,
+            rules.night_percent,
+            rules.night_from_hour,
+            rules.night_until_hour,
+            rules.festival_percent,
+        ),
+        since=now,
+    )
+    member_id = members.add_member(
+        session,
+        community_id=community.id,
+        name=secretary,
+        unit=root,
+        standing=Standing.PARTY_MEMBER,
+        basis="建社区时登记",
+        now=now,
+    )
+    members.add_identity(
+        session, community_id=community.id, member_id=member_id, namespace=namespace, external_id=account, now=now
+    )
+    members.give_role(
+        session, community_id=community.id, member_id=member_id, role=Role.SECRETARY, unit=root, now=now, by=None
+    )
+    return community
+
+
+def add_webhook(
+    session: Session, *, community_name: str, group_name: str, channel: str, address: str, sealed_key: str, now: datetime
+) -> None:
+    """Gives a group an endpoint that pushes. Raises NoSuchCommunity and NoSuchGroup."""
+    everywhere = directory.communities(session)
+    chosen = [one for one in everywhere if not community_name or one.name == community_name]
+    if len(chosen) != 1:
+        raise NoSuchCommunity(known=[one.name for one in everywhere])
+    community_id = chosen[0].id
+    group_id = session.scalar(select(Group.id).where(Group.community_id == community_id, Group.name == group_name))
+    if group_id is None:
+        known = session.scalars(select(Group.name).where(Group.community_id == community_id).order_by(Group.id)).all()
+        raise NoSuchGroup(name=group_name, known=list(known))
+    directory.add_endpoint(
+        session,
+        community_id=community_id,
+        group_id=group_id,
+        channel=channel,
+        address=address,
+        sealed_secret=sealed_key,
+        now=now,
+    )

@@ -1,0 +1,207 @@
+"""Which chat is which group of which community, and who has heard of a change."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from bot.books import Books
+from models import directory
+from models.directory import (
+    CommunityHere,
+    GroupBoundElsewhere,
+    GroupHere,
+    GroupNameTaken,
+    Listed,
+    Membership,
+    Place,
+    bind_chat,
+    find_chat,
+    groups_of,
+    unbind_chat,
+)
+from tests.ground import FOUNDED, NAMESPACE, Ground, lay
+from tests.moments import TUESDAY_EVENING
+
+NOW = TUESDAY_EVENING
+
+
+def binding(
+    ground: Ground, address: str, unit: str, name: str, *, channel: str = "wecom", theirs: bool = False
+) -> Callable[[Session], int]:
+    community = ground.elsewhere if theirs else ground.community
+    return lambda session: bind_chat(
+        session,
+        community_id=community.id,
+        channel=channel,
+        address=address,
+        unit=ground.units[unit],
+        name=name,
+        now=NOW,
+    )
+
+
+def chat(address: str, channel: str = "wecom") -> Callable[[Session], Place | None]:
+    return lambda session: find_chat(session, channel=channel, address=address)
+
+
+async def test_a_bound_chat_is_found_with_its_group_and_community(books: Books) -> None:
+    ground = await books.write(lay)
+    group_id = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    unit = ground.units["3栋"]
+    assert await books.read(chat("c1")) == Place(
+        ground.community, GroupHere(group_id, "3栋群", unit.id, unit.path)
+    )
+    assert await books.read(chat("c1", "simulator")) is None
+    assert await books.read(chat("c2")) is None
+
+
+async def test_binding_again_is_no_second_group(books: Books) -> None:
+    ground = await books.write(lay)
+    first = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    assert await books.write(binding(ground, "c1", "3栋", "3栋群")) == first
+    assert await books.read(lambda s: groups_of(s, community_id=ground.community.id)) == [
+        Listed(first, "3栋群", ground.units["3栋"].path)
+    ]
+
+
+async def test_a_chat_can_be_bound_anew_within_its_community(books: Books) -> None:
+    ground = await books.write(lay)
+    first = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    second = await books.write(binding(ground, "c1", "5栋", "5栋群"))
+    place = await books.read(chat("c1"))
+    assert place is not None
+    assert place.group == GroupHere(second, "5栋群", ground.units["5栋"].id, ground.units["5栋"].path)
+    # The group that it was stays, with its history, and another chat may become it.
+    listed = await books.read(lambda s: groups_of(s, community_id=ground.community.id))
+    assert [group.id for group in listed] == [first, second]
+    assert await books.write(binding(ground, "c2", "3栋", "3栋群")) == first
+
+
+async def test_a_group_has_one_chat_on_each_channel(books: Books) -> None:
+    ground = await books.write(lay)
+    group_id = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    assert await books.write(binding(ground, "s1", "3栋", "3栋群", channel="simulator")) == group_id
+    with pytest.raises(GroupNameTaken) as caught:
+        await books.write(binding(ground, "c2", "3栋", "3栋群"))
+    assert caught.value.fields == {"name": "3栋群"}
+    assert await books.read(chat("c2")) is None
+
+
+async def test_another_communitys_chat_is_not_taken(books: Books) -> None:
+    ground = await books.write(lay)
+    await books.write(binding(ground, "c1", "滨河3栋", "3栋群", theirs=True))
+    with pytest.raises(GroupBoundElsewhere) as caught:
+        await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    assert caught.value.fields == {"name": "3栋群"}
+    place = await books.read(chat("c1"))
+    assert place is not None
+    assert place.community == ground.elsewhere
+    # Nor was a group made on the way.
+    assert await books.read(lambda s: groups_of(s, community_id=ground.community.id)) == []
+
+
+async def test_both_communities_may_have_a_group_of_one_name(books: Books) -> None:
+    ground = await books.write(lay)
+    ours = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    theirs = await books.write(binding(ground, "c2", "滨河3栋", "3栋群", theirs=True))
+    assert ours != theirs
+    assert await books.read(lambda s: groups_of(s, community_id=ground.elsewhere.id)) == [
+        Listed(theirs, "3栋群", ground.units["滨河3栋"].path)
+    ]
+
+
+async def test_an_unbound_chat_is_nobodys_and_its_group_stays(books: Books) -> None:
+    ground = await books.write(lay)
+    group_id = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+
+    def unbind(community: CommunityHere) -> Callable[[Session], None]:
+        return lambda s: unbind_chat(s, community_id=community.id, channel="wecom", address="c1")
+
+    await books.write(unbind(ground.elsewhere))
+    assert await books.read(chat("c1")) is not None
+    await books.write(unbind(ground.community))
+    assert await books.read(chat("c1")) is None
+    listed = await books.read(lambda s: groups_of(s, community_id=ground.community.id))
+    assert [group.id for group in listed] == [group_id]
+
+
+async def test_one_address_cannot_be_two_endpoints(books: Books) -> None:
+    ground = await books.write(lay)
+    group_id = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    with pytest.raises(IntegrityError):
+        await books.write(
+            lambda s: directory.add_endpoint(
+                s,
+                community_id=ground.community.id,
+                group_id=group_id,
+                channel="wecom",
+                address="c1",
+                now=NOW,
+            )
+        )
+
+
+async def test_a_unit_of_work_counts_once_however_much_it_changes(books: Books) -> None:
+    ground = await books.write(lay)
+    before = await books.read(directory.revisions)
+
+    def unit(session: Session) -> None:
+        binding(ground, "c1", "3栋", "3栋群")(session)
+        binding(ground, "c2", "5栋", "5栋群")(session)
+        binding(ground, "c3", "滨河3栋", "3栋群", theirs=True)(session)
+        directory.touch(session, ground.community.id)
+
+    await books.write(unit)
+    after = await books.read(directory.revisions)
+    assert after == {community_id: number + 1 for community_id, number in before.items()}
+
+    def fail(session: Session) -> None:
+        directory.touch(session, ground.community.id)
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await books.write(fail)
+    assert await books.read(directory.revisions) == after
+
+
+async def test_communities_are_listed_in_order(books: Books) -> None:
+    ground = await books.write(lay)
+    assert await books.read(directory.communities) == [ground.community, ground.elsewhere]
+
+
+async def test_a_person_of_two_communities_chooses_one_for_direct_messages(books: Books) -> None:
+    ground = await books.write(lay)
+
+    def unit(session: Session) -> Any:
+        session.execute(
+            directory.Identity.__table__.insert(),  # type: ignore[attr-defined]
+            {
+                "namespace": NAMESPACE,
+                "external_id": "王秀英",
+                "community_id": ground.elsewhere.id,
+                "member_id": ground.people["王五"],
+                "chosen_at": None,
+                "since": FOUNDED,
+            },
+        )
+        directory.choose_community(
+            session,
+            namespace=NAMESPACE,
+            external_id="王秀英",
+            community_id=ground.elsewhere.id,
+            now=NOW + timedelta(minutes=1),
+        )
+        return session.scalars(select(directory.Identity.id).where(directory.Identity.chosen_at.is_not(None))).all()
+
+    assert len(await books.write(unit)) == 1
+    found = await books.read(lambda s: directory.memberships(s, namespace=NAMESPACE, external_id="王秀英"))
+    assert sorted(found, key=lambda one: one.community_id) == [
+        Membership(ground.community.id, ground.people["王秀英"], None),
+        Membership(ground.elsewhere.id, ground.people["王五"], NOW + timedelta(minutes=1)),
+    ]
+    assert await books.read(lambda s: directory.memberships(s, namespace="wecom", external_id="王秀英")) == []
