@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from sqlalchemy import select, text
 
-from bot.books import Books
+from bot.books import Books, BooksBusy
 from bot.channels import Channel, wecom_aibot, wecom_app, wecom_group_webhook
 from bot.channels.simulator import Place, Simulator, Someone
 from bot.config import Config
@@ -118,7 +118,11 @@ class House:
             channel: Channel = kind(name, settings)
         else:
             channel = kind(
-                name, settings, wall=self.wall.now, refused=self.metrics.channel(name).refused
+                name,
+                settings,
+                wall=self.wall.now,
+                refused=self.metrics.channel(name).refused,
+                read_seconds=self.config.http.body_seconds_max,
             )
         return channel
 
@@ -180,6 +184,12 @@ class House:
     async def _database_answers(self) -> str:
         try:
             await self.books.read(lambda session: session.execute(text("SELECT 1")))
+            if self.books.failing:
+                # Only trying shows that commits succeed again: while this is not ready, nobody sends a message that would.
+                await self.books.prove_writable()
+        except BooksBusy:
+            self.metrics.database_up(False)
+            return "数据库暂时用不了"
         except Exception:
             self.metrics.database_up(False)
             raise

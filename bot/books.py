@@ -92,6 +92,8 @@ class Books:
     """The one door. Opened by `Books.open`, closed by `close`, which waits for what is under way."""
 
     def __init__(self) -> None:
+        self.failing = False
+        """Whether the last write met a passing fault. Any thread may look."""
         self.on_touched: list[Callable[[set[int]], None]] = []
         """Called in the loop after commits that changed what is open in communities."""
         self.on_posted: list[Callable[[], None]] = []
@@ -121,6 +123,10 @@ class Books:
         """Runs the unit on a read-only connection. Raises BooksBusy for a passing fault."""
         raise NotImplementedError
 
+    async def prove_writable(self) -> None:
+        """Writes something that changes nothing, durably. Raises BooksBusy where commits fail."""
+        await self.write(_same_again)
+
     async def moved(self) -> bool:
         """Whether what is open in any community may have changed since this was last asked, by whichever process.
 
@@ -133,6 +139,7 @@ class Books:
         raise NotImplementedError
 
     def _announce(self, outcomes: list[Outcome], seconds: float) -> None:
+        """Tells the listeners about a commit that took so long."""
         touched: set[int] = set()
         for outcome in outcomes:
             touched |= outcome.touched
@@ -144,6 +151,12 @@ class Books:
                 wake()
         for count in self.on_commit:
             count(len(outcomes), seconds)
+
+
+def _same_again(session: Session) -> None:
+    cursor, _ = database.driver(session)
+    # The one row that every database of ours has.
+    cursor.execute("UPDATE alembic_version SET version_num = version_num")
 
 
 def _run(unit: Unit[Any], session: Session, outcome: Outcome) -> None:
@@ -164,7 +177,7 @@ class SqliteBooks(Books):
         self._lock = _take_lock(path) if serving else None
         self.engine: Engine = database.sqlite_engine(path)
         self._readers = database.sqlite_engine(path, read_only=True)
-        self._connection: Connection = self.engine.connect()
+        self._connection: Connection | None = self.engine.connect()
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._closed = False
         self._local = threading.local()
@@ -205,6 +218,10 @@ class SqliteBooks(Books):
                 cursor.execute("ROLLBACK")
         except Exception as error:
             if is_transient(error):
+                # It may have ended in the middle of anything: read anew.
+                self._local.session = None
+                with contextlib.suppress(Exception):
+                    session.connection().invalidate()
                 raise BooksBusy(str(error)) from error
             raise
 
@@ -231,7 +248,8 @@ class SqliteBooks(Books):
         self._queue.put(None)
         await asyncio.to_thread(self._writer.join)
         await asyncio.to_thread(self._pool.shutdown)
-        for connection in (self._connection, *self._reading, self._watch):
+        # The writer's last: only it may fold the write-ahead log into the file, which the last one to leave does.
+        for connection in (*self._reading, self._watch, self._connection):
             if connection is not None:
                 with contextlib.suppress(Exception):
                     connection.close()
@@ -258,15 +276,17 @@ class SqliteBooks(Books):
                     stopping = True
                     break
                 batch.append(another)
-            seconds = 0.0
+            seconds: float | None = None
             for attempt in (1, 2):
                 try:
                     seconds = self._write_batch(batch)
+                    self.failing = False
                     break
                 except Exception as error:
                     # The transaction as a whole failed: nothing of any unit was written, and nobody is answered yet.
                     log.warning("books.batch_failed", units=len(batch), attempt=attempt, error=str(error))
-                    self._reopen()
+                    self._drop_connection()
+                    self.failing = True
                     busy = BooksBusy(str(error))
                     for waiting in batch:
                         waiting.outcome = Outcome()
@@ -274,6 +294,8 @@ class SqliteBooks(Books):
             self._settle(batch, seconds)
 
     def _write_batch(self, batch: list[Waiting]) -> float:
+        if self._connection is None:
+            self._connection = self.engine.connect()
         session = Session(self._connection, autoflush=False, expire_on_commit=False)
         cursor, _ = database.driver(session)
         connection = self._connection.connection.driver_connection
@@ -309,7 +331,7 @@ class SqliteBooks(Books):
                 raise
             outcome.error = error
 
-    def _settle(self, batch: list[Waiting], seconds: float) -> None:
+    def _settle(self, batch: list[Waiting], seconds: float | None) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
         for waiting in batch:
             by_loop.setdefault(waiting.loop, []).append(waiting)
@@ -317,9 +339,10 @@ class SqliteBooks(Books):
             with contextlib.suppress(RuntimeError):  # the loop of a caller who gave up is gone
                 loop.call_soon_threadsafe(self._answer, some, seconds)
 
-    def _answer(self, batch: list[Waiting], seconds: float) -> None:
-        # Listeners first: whoever reads the answer and asks again must meet what it changed.
-        self._announce([waiting.outcome for waiting in batch], seconds)
+    def _answer(self, batch: list[Waiting], seconds: float | None) -> None:
+        if seconds is not None:
+            # Listeners first: whoever reads the answer and asks again must meet what it changed.
+            self._announce([waiting.outcome for waiting in batch], seconds)
         for waiting in batch:
             if waiting.future.done():
                 continue
@@ -328,13 +351,15 @@ class SqliteBooks(Books):
             else:
                 waiting.future.set_result(waiting.outcome.value)
 
-    def _reopen(self) -> None:
-        # After a failed commit or sync the connection is not to be trusted: open anew, read anew.
-        with contextlib.suppress(Exception):
-            self._connection.invalidate()
-        with contextlib.suppress(Exception):
-            self._connection.close()
-        self._connection = self.engine.connect()
+    def _drop_connection(self) -> None:
+        # After a failed commit or sync the connection is not to be trusted: the next attempt opens and reads anew. Not
+        # here, because opening may fail as well, and the writer must live.
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.invalidate()
+            with contextlib.suppress(Exception):
+                connection.close()
 
 
 class PostgresqlBooks(Books):
@@ -370,12 +395,14 @@ class PostgresqlBooks(Books):
                         connection.execute(text("SELECT pg_notify('linli_touched', '')"))
                     began = perf_counter()
                     connection.commit()
+                    self.failing = False
                     return outcome, perf_counter() - began
             except Exception as error:
                 if not is_transient(error):
                     raise
                 log.warning("books.unit_failed", attempt=attempt, error=str(error).split("\n", 1)[0])
                 if attempt == 2:
+                    self.failing = True
                     raise BooksBusy(str(error)) from error
         raise AssertionError("unreachable")
 

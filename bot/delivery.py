@@ -40,6 +40,7 @@ class Settings(Protocol):
 
     poll_seconds: float
     lease_seconds: float
+    send_seconds_max: float
     attempts_max: int
     retry_seconds_min: float
     retry_seconds_max: float
@@ -327,7 +328,7 @@ class Postman:
         parcel = Parcel(one.address, bundle.text, one.secret, bundle.messages[0].ref if len(bundle.ids) == 1 else "")
         wait: timedelta | None = None
         try:
-            await one.channel.send(parcel)
+            await self._hand_over(one.channel, parcel)
         except DeliveryError as error:
             outcome = AttemptOutcome.NOT_SENT if error.code == "not_sent" else AttemptOutcome.FAILED
             detail, wait = f"{error.code} {error.detail}".strip(), self._wait(bundle, error)
@@ -350,6 +351,14 @@ class Postman:
         if ends in (OutboxState.FAILED, OutboxState.UNKNOWN):
             log.error("delivery.not_delivered", channel=one.channel.name, state=ends, detail=detail)
         return wait
+
+    async def _hand_over(self, channel: Channel, parcel: Parcel) -> None:
+        try:
+            async with asyncio.timeout(self._settings.send_seconds_max):
+                await channel.send(parcel)
+        except TimeoutError:
+            # Whatever the channel waits for, the lease must not run out meanwhile.
+            raise OutcomeUnknown("no answer in time") from None
 
     def _begin(self, session: Session, one: Round, bundle: Bundle) -> int | timedelta | None:
         wall = self._wall.now()

@@ -19,7 +19,17 @@ from bot import logs
 from bot.books import Books, BooksBusy, BooksClosed, savepoint
 from bot.channels import Unavailable
 from bot.worlds import Snapshot, Worlds
-from handlers.chat import Answer, Ask, Command, Incoming, Reply, Router, Texts, Turn
+from handlers.chat import (
+    Answer,
+    Ask,
+    Command,
+    Incoming,
+    Reply,
+    Router,
+    Texts,
+    Turn,
+    in_few_lines,
+)
 from handlers.language.match import Grammar, Surroundings, Understanding
 from handlers.language.normalise import Typed, normalise
 from handlers.language.slots import Kind
@@ -35,6 +45,7 @@ say = Texts(
     "dispatch",
     unbound_group="这个群还没有绑定到楼栋。请社区书记在群里 @我 发 绑定群 3栋。",
     stranger="我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。",
+    stranger_somewhere="我还不认识您。请在您那栋楼的群里 @我 发 绑定 姓名 楼栋，例如 绑定 张三 3栋。",
     stranger_rejected="您上次的绑定申请没有通过（{reason}）。\n请核对后再发 绑定 姓名 楼栋。",
     which_community="您在几个社区都登记过：{names}。\n请发 切换社区 加名字，例如 切换社区 {first}。",
     not_allowed="这件事要{role}来办。您能办的事请发 帮助。",
@@ -42,10 +53,11 @@ say = Texts(
     sent_privately="已私信您。",
     ask_privately="这件事请私聊我说：打开和我的单聊，发 {usage}。",
     nothing_pending="现在没有等您回复的事。看看我会什么，请发 帮助。",
+    too_late="等得太久了，刚才那件没有办。还要办的话，请重新发一次。",
+    yes_or_no="请回复 确认 或 取消。",
     number_out="请回复 1 到 {most} 里的一个数。",
     dropped="好的，不办了。",
     apology="对不起，这条我没处理好，已经记下来了（编号 {message_id}）。\n请过一会儿再试，或联系社区。",
-    part_failed="「{text}」没办成：{why}",
 )
 
 ROLE_NAMES = {
@@ -75,6 +87,9 @@ RUN = ""
 """The slot of a question that only asks whether a command is meant: 是 runs it, without standing for its 确认."""
 
 SILENCE = Heard(Reply(), "ignore")
+
+PLAIN_YES = frozenset(("确认", "确定", "是", "是的"))
+"""What 确认 may be in talk that was only overheard: 好的 and 行 are said to neighbours all day long."""
 
 
 class AnsweredMeanwhile(Exception):
@@ -168,10 +183,10 @@ class Dispatcher:
                 if self._count is not None:
                     self._count(incoming.channel, "busy", asyncio.get_running_loop().time() - began)
                 raise Unavailable from busy
-            except Exception:
+            except Exception as bug:
                 # A bug: everything was rolled back. The message is kept for replay, and whoever asked gets an apology.
                 log.exception("dispatch.failed", channel=incoming.channel, message_id=incoming.message_id)
-                heard = await self._apologise(incoming)
+                heard = await self._apologise(incoming, bug)
         if self._count is not None:
             self._count(incoming.channel, heard.outcome, asyncio.get_running_loop().time() - began)
         return heard
@@ -262,9 +277,11 @@ class Dispatcher:
 
     async def _nowhere(self, scene: Scene) -> Heard:
         """A chat that is bound to nothing, or a person of no community or several: help with that, and nothing else."""
+        incoming = scene.incoming
+        if stored := await self._stored(scene):
+            return stored
         if not scene.addressed:
             return SILENCE
-        incoming = scene.incoming
         people = await self._books.read(lambda session: self._people(session, incoming, scene.now))
         person = _chosen(people)
         intent = scene.understanding.intent
@@ -282,17 +299,21 @@ class Dispatcher:
                 )
             names = [person.community.name for person in people]
             return Heard(Reply(say("which_community", names="、".join(names), first=names[0])), "refused")
-        return Heard(Reply(say("unbound_group" if incoming.address else "stranger")), "refused")
+        if incoming.address:
+            return Heard(Reply(say("unbound_group")), "refused")
+        alone = len(scene.snapshot.worlds) < 2
+        return Heard(Reply(say("stranger" if alone else "stranger_somewhere")), "refused")
 
     async def _confirm(self, scene: Scene) -> Heard:
         """是, 确认, 取消, a number: an answer, where a question stands open for this person here."""
         question = await self._books.read(lambda session: self._question(session, scene))
         if isinstance(question, Heard):
             return question
-        if question is None:
-            if not scene.addressed:
-                return SILENCE
-            return Heard(self._echo(scene, Reply(say("nothing_pending"))), "refused")
+        misfit = self._misfit(scene, question)
+        if misfit is not None and not (
+            question is None and await self._books.read(lambda session: self._lapsed(session, scene))
+        ):
+            return misfit
         return await self._write(scene, lambda session: self._answer_question(session, scene))
 
     async def _stored(self, scene: Scene) -> Heard | None:
@@ -307,7 +328,7 @@ class Dispatcher:
             assert stored is not None
             return stored
 
-    async def _apologise(self, incoming: Incoming) -> Heard:
+    async def _apologise(self, incoming: Incoming, bug: Exception) -> Heard:
         kept = dataclasses.asdict(incoming)
         kept["at"] = incoming.at.isoformat() if incoming.at else None
 
@@ -317,7 +338,7 @@ class Dispatcher:
                 channel=incoming.channel,
                 message_id=incoming.message_id,
                 incoming=kept,
-                error="",
+                error=f"{type(bug).__name__}: {bug}"[:500],
                 at=self._wall.now(),
             )
 
@@ -373,13 +394,52 @@ class Dispatcher:
         answers = [self._run(session, scene, person, part) for part in parts]
         return self._finish(session, scene, person, parts, answers)
 
+    def _lapsed(self, session: Session, scene: Scene) -> bool:
+        person = self._person(session, scene)
+        return (
+            person is not None
+            and (scene.addressed or _says_plainly(scene))
+            and pending.lapsed_question(
+                session,
+                community_id=person.community.id,
+                member_id=person.id,
+                conversation=pending.conversation(scene.group.id if scene.group else None),
+                now=scene.now,
+            )
+        )
+
+    def _misfit(self, scene: Scene, question: pending.Question | None) -> Heard | None:
+        """What becomes of an answer that no open question asked for; None where it fits the one that is open.
+
+        In overheard talk a doubtful answer was meant for a neighbour: silence.
+        """
+        yes, number = scene.understanding.slots.get("yes"), scene.understanding.slots.get("number")
+        sentence, heard = say("nothing_pending"), scene.addressed
+        if question is not None:
+            if yes is False:
+                return None
+            most = len(question.options)
+            if question.slot in (None, RUN):
+                if yes is True and (scene.addressed or _says_plainly(scene)):
+                    return None
+                sentence = say("yes_or_no")
+            else:
+                if 1 <= (number or (1 if yes and most == 1 else 0)) <= most:
+                    return None
+                sentence, heard = say("number_out", most=most), scene.addressed or number is not None
+        return Heard(self._echo(scene, Reply(sentence)), "refused") if heard else SILENCE
+
     def _answer_question(self, session: Session, scene: Scene) -> Heard:
         question = self._question(session, scene)
         if isinstance(question, Heard):
             return question
         person = self._person(session, scene)
-        if question is None or person is None:
-            return Heard(self._echo(scene, Reply(say("nothing_pending"))), "refused")
+        misfit = self._misfit(scene, question)
+        if question is None and person is not None and self._lapsed(session, scene):
+            # Said once, and then the question is forgotten.
+            return self._close(session, scene, person, [], [Ran(Reply(say("too_late")))])
+        if question is None or person is None or misfit is not None:
+            return misfit or SILENCE
         slots = dict(question.slots)
         given = scene.understanding.slots
         command = self._by_intent[question.intent]
@@ -390,16 +450,9 @@ class Dispatcher:
         if given.get("yes") is False:
             return self._close(session, scene, person, [part], [Ran(Reply(say("dropped")))])
         if question.slot in (None, RUN):
-            if given.get("yes") is not True:
-                # A number where 确认 was asked answers nothing; the question stands.
-                return Heard(self._echo(scene, Reply(say("nothing_pending"))), "refused")
             confirmed = question.slot is None
         else:
-            number = given.get("number", 1 if given.get("yes") and len(question.options) == 1 else 0)
-            if not 1 <= number <= len(question.options):
-                reply = Reply(say("number_out", most=len(question.options)))
-                return Heard(self._echo(scene, reply), "refused")
-            slots[question.slot or RUN] = question.options[number - 1]
+            slots[question.slot or RUN] = question.options[given.get("number", 1) - 1]
         ran = self._run(session, scene, person, part, confirmed=confirmed)
         return self._close(session, scene, person, [part], [ran])
 
@@ -434,10 +487,12 @@ class Dispatcher:
                 return Ran(Reply(say("not_allowed", role=ROLE_NAMES[command.role])))
             if command.for_group and scene.group and not person.may(command.role, scene.group.unit_path):
                 return Ran(Reply(say("beyond")))
-        if part.outcome == "ask" and (part.slot is None or part.options):
+        if part.outcome == "ask" and command.chooses and self._names_nothing(scene, part):
+            pass  # the handler knows better which of them this person means
+        elif part.outcome == "ask" and (part.slot is None or part.options):
             ask = Ask(part.say, slot=RUN if part.slot is None else part.slot, options=part.options)
             return Ran(Reply(part.say), asked=ask, part=part)
-        if part.outcome == "ask":
+        elif part.outcome == "ask":
             return Ran(Reply(part.say))
         turn = Turn(
             session=session,
@@ -462,6 +517,13 @@ class Dispatcher:
             return Ran(Reply(self._sentence(command, refusal)))
         return _ran(answer, turn)
 
+    def _names_nothing(self, scene: Scene, part: Understanding) -> bool:
+        """Whether the question offers everything that is possible, because nothing was named."""
+        assert part.command is not None
+        kinds = next((tuple(slot.of.split("|")) for slot in part.command.slots if slot.name == part.slot), ())
+        every = [thing.number for thing in scene.world.possible(kinds, part.intent)]
+        return bool(part.options) and list(part.options) == every[: len(part.options)]
+
     def _sentence(self, command: Command, refusal: Refusal) -> str:
         kind = type(refusal)
         sentence = self._own_refusals[command.intent].get(kind) or self._refusals[kind]
@@ -476,7 +538,8 @@ class Dispatcher:
 
     def _combined(self, scene: Scene, parts: list[Understanding], answers: list["Ran"]) -> Reply:
         texts = [ran.reply.text for ran in answers if ran.reply.text]
-        return Reply("\n".join(texts), ref=answers[0].reply.ref)
+        whole = "\n".join(texts)
+        return Reply(in_few_lines(whole.split("\n")) if len(texts) > 1 else whole, ref=answers[0].reply.ref)
 
     def _echo(self, scene: Scene, reply: Reply) -> Reply:
         text = scene.typed.echo(reply.text)
@@ -598,6 +661,10 @@ class Ran:
     @property
     def wrote(self) -> bool:
         return self.turn is not None and bool(self.turn.marks)
+
+
+def _says_plainly(scene: Scene) -> bool:
+    return scene.typed.text.strip(" ,.!~") in PLAIN_YES
 
 
 def _outcome(answers: list[Ran]) -> str:

@@ -32,7 +32,7 @@ LEADER_LOCK = 7_256_134
 """PostgreSQL's advisory lock of the one process that ticks."""
 
 CATCH_UP = timedelta(days=2)
-"""How far back a tick looks after a long stop: what was due before is long past its moment."""
+"""How far back a tick looks for what recurs (a nightly proof) after a long stop. What the books ask for is never skipped."""
 
 
 class Leadership:
@@ -146,13 +146,14 @@ class Scheduler:
                 # A new database: nothing was due before it was there.
                 await self._books.write(lambda session: schedule.advance(session, until=until))
                 return done
-            after = max(after, until - CATCH_UP)
+            # Somebody who moves the clock wants to see everything; after a stop one proof is as good as twenty.
+            recurring = after if before is not None else max(after, until - CATCH_UP)
             await self._finish_interrupted()
-            while (moment := await self._next(Span(after, until))) is not None:
+            while (moment := await self._next(Span(after, until), recurring)) is not None:
                 if before is not None:
                     await before(moment)
                 for job in self._jobs:
-                    if await self._is_due(job, Span(after, moment)):
+                    if await self._is_due(job, Span(after, moment), recurring):
                         await self._run_slot(job, moment)
                         done.append((job.name, moment))
                 after = moment
@@ -163,15 +164,16 @@ class Scheduler:
     async def _advance(self, moment: datetime) -> None:
         await self._books.write(lambda session: schedule.advance(session, until=moment))
 
-    async def _next(self, span: Span) -> datetime | None:
-        """The first moment in the span at which any job is due."""
-        moments = [self._cron_due(job, span) for job in self._jobs if job.cron]
+    async def _next(self, span: Span, recurring: datetime) -> datetime | None:
+        """The first moment in the span at which any job is due; what recurs, only after `recurring`."""
+        moments = [self._cron_due(job, span, recurring) for job in self._jobs if job.cron]
         moments += await self._books.read(lambda session: self._asked(session, span))
         return min((moment for moment in moments if moment is not None), default=None)
 
-    def _cron_due(self, job: Job, span: Span) -> datetime | None:
+    def _cron_due(self, job: Job, span: Span, recurring: datetime) -> datetime | None:
         # get_next_fire_time answers with moments at or after its argument; the span is open at its start.
-        fire = self._crons[job.name].get_next_fire_time(None, span.after + timedelta(microseconds=1))
+        after = max(span.after, recurring) + timedelta(microseconds=1)
+        fire = self._crons[job.name].get_next_fire_time(None, after)
         return fire if fire is not None and fire <= span.until else None
 
     def _asked(self, session: Session, span: Span) -> list[datetime | None]:
@@ -182,9 +184,9 @@ class Scheduler:
             if job.due is not None
         ]
 
-    async def _is_due(self, job: Job, span: Span) -> bool:
+    async def _is_due(self, job: Job, span: Span, recurring: datetime) -> bool:
         if job.cron:
-            return self._cron_due(job, span) is not None
+            return self._cron_due(job, span, recurring) is not None
 
         def asked(session: Session) -> bool:
             assert job.due is not None
@@ -211,15 +213,16 @@ class Scheduler:
 
     async def _work(self, job: Job, moment: datetime) -> None:
         state, detail = "done", ""
-        try:
-            everywhere = await self._books.read(communities)
-            for community in everywhere[:1] if job.once else everywhere:
+        everywhere = await self._books.read(communities)
+        for community in everywhere[:1] if job.once else everywhere:
+            try:
                 await self._work_in(job, moment, community)
-        except (BooksBusy, BooksClosed):
-            raise  # the slot stays unfinished and is taken up again
-        except Exception as error:
-            log.exception("job.failed", job=job.name, slot=moment.isoformat())
-            state, detail = "failed", f"{type(error).__name__}: {error}"[:500]
+            except (BooksBusy, BooksClosed):
+                raise  # the slot stays unfinished and is taken up again
+            except Exception as error:
+                # A bug that one community meets must not take the reminders of the others.
+                log.exception("job.failed", job=job.name, slot=moment.isoformat(), community=community.id)
+                state, detail = "failed", f"{type(error).__name__}: {error}"[:500]
         if self._ran is not None:
             self._ran(job.name, state)
         await self._books.write(

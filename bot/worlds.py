@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.books import Books
 from handlers.language.match import OpenObject, Surroundings
-from models.activities import ActivityHere, open_objects
+from models.activities import ActivityHere, open_objects, places_of
 from models.directory import CommunityHere, Endpoint, Group, GroupHere, Place, communities
 from models.units import Unit, names_of_units
 
@@ -115,6 +115,7 @@ def _world(session: Session, community: CommunityHere, now: datetime) -> World:
         aliases=(),
         objects=objects,
         units=names_of_units(session, community.id),
+        places=places_of(session, community_id=community.id),
     )
     return World(community, surroundings, min(edges, default=None))
 

@@ -9,7 +9,7 @@
           11月21日 周六 9:00，中心花园。
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
@@ -28,30 +28,37 @@ from models.activities import (
     StartsInThePast,
     TooManyCompanions,
 )
-from models.clock import clock_time, spoken, spoken_span
+from models.audit import Act
+from models.clock import clock_time, day_of, spoken, spoken_span
 from models.members import Role, require
 from models.units import UnitHere, unit_by_id
 
 say = Texts(
     "activities",
     nothing="近期没有活动。有了会在群里说一声。",
+    nothing_open="现在没有可以报名的活动。看看有哪些活动，请发 活动。",
     line="{number}号 {title} {when} {place}{seats}{mine}",
     seats_left="（还剩{left}个名额）",
-    seats_full="（已满，候补{waiting}）",
+    seats_full="（已满，可以候补）",
+    seats_waiting="（已满，候补{waiting}）",
     mine=" ✓已报名",
     mine_waiting=" 候补中",
     more="报名请发 报名 加编号，例如 报名 {number}。",
-    one="{number}号「{title}」{when}\n{where}{quota}{points}\n{status}报名请发 报名 {number}。",
+    one="{number}号「{title}」{when}\n{where}{quota}{points}\n{next}",
     where="地点：{place}；",
     quota="名额：{taken}/{quota}；",
     no_quota="已报{taken}人；",
     points="积分：{points}分",
     points_by_rule="积分按社区规则",
-    status_mine="您已报名。取消请发 取消报名 {number}；现在",
+    next_sign_up="报名请发 报名 {number}。",
+    next_mine="您已报名{party}。来不了请发 取消报名 {number}。",
+    next_waiting="您在候补第{place}位{party}，有空位我会告诉您。",
+    next_check_in="到了请发 签到 {number}。",
+    next_none="活动已经结束了。",
     done="已给 {name} 报名「{title}」{party}{left}。\n{when}，{place}。",
     party="（共{count}人）",
     left="，还剩{left}个名额",
-    waiting="「{title}」名额满了，{name} 排在候补第{place}位{party}。\n有空位我会告诉您。",
+    waiting="「{title}」名额不够了，{name} 排在候补第{place}位{party}。\n有空位我会告诉您。",
     same="{name} 已经报过「{title}」了{party}，不用再报。",
     changed="已改：{name} 报名「{title}」{party}{left}。",
     cancelled="已取消 {name} 的「{title}」报名。谢谢告诉大家！",
@@ -65,12 +72,20 @@ say = Texts(
     called_off="已取消 {number}号活动「{title}」，正在通知{count}位报名的邻居。",
     called_off_notice="通知：「{title}」（{when}）取消了{why}。给您添麻烦了，下次再约。",
     why="，原因：{reason}",
+    not_signed_up="您现在没有报名的活动，不用取消。",
+    which_cancel="您报名了好几个，要取消哪一个？请回复序号：\n{choices}",
+    choice="{index} {number}号 {title}",
     undone_signup="已撤销「{title}」的报名。",
+    undone_change="已改回：{name} 报名「{title}」{party}。",
     undone_cancel="已恢复「{title}」的报名{note}。",
     now_waiting="，现在排在候补第{place}位",
     undone_publish="已撤回 {number}号活动「{title}」。",
-    reminder="提醒：今天{time}「{title}」，{place}。{count}到了请发 签到 {number}。",
+    reminder="提醒：{when}「{title}」，{place}。{count}到了请发 签到 {number}。",
     reminder_count="已报{count}人，",
+    reminder_more="这时候还有{count}个活动，看活动请发 活动。",
+    today="今天{time}",
+    tomorrow="明天{time}",
+    alone="（1人）",
 )
 
 router = Router(
@@ -88,17 +103,33 @@ router = Router(
 )
 
 
-def reminder_line(activity: ActivityHere, people: int) -> str:
-    """One line of the reminder that a group gets; several activities make several lines of one message."""
+REMINDED = 3
+"""Activities that one reminder names; it says how many more there are."""
+
+
+def reminder(coming: list[tuple[ActivityHere, int]], now: datetime) -> str:
+    """What a group hears of the activities that begin at one moment, each with how many people come."""
+    lines = [_reminder_line(activity, people, now) for activity, people in coming[:REMINDED]]
+    more = len(coming) - len(lines)
+    return "\n".join([*lines, say("reminder_more", count=more)] if more else lines)
+
+
+def _reminder_line(activity: ActivityHere, people: int, now: datetime) -> str:
     count = say("reminder_count", count=people) if people else ""
     return say(
         "reminder",
-        time=clock_time(activity.starts_at),
+        when=_soon(activity.starts_at, now),
         title=activity.title,
         place=activity.place or say("no_place"),
         count=count,
         number=activity.number,
     )
+
+
+def _soon(moment: datetime, now: datetime) -> str:
+    days = (day_of(moment) - day_of(now)).days
+    word = {0: "today", 1: "tomorrow"}.get(days)
+    return say(word, time=clock_time(moment)) if word else spoken(moment)
 
 
 def _when(activity: ActivityHere) -> str:
@@ -118,7 +149,11 @@ def _line(listed: Listed) -> str:
     seats = ""
     if activity.quota is not None:
         left = activity.quota - listed.taken
-        seats = say("seats_left", left=left) if left > 0 else say("seats_full", waiting=listed.waiting)
+        if listed.waiting:
+            # Whoever comes now waits behind them, also where a few seats are too few for the first.
+            seats = say("seats_waiting", waiting=listed.waiting)
+        else:
+            seats = say("seats_left", left=left) if left > 0 else say("seats_full")
     mine = {None: "", SignupState.CONFIRMED: say("mine"), SignupState.WAITING: say("mine_waiting")}[listed.mine]
     return say(
         "line",
@@ -165,7 +200,6 @@ def _show(turn: Turn, number: int) -> Reply:
     if activity.state is books.ActivityState.CANCELLED:
         raise ActivityCancelled(number=number, title=activity.title, reason=activity.cancel_reason)
     taken, _ = books.how_full(turn.session, activity)
-    mine = any(member_id == turn.who.id for member_id, _, _ in books.who_comes(turn.session, activity))
     quota = (
         say("no_quota", taken=taken)
         if activity.quota is None
@@ -180,14 +214,28 @@ def _show(turn: Turn, number: int) -> Reply:
         where=say("where", place=activity.place) if activity.place else "",
         quota=quota,
         points=points,
-        status=say("status_mine", number=number) if mine else "",
+        next=_next_step(turn, activity),
     )
     return Reply(text, ref=activity.ref)
 
 
-def _undo_signup(turn: Turn, signup_id: int) -> str:
+def _next_step(turn: Turn, activity: ActivityHere) -> str:
+    number = activity.number
+    if turn.now >= activity.ends_at:
+        return say("next_none")
+    if turn.now >= activity.check_in_opens_at:
+        return say("next_check_in", number=number)
+    own = books.own_signup(turn.session, activity=activity, member_id=turn.who.id)
+    if own is None:
+        return say("next_sign_up", number=number)
+    if own.state is SignupState.WAITING:
+        return say("next_waiting", place=own.place, party=_party(own.companions))
+    return say("next_mine", number=number, party=_party(own.companions))
+
+
+def _undo_signup(turn: Turn, act: Act) -> str:
     activity, member_id, _ = books.activity_by_signup(
-        turn.session, community_id=turn.community.id, signup_id=signup_id
+        turn.session, community_id=turn.community.id, signup_id=act.row
     )
     left = books.cancel_signup(
         turn.session, activity=activity, member_id=member_id, by=turn.who.id, now=turn.now
@@ -196,9 +244,19 @@ def _undo_signup(turn: Turn, signup_id: int) -> str:
     return say("undone_signup", title=activity.title)
 
 
-def _undo_cancel(turn: Turn, signup_id: int) -> str:
+def _undo_change(turn: Turn, act: Act) -> str:
+    activity, member_id, _ = books.activity_by_signup(
+        turn.session, community_id=turn.community.id, signup_id=act.row
+    )
+    again = _sign_up(turn, activity, member_id, act.detail["before"])
+    _tell_promoted(turn, activity, again.promoted)
+    party = _party(again.companions) or say("alone")
+    return say("undone_change", name=turn.shown, title=activity.title, party=party)
+
+
+def _undo_cancel(turn: Turn, act: Act) -> str:
     activity, member_id, companions = books.activity_by_signup(
-        turn.session, community_id=turn.community.id, signup_id=signup_id
+        turn.session, community_id=turn.community.id, signup_id=act.row
     )
     again = _sign_up(turn, activity, member_id, companions)
     note = say("now_waiting", place=again.place) if again.state is SignupState.WAITING else ""
@@ -210,29 +268,40 @@ def _undo_cancel(turn: Turn, signup_id: int) -> str:
     "报名",
     "参加",
     slots=(
-        Slot("activity", Kind.OBJECT, of="activity", required=True, ask="想报名哪个活动？"),
+        Slot("activity", Kind.OBJECT, of="activity"),
         Slot("count", Kind.COUNT),
     ),
     writes=True,
     usage="报名 12 2人",
     gist="参加活动，可以带同伴",
-    undo={"signup": _undo_signup},
+    undo={"signup": _undo_signup, "change_signup": _undo_change},
 )
 def sign_up(turn: Turn) -> Answer:
-    activity = books.find_activity(
-        turn.session, community_id=turn.community.id, number=turn.slots["activity"]
-    )
-    companions = max(0, turn.slots.get("count", 1) - 1)
+    number = turn.slots.get("activity")
+    if number is None:
+        return say("nothing_open")
+    activity = books.find_activity(turn.session, community_id=turn.community.id, number=number)
+    before = books.own_signup(turn.session, activity=activity, member_id=turn.who.id)
+    # Saying it again without a number leaves the companions as they were.
+    companions = max(0, turn.slots["count"] - 1) if "count" in turn.slots else before.companions if before else 0
     result = _sign_up(turn, activity, turn.who.id, companions)
     _tell_promoted(turn, activity, result.promoted)
     fields = {"name": turn.shown, "title": activity.title, "party": _party(result.companions)}
     if not result.changed:
         return Reply(say("same", **fields), ref=activity.ref)
-    turn.wrote("signup", result.id, activity=activity.number, companions=companions, state=result.state)
+    detail = {"activity": activity.number, "companions": companions, "state": result.state}
+    if before is None:
+        turn.wrote("signup", result.id, **detail)
+    else:
+        turn.wrote("change_signup", result.id, before=before.companions, **detail)
     if result.state is SignupState.WAITING:
         return Reply(say("waiting", place=result.place, **fields), ref=activity.ref)
     if not result.first_time:
         return Reply(say("changed", left=_left(result.left), **fields), ref=activity.ref)
+    if before is not None:
+        party = _party(result.companions) or say("alone")
+        text = say("changed", name=turn.shown, title=activity.title, party=party, left=_left(result.left))
+        return Reply(text, ref=activity.ref)
     text = say(
         "done",
         left=_left(result.left),
@@ -260,22 +329,40 @@ def _sign_up(turn: Turn, activity: ActivityHere, member_id: int, companions: int
     "取消报名",
     "退出活动",
     "不参加了",
-    slots=(Slot("activity", Kind.OBJECT, of="activity", required=True, ask="要取消哪个活动的报名？"),),
+    slots=(Slot("activity", Kind.OBJECT, of="activity"),),
     writes=True,
     usage="取消报名 12",
     gist="来不了就说一声，把位置让出来",
+    chooses=True,
     undo={"cancel_signup": _undo_cancel},
 )
 def cancel_signup(turn: Turn) -> Answer:
-    activity = books.find_activity(
-        turn.session, community_id=turn.community.id, number=turn.slots["activity"]
-    )
+    number = turn.slots.get("activity")
+    if number is None:
+        own = books.signed_up_for(
+            turn.session, community_id=turn.community.id, member_id=turn.who.id, now=turn.now
+        )
+        if not own:
+            return say("not_signed_up")
+        if len(own) > 1:
+            return _which_cancel(own[:3])
+        number = own[0].number
+    activity = books.find_activity(turn.session, community_id=turn.community.id, number=number)
     left = books.cancel_signup(
         turn.session, activity=activity, member_id=turn.who.id, by=turn.who.id, now=turn.now
     )
     turn.wrote("cancel_signup", left.id, activity=activity.number)
     _tell_promoted(turn, activity, left.promoted)
     return Reply(say("cancelled", name=turn.shown, title=activity.title), ref=activity.ref)
+
+
+def _which_cancel(own: list[ActivityHere]) -> Ask:
+    lines = [
+        say("choice", index=index, number=activity.number, title=activity.title)
+        for index, activity in enumerate(own, 1)
+    ]
+    options = tuple(activity.number for activity in own)
+    return Ask(say("which_cancel", choices="\n".join(lines)), slot="activity", options=options)
 
 
 def _tell_promoted(turn: Turn, activity: ActivityHere, promoted: tuple[Promoted, ...]) -> None:
@@ -290,10 +377,10 @@ def _tell_promoted(turn: Turn, activity: ActivityHere, promoted: tuple[Promoted,
         turn.tell(moved.member_id, text, key=f"promoted:{moved.signup_id}", ref=activity.ref)
 
 
-def _undo_publish(turn: Turn, number: int) -> str:
-    activity = books.find_activity(turn.session, community_id=turn.community.id, number=number)
+def _undo_publish(turn: Turn, act: Act) -> str:
+    activity = books.find_activity(turn.session, community_id=turn.community.id, number=act.row)
     _call_off(turn, activity, "")
-    return say("undone_publish", number=number, title=activity.title)
+    return say("undone_publish", number=activity.number, title=activity.title)
 
 
 @router.command(

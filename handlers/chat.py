@@ -6,7 +6,7 @@ one place, opens the unit of work and calls the handler with a `Turn`. A handler
 action of `models/`, and chooses a sentence.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -14,9 +14,20 @@ from typing import Any, ClassVar
 from sqlalchemy.orm import Session
 
 from handlers.language.slots import Slot
+from models.audit import Act
 from models.base import Refusal
 from models.directory import CommunityHere, GroupHere
 from models.members import Person, Role, masked
+
+
+LINES = 4
+"""A neighbour reads no more lines than these in one message."""
+
+
+def in_few_lines(lines: Sequence[str]) -> str:
+    """The lines, several of them side by side where there are too many."""
+    wide = -(-len(lines) // LINES)
+    return "\n".join("  ".join(lines[at : at + wide]) for at in range(0, len(lines), wide or 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +185,8 @@ class Told:
 
 
 Handler = Callable[[Turn], Answer]
-Undo = Callable[[Turn, int], str]
-"""Takes back the write with that row id and says so in one line. Raises a Refusal where it is too late."""
+Undo = Callable[[Turn, Act], str]
+"""Takes back what that act wrote and says so in one line. Raises a Refusal where it is too late."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,6 +214,8 @@ class Command:
     gist: str = ""
     private: bool = False
     """The answer is for the person alone: in a group it goes out as a direct message instead."""
+    chooses: bool = False
+    """Where several objects are possible the handler is asked first: it knows in which of them this person takes part."""
     undo: Mapping[str, Undo] = field(default_factory=dict)
     """How the acts that this command marks are taken back, by action."""
 

@@ -11,6 +11,7 @@ from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import check_in as books
 from models.activities import ActivityHere, NoSuchActivity
+from models.audit import Act
 from models.check_in import AlreadyCheckedIn, AlreadyCheckedOut, CheckInNotOpen, NoSuchCheckIn, NotCheckedIn
 from models.clock import clock_time, spoken_minutes
 
@@ -23,8 +24,9 @@ say = Texts(
     out_with_points="{name}，「{title}」签退成功，记服务时长 {minutes}，积分+{points}（现有{balance}分），辛苦了！",
     not_in="您现在没有签到中的活动，不用签退。",
     which_out="您在好几个活动签到了，要签退哪一个？请回复序号：\n{choices}",
-    choice="{index} {number}号活动",
-    closed="「{title}」已经结束，您没有签退，我按{time}帮您签退了，记服务时长 {minutes}。\n时间不对请找组织者改。",
+    choice="{index} {number}号 {title}",
+    closed="「{title}」已经结束，您没有签退，我按{time}帮您签退了，记服务时长 {minutes}{points}。\n时间不对请找组织者改。",
+    closed_points="，积分+{points}",
     undone_in="已撤销「{title}」的签到，积分一并退回。",
     undone_out="已撤销「{title}」的签退，您还在签到中。",
 )
@@ -41,16 +43,16 @@ router = Router(
 )
 
 
-def _undo_in(turn: Turn, check_in_id: int) -> str:
+def _undo_in(turn: Turn, act: Act) -> str:
     title = books.undo_check_in(
-        turn.session, community_id=turn.community.id, check_in_id=check_in_id, by=turn.who.id, now=turn.now
+        turn.session, community_id=turn.community.id, check_in_id=act.row, by=turn.who.id, now=turn.now
     )
     return say("undone_in", title=title)
 
 
-def _undo_out(turn: Turn, check_out_id: int) -> str:
+def _undo_out(turn: Turn, act: Act) -> str:
     title = books.undo_check_out(
-        turn.session, community_id=turn.community.id, check_out_id=check_out_id, by=turn.who.id, now=turn.now
+        turn.session, community_id=turn.community.id, check_out_id=act.row, by=turn.who.id, now=turn.now
     )
     return say("undone_out", title=title)
 
@@ -91,6 +93,7 @@ def check_in(turn: Turn) -> Answer:
     writes=True,
     usage="签退",
     gist="走的时候记一笔，算服务时长",
+    chooses=True,
     undo={"check_out": _undo_out},
 )
 def check_out(turn: Turn) -> Answer:
@@ -100,8 +103,7 @@ def check_out(turn: Turn) -> Answer:
         if not here:
             return say("not_in")
         if len(here) > 1:
-            choices = "\n".join(say("choice", index=i, number=n) for i, n in enumerate(here[:3], 1))
-            return Ask(say("which_out", choices=choices), slot="activity", options=tuple(here[:3]))
+            return _which_out(turn, here[:3])
         number = here[0]
     coming = _coming(turn, number)
     done = books.check_out(turn.session, coming=coming, member_id=turn.who.id, made_by=turn.who.id, now=turn.now)
@@ -115,6 +117,14 @@ def check_out(turn: Turn) -> Answer:
         balance=done.balance,
     )
     return Reply(text, ref=coming.activity.ref)
+
+
+def _which_out(turn: Turn, here: list[int]) -> Ask:
+    lines = [
+        say("choice", index=index, number=number, title=_coming(turn, number).activity.title)
+        for index, number in enumerate(here, 1)
+    ]
+    return Ask(say("which_out", choices="\n".join(lines)), slot="activity", options=tuple(here))
 
 
 def _coming(turn: Turn, number: int) -> books.Coming:
@@ -131,4 +141,5 @@ def closed_line(activity: ActivityHere, done: books.CheckedOut) -> str:
         title=activity.title,
         time=clock_time(activity.ends_at),
         minutes=spoken_minutes(done.minutes),
+        points=say("closed_points", points=done.points) if done.points else "",
     )

@@ -9,6 +9,7 @@
 from handlers.chat import Answer, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import directory, members
+from models.audit import Act
 from models.directory import GroupBoundElsewhere, GroupNameTaken
 from models.members import (
     AlreadyRegistered,
@@ -19,7 +20,7 @@ from models.members import (
     people_in_scope,
     require,
 )
-from models.units import find_unit
+from models.units import find_unit, unit_by_id
 
 say = Texts(
     "membership",
@@ -30,7 +31,8 @@ say = Texts(
     group_only="请在要绑定的群里发 绑定群 3栋。",
     chosen="好的，私聊里说的都算 {name} 的事。",
     choose_unknown="您登记过的社区有：{names}。请发 切换社区 加名字。",
-    undone_group="已解除本群的绑定。",
+    undone_group="已解除 {name} 的绑定。",
+    undone_group_back="已改回：这个群还是 {name}。",
     group_name="{unit}群",
 )
 
@@ -94,14 +96,18 @@ def register(turn: Turn) -> Answer:
     return say("waiting", **fields)
 
 
-def _undo_bind(turn: Turn, _group_id: int) -> str:
-    directory.unbind_chat(
-        turn.session,
-        community_id=turn.community.id,
-        channel=turn.incoming.channel,
-        address=turn.incoming.address,
+def _undo_bind(turn: Turn, act: Act) -> str:
+    # The secretary may take it back from anywhere: the act says which chat it was, and whose it was before.
+    chat = {"channel": act.detail["channel"], "address": act.detail["address"]}
+    before = act.detail["before"]
+    if before is None:
+        directory.unbind_chat(turn.session, community_id=turn.community.id, **chat)
+        return say("undone_group", name=act.detail["name"])
+    unit = unit_by_id(turn.session, community_id=turn.community.id, unit_id=before["unit"])
+    directory.bind_chat(
+        turn.session, community_id=turn.community.id, unit=unit, name=before["name"], now=turn.now, **chat
     )
-    return say("undone_group")
+    return say("undone_group_back", name=before["name"])
 
 
 @router.command(
@@ -130,7 +136,14 @@ def bind_group(turn: Turn) -> Answer:
         name=name,
         now=turn.now,
     )
-    turn.wrote("bind_group", group_id, unit=unit.name)
+    turn.wrote(
+        "bind_group",
+        group_id,
+        name=name,
+        channel=turn.incoming.channel,
+        address=turn.incoming.address,
+        before={"unit": turn.group.unit_id, "name": turn.group.name} if turn.group else None,
+    )
     return say("group_bound", name=name)
 
 

@@ -12,11 +12,12 @@ from handlers.language.slots import Kind, Slot
 from models import ledger
 from models import points as books
 from models.activities import NoSuchActivity, find_activity
+from models.audit import Act
 from models.clock import local
 from models.ledger import Currency, Entry, NoSuchTransfer, NotEnough
 from models.members import Neighbour, NoSuchMember, Role, SeveralMembers, find_member, masked, people_in_scope
 from models.points import AppealedAlready, BeyondScope, Ranked, ToOneself, TooManyPoints
-from models.units import NoSuchUnit, find_unit
+from models.units import NoSuchUnit, covers, find_unit
 
 say = Texts(
     "points",
@@ -37,7 +38,8 @@ say = Texts(
     board_line="{place}. {name} {amount}分",
     board_none="{period}还没有积分记录。",
     board_own="您在第{place}位，{amount}分。",
-    board_own_none="您还没有积分。",
+    board_own_none="您{period}还没有积分。",
+    board_own_elsewhere="您不在{unit}，这里不排您的名次。",
     board_scope=" {unit}",
     no_week="积分榜按月算。请发 排行榜 本月，或 上月、本季、今年、全部。",
     hidden="好的，积分榜不再显示您。想重新上榜请发 我要上榜。",
@@ -50,6 +52,8 @@ say = Texts(
     taken_notice="{giver} 扣了您{points}分（{reason}），现有{balance}分。\n不同意请发 积分明细，再发 申诉 加编号和理由。",
     confirm_deduct="要扣 {name} {points}分（{reason}）吗？回复 确认 就扣，不扣回复 取消。",
     undone="已撤销给 {name} 的{points:+d}分。",
+    undone_shown="已撤销。积分榜不显示您。",
+    undone_hidden="已撤销。积分榜会显示您。",
     appealed="已收到申诉（{number}号），会请没有经手这笔分的人来看。\n有结果我会告诉您。",
     appeal_notice="有一条积分申诉等您看：{name} 对「{change:+d}分」说「{reason}」。\n同意回复 通过 {number}，不同意回复 驳回 {number} 理由。",
     rules="【积分规则】参加活动每次{base}分{per_hour}{night}{festival}{caps}\n以活动上写的分数为准。",
@@ -156,18 +160,19 @@ def leaderboard(turn: Turn) -> Answer:
         months = books.months_of(period, turn.now)
     except KeyError:
         return say("no_week")
-    path, scope = None, ""
+    path, scope, own = None, "", say("board_own_none", period="" if months is None else period)
     if "scope" in turn.slots:
         unit = find_unit(turn.session, community_id=turn.community.id, name=turn.slots["scope"])
         path, scope = unit.path, say("board_scope", unit=turn.slots["scope"])
+        if not covers(path, turn.who.unit_path):
+            own = say("board_own_elsewhere", unit=turn.slots["scope"])
     found = books.board(
         turn.session, community_id=turn.community.id, months=months, path=path, asker=turn.who
     )
     if not found.first:
         return say("board_none", period=period)
-    own = (
-        say("board_own", place=found.own.place, amount=found.own.amount) if found.own else say("board_own_none")
-    )
+    if found.own:
+        own = say("board_own", place=found.own.place, amount=found.own.amount)
     return "\n".join([say("board", period=period, scope=scope), _rows(found.first), own])
 
 
@@ -186,12 +191,38 @@ def _rows(ranked: tuple[Ranked, ...]) -> str:
     return "\n".join("  ".join(cells[i : i + half]) for i in range(0, len(cells), half))
 
 
-@router.command("hide_from_boards", "不上榜", "退出排行榜", writes=True, usage="不上榜", gist="积分榜不显示我")
+def _undo_hide(turn: Turn, _act: Act) -> str:
+    books.show_on_boards(turn.session, community_id=turn.community.id, member_id=turn.who.id, shown=True)
+    return say("undone_hidden")
+
+
+def _undo_show(turn: Turn, _act: Act) -> str:
+    books.show_on_boards(turn.session, community_id=turn.community.id, member_id=turn.who.id, shown=False)
+    return say("undone_shown")
+
+
+@router.command(
+    "hide_from_boards",
+    "不上榜",
+    "退出排行榜",
+    writes=True,
+    usage="不上榜",
+    gist="积分榜不显示我",
+    undo={"hide_from_boards": _undo_hide},
+)
 def hide(turn: Turn) -> Answer:
     return _show(turn, shown=False)
 
 
-@router.command("show_on_boards", "我要上榜", "重新上榜", writes=True, usage="我要上榜", gist="积分榜重新显示我")
+@router.command(
+    "show_on_boards",
+    "我要上榜",
+    "重新上榜",
+    writes=True,
+    usage="我要上榜",
+    gist="积分榜重新显示我",
+    undo={"show_on_boards": _undo_show},
+)
 def show(turn: Turn) -> Answer:
     return _show(turn, shown=True)
 
@@ -205,9 +236,9 @@ def _show(turn: Turn, *, shown: bool) -> str:
     return say(("shown" if shown else "hidden") + ("" if changed else "_already"))
 
 
-def _undo_award(turn: Turn, award_id: int) -> str:
+def _undo_award(turn: Turn, act: Act) -> str:
     member, points = books.undo_award(
-        turn.session, community_id=turn.community.id, award_id=award_id, by=turn.who.id, now=turn.now
+        turn.session, community_id=turn.community.id, award_id=act.row, by=turn.who.id, now=turn.now
     )
     return say("undone", name=member.shown, points=points)
 

@@ -9,6 +9,7 @@
 from handlers.chat import Answer, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import members, points
+from models.ledger import AlreadyCorrected
 from models.members import AboveOneself, NoSuchRegistration, RegistrationState, Role
 from models.points import AppealState, Decided, NoSuchAppeal, OwnDecision, PointsMissing
 
@@ -19,6 +20,7 @@ say = Texts(
     registration="{number}号 绑定 {name} {unit}",
     appeal="{number}号 申诉 {name}「{change:+d}分」{reason}",
     foot="同意请回复 通过 {number}，不同意请回复 驳回 {number} 理由。",
+    basis="绑定审核",
     approved="已通过 {number}号：{name} 现在是{unit}的居民了。",
     approved_notice="{name}，核对好了，欢迎您！想看看我会什么，请发 帮助。",
     rejected="已驳回 {number}号：{name}（{reason}）。",
@@ -35,6 +37,7 @@ router = Router(
         NoSuchRegistration: "没有等您看的{number}号。看看有哪些，请发 审核。",
         NoSuchAppeal: "没有等您看的{number}号。看看有哪些，请发 审核。",
         OwnDecision: "{number}号和您自己有关，要请别的同志来看。",
+        AlreadyCorrected: "这笔分已经退回去了，不用再改。\n请回复 驳回 加编号和理由。",
         PointsMissing: "{number}号要补多少分？请回复 通过 {number} 3分。",
         AboveOneself: "这位邻居的职务需要社区书记来核对。",
     },
@@ -141,6 +144,7 @@ def _decide_registration(turn: Turn, number: int, approve: bool, answer: str) ->
         approve=approve,
         reason=answer,
         now=turn.now,
+        basis=say("basis"),
     )
     turn.wrote("decide_registration", number, state=claim.state)
     if claim.state is RegistrationState.REJECTED or claim.member_id is None:

@@ -6,7 +6,7 @@
 
 from datetime import timedelta
 
-from handlers.chat import Answer, Router, Texts, Turn
+from handlers.chat import Answer, Router, Texts, Turn, in_few_lines
 from models import audit
 
 WITHIN = timedelta(minutes=10)
@@ -32,7 +32,7 @@ def undo(turn: Turn) -> Answer:
     undoing = {action: undo for command in turn.commands for action, undo in command.undo.items()}
     if not all(act.action in undoing for act in acts):
         return say("cannot")
-    lines = [undoing[act.action](turn, int(act.object_ref)) for act in acts]
+    lines = [undoing[act.action](turn, act) for act in acts]
     for act in acts:
         turn.wrote("undo", act.id, action=act.action, object=act.object_ref)
-    return "\n".join(lines)
+    return in_few_lines(lines)

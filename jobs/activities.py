@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.activities import reminder_line
+from handlers.activities import reminder
 from jobs.tick import Job, Span, Tick
 from models import outbox
 from models.activities import announced_between, how_full
@@ -41,21 +41,21 @@ def run(tick: Tick) -> bool:
         return False
     first = coming[0].activity
     for group in groups_of(tick.session, community_id=tick.community.id):
-        lines = [
-            reminder_line(one.activity, how_full(tick.session, one.activity)[0])
+        theirs = [
+            (one.activity, how_full(tick.session, one.activity)[0])
             for one in coming
             if covers(one.unit_path, group.unit_path)
         ]
-        if lines:
+        if theirs:
             outbox.put(
                 tick.session,
                 community_id=tick.community.id,
                 key=f"activity-reminder:{group.id}:{local(first.starts_at):%Y%m%d%H%M}",
-                message="\n".join(lines),
+                message=reminder(theirs, tick.at),
                 now=tick.at,
                 expires_at=first.starts_at,
                 group_id=group.id,
-                ref=first.ref if len(lines) == 1 else "",
+                ref=theirs[0][0].ref if len(theirs) == 1 else "",
             )
     return False
 

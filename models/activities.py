@@ -593,6 +593,51 @@ def who_comes(session: Session, activity: ActivityHere) -> list[tuple[int, int, 
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """A person's own live sign-up. `place` is the place in the waiting list, from 1; 0 with a place."""
+
+    companions: int
+    state: SignupState
+    place: int
+
+
+def own_signup(session: Session, *, activity: ActivityHere, member_id: int) -> Own | None:
+    """How somebody stands with an activity; None where they are not signed up."""
+    row = session.execute(
+        select(Signup.id, Signup.companions, Signup.state).where(
+            Signup.community_id == activity.community_id,
+            Signup.activity_id == activity.id,
+            Signup.member_id == member_id,
+            Signup.undone_at.is_(None),
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    state = SignupState(row.state)
+    place = _place(session, activity, row.id) if state is SignupState.WAITING else 0
+    return Own(row.companions, state, place)
+
+
+def signed_up_for(session: Session, *, community_id: int, member_id: int, now: datetime) -> list[ActivityHere]:
+    """What somebody is signed up for and is not over, soonest first."""
+    return [
+        _here(tuple(row))
+        for row in session.execute(
+            select(*COLUMNS)
+            .join(Signup, Signup.activity_id == Activity.id)
+            .where(
+                Signup.community_id == community_id,
+                Signup.member_id == member_id,
+                Signup.undone_at.is_(None),
+                Activity.state == ActivityState.PUBLISHED,
+                Activity.ends_at > now,
+            )
+            .order_by(Activity.starts_at, Activity.number)
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class Announced:
     """An activity to remind of, and the path of the unit whose people it is for."""
 
@@ -643,6 +688,22 @@ def open_objects(session: Session, *, community_id: int, now: datetime) -> list[
             .order_by(Activity.starts_at)
         )
     ]
+
+
+PLACES_MOST = 200
+"""Places that a community is known to meet at: those of its newest activities."""
+
+
+def places_of(session: Session, *, community_id: int) -> list[str]:
+    """Where the community meets, as people have typed it."""
+    newest = (
+        select(Activity.place)
+        .where(Activity.community_id == community_id, func.length(Activity.place) >= 2)
+        .order_by(Activity.id.desc())
+        .limit(PLACES_MOST)
+        .subquery()
+    )
+    return sorted(session.scalars(select(newest.c.place).distinct()))
 
 
 _live = Signup.undone_at.is_(None)

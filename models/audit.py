@@ -4,7 +4,7 @@
 - A write is undone once; `undone_by` names the audit row of the undoing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,7 +43,8 @@ class Audit(Base):
 
 
 _RECORD = Prepared(
-    plain_insert(Audit).returning(Audit.id),
+    plain_insert(Audit),
+    makes=Audit.id,
     columns=(
         "community_id",
         "at",
@@ -97,6 +98,13 @@ class Act:
     action: str
     object_ref: str
     at: datetime
+    detail: dict[str, Any] = field(default_factory=dict, compare=False)
+    """What it was about, as it was written down: how things were before, where that is needed to go back."""
+
+    @property
+    def row(self) -> int:
+        """The id of the row that it made or changed."""
+        return int(self.object_ref)
 
 
 def last_acts(session: Session, *, community_id: int, member_id: int, now: datetime, within: timedelta) -> list[Act]:
@@ -105,7 +113,15 @@ def last_acts(session: Session, *, community_id: int, member_id: int, now: datet
     One message can have made several (two commands in a line): they share the message and go together.
     """
     rows = session.execute(
-        select(Audit.id, Audit.action, Audit.object_ref, Audit.at, Audit.channel, Audit.message_id)
+        select(
+            Audit.id,
+            Audit.action,
+            Audit.object_ref,
+            Audit.at,
+            Audit.detail,
+            Audit.channel,
+            Audit.message_id,
+        )
         .where(
             Audit.community_id == community_id,
             Audit.member_id == member_id,
@@ -117,7 +133,7 @@ def last_acts(session: Session, *, community_id: int, member_id: int, now: datet
         .limit(20)
     ).all()
     return [
-        Act(*row[:4]) for row in rows if (row.channel, row.message_id) == (rows[0].channel, rows[0].message_id)
+        Act(*row[:5]) for row in rows if (row.channel, row.message_id) == (rows[0].channel, rows[0].message_id)
     ]
 
 

@@ -9,6 +9,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, Select, String, TypeDecorator
@@ -45,8 +46,7 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"a naive datetime has no place in the books: {value!r}")
-        moved = value.astimezone(UTC)
-        return moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if dialect.name == "sqlite" else moved
+        return _as_text(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -54,6 +54,12 @@ class Moment(TypeDecorator[datetime]):
         if isinstance(value, str):
             return datetime.fromisoformat(value)
         return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=64)
+def _as_text(moment: datetime) -> str:
+    # Remembered, because one message writes one moment into half a dozen rows.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 class Base(DeclarativeBase):

@@ -149,7 +149,8 @@ _FIND_OPEN = Prepared(
 )
 
 _INSERT = Prepared(
-    lambda insert: insert(CheckIn).on_conflict_do_nothing().returning(CheckIn.id),
+    lambda insert: insert(CheckIn).on_conflict_do_nothing(),
+    makes=CheckIn.id,
     columns=("community_id", "activity_id", "member_id", "at", "made_by"),
 )
 
@@ -343,7 +344,8 @@ def check_out(
 
 
 _INSERT_OUT = Prepared(
-    lambda insert: insert(CheckOut).on_conflict_do_nothing().returning(CheckOut.id),
+    lambda insert: insert(CheckOut).on_conflict_do_nothing(),
+    makes=CheckOut.id,
     columns=("community_id", "check_in_id", "at", "minutes", "made_by"),
 )
 

@@ -31,25 +31,38 @@ class Prepared:
     Not for statements with expanding parameters (`IN` lists). Its name in tracebacks is the statement itself.
     """
 
-    __slots__ = ("_columns", "_made", "statement")
+    __slots__ = ("_columns", "_made", "_makes", "statement")
 
-    def __init__(self, statement: "ClauseElement | Build", *, columns: Sequence[str] | None = None) -> None:
-        """`columns` names what an INSERT without `values()` sets.
+    def __init__(
+        self,
+        statement: "ClauseElement | Build",
+        *,
+        columns: Sequence[str] | None = None,
+        makes: Any = None,
+    ) -> None:
+        """`columns` names what an INSERT without `values()` sets; `makes` is the id that it makes, its only result.
 
         Where the statement needs ON CONFLICT, give a function that builds it from the dialect's own `insert`.
         """
         self.statement = statement
         self._columns = columns
+        self._makes = makes
         self._made: dict[str, Made] = {}
 
     def _make(self, dialect: Dialect) -> "Made":
         # sqlite3 takes :name and psycopg takes %(name)s, so both take a dictionary.
         named: Any = sqlite.dialect(paramstyle="named") if dialect.name == "sqlite" else postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
         statement: Any = self.statement if isinstance(self.statement, ClauseElement) else self.statement(INSERTS[named.name])
+        # SQLite knows the id of the last row without being asked, and a RETURNING doubles what its INSERT costs: it
+        # becomes a program of several writes, which copies every page that it is about to change.
+        rowid = self._makes is not None and dialect.name == "sqlite"
+        if self._makes is not None and not rowid:
+            statement = statement.returning(self._makes)
         compiled: Any = statement.compile(dialect=named, column_keys=self._columns)
         values = compiled.construct_params(_check=False)
         made = Made(
             sql=str(compiled),
+            rowid=rowid,
             fixed={name: values[name] for bind, name in compiled.bind_names.items() if not bind.required},
             binds=tuple((name, convert) for name, convert in compiled._bind_processors.items()),
             results=tuple(
@@ -79,6 +92,9 @@ class Prepared:
     def first(self, session: Session, **values: Any) -> tuple[Any, ...] | None:
         """The first row, or None."""
         cursor, made = self._execute(session, values)
+        if made.rowid:
+            # No row was changed where ON CONFLICT DO NOTHING met one.
+            return (cursor.lastrowid,) if cursor.rowcount == 1 else None
         row: tuple[Any, ...] | None = cursor.fetchone()
         if row is None:
             return None
@@ -98,6 +114,8 @@ class Made:
     """A statement as one dialect executes it, with the conversions of its parameters and columns."""
 
     sql: str
+    rowid: bool
+    """Whether its result is the id of the row that it made, where it made one."""
     fixed: dict[str, Any]
     binds: tuple[tuple[str, Convert], ...]
     results: tuple[tuple[int, Convert], ...]
@@ -137,6 +155,7 @@ def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:
             "busy_timeout=5000",
             "synchronous=FULL",
             "cache_size=-16000",
+            # Savepoints keep copies of the pages they change, and 64 KiB of them would move to a temporary file.
             "temp_store=MEMORY",
             *(() if read_only else ("journal_mode=WAL", "journal_size_limit=16777216")),
         ):

@@ -278,7 +278,12 @@ def bind_chat(
     taken = session.scalar(
         select(func.count())
         .select_from(Endpoint)
-        .where(Endpoint.group_id == group_id, Endpoint.channel == channel, Endpoint.address != address)
+        .where(
+            Endpoint.community_id == community_id,
+            Endpoint.group_id == group_id,
+            Endpoint.channel == channel,
+            Endpoint.address != address,
+        )
     )
     if taken:
         raise GroupNameTaken(name=name)
@@ -287,7 +292,11 @@ def bind_chat(
             session, community_id=community_id, group_id=group_id, channel=channel, address=address, now=now
         )
     else:
-        session.execute(update(Endpoint).where(Endpoint.id == bound.id).values(group_id=group_id))
+        session.execute(
+            update(Endpoint)
+            .where(Endpoint.community_id == community_id, Endpoint.id == bound.id)
+            .values(group_id=group_id)
+        )
         touch(session, community_id)
     return group_id
 

@@ -61,7 +61,8 @@ _FIND = Prepared(
 )
 
 _RECORD = Prepared(
-    lambda insert: insert(Inbox).on_conflict_do_nothing().returning(Inbox.id),
+    lambda insert: insert(Inbox).on_conflict_do_nothing(),
+    makes=Inbox.id,
     columns=("channel", "message_id", "community_id", "member_id", "outcome", "reply", "ref", "at"),
 )
 

@@ -133,7 +133,8 @@ class AlreadyCorrected(Refusal):
 
 
 _INSERT = Prepared(
-    lambda insert: insert(Transfer).on_conflict_do_nothing().returning(Transfer.id),
+    lambda insert: insert(Transfer).on_conflict_do_nothing(),
+    makes=Transfer.id,
     columns=(
         "community_id",
         "key",
@@ -225,9 +226,11 @@ def transfer(
     # In order of member id, so that two transfers between the same people never wait for each other crosswise.
     for account, change in sorted(((debit, -amount), (credit, amount))):
         if account > 0:
-            balance, total = _add(session, community_id, account, currency, when, change)
-            if change < 0 and balance < 0 and not overdraft:
-                raise NotEnough(balance=balance - change, amount=amount)
+            has, gained = _add(session, community_id, account, currency, when, change)
+            if change < 0 and has < 0 and not overdraft:
+                raise NotEnough(balance=has - change, amount=amount)
+            if account == credit or credit < 0:
+                balance, total = has, gained
     return Posted(row[0], balance, total)
 
 

@@ -546,6 +546,7 @@ def claim_identity(
 
     Raises AlreadyRegistered and RegistrationWaiting.
     """
+    _lock(session, community_id)
     known = find_people(session, namespace=namespace, external_id=external_id, now=now)
     for person in known:
         if person.community.id == community_id:
@@ -591,6 +592,12 @@ def claim_identity(
             now=now,
         )
     return Claim(number, state, member_id, name, unit)
+
+
+def _lock(session: Session, community_id: int) -> None:
+    # Of two claims to one person the second waits here and finds the first bound. Check-ins and the like, which only
+    # refer to the community, wait for nobody.
+    session.execute(select(Community.id).where(Community.id == community_id).with_for_update(key_share=True))
 
 
 def _free_match(
@@ -675,13 +682,16 @@ def decide_registration(
     approve: bool,
     reason: str,
     now: datetime,
+    basis: str = "",
 ) -> Claim:
     """Approves or rejects a waiting request. Raises NoSuchRegistration, also for one beyond the reviewer's scope.
 
-    An approved claim binds to the one person of that name and unit who has no account in the namespace and no higher
-    role than the reviewer; otherwise it makes a new resident.
+    An approved claim binds to the one person of that name and unit who has no account in the namespace; otherwise it
+    makes a new resident, on the roster by reason of `basis`. Raises AboveOneself where that person has a role that is not
+    below the reviewer's own, in scope.
     """
     community_id = reviewer.community.id
+    _lock(session, community_id)
     row = session.execute(
         select(Registration, Unit)
         .join(Unit, Registration.unit_id == Unit.id)
@@ -690,7 +700,6 @@ def decide_registration(
             Registration.number == number,
             Registration.state == RegistrationState.WAITING,
         )
-        .with_for_update(of=Registration)
     ).one_or_none()
     if row is None or not reviewer.may(role, row.Unit.path):
         raise NoSuchRegistration(number=number)
@@ -706,7 +715,7 @@ def decide_registration(
                 name=registration.name,
                 unit=unit,
                 room=registration.room,
-                basis="绑定审核",
+                basis=basis,
                 now=now,
             )
         add_identity(
@@ -748,16 +757,25 @@ def _approved_match(
     if len(rows) != 1:
         return None
     member_id: int = rows[0].id
-    ranks = session.scalars(
-        select(MemberRole.role).where(
+    roles = session.execute(
+        select(MemberRole.role, Unit.path)
+        .join(Unit, MemberRole.unit_id == Unit.id)
+        .where(
             MemberRole.community_id == registration.community_id,
             MemberRole.member_id == member_id,
+            MemberRole.role.not_in([Role.RESIDENT, Role.MEMBER]),
             or_(MemberRole.until.is_(None), MemberRole.until > now),
         )
     ).all()
-    if any(Role(role).rank >= reviewer.role.rank for role in ranks):
-        raise AboveOneself(role=max((Role(role) for role in ranks), key=RANKS.__getitem__))
+    # The account would speak with these roles: each must be below one that the reviewer holds over its unit.
+    beyond = [Role(row.role) for row in roles if not _outranks(reviewer, Role(row.role), row.path)]
+    if beyond:
+        raise AboveOneself(role=max(beyond, key=RANKS.__getitem__))
     return member_id
+
+
+def _outranks(reviewer: Person, role: Role, path: str) -> bool:
+    return any(held.role.rank > role.rank and covers(held.path, path) for held in reviewer.held)
 
 
 def last_rejection(session: Session, *, namespace: str, external_id: str) -> str | None:

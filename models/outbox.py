@@ -135,7 +135,8 @@ class AttemptItem(Base):
 
 
 _PUT = Prepared(
-    lambda insert: insert(Outbox).on_conflict_do_nothing().returning(Outbox.id),
+    lambda insert: insert(Outbox).on_conflict_do_nothing(),
+    makes=Outbox.id,
     columns=(
         "community_id",
         "key",

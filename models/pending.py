@@ -71,6 +71,23 @@ def open_question(
     return Question(row[0], _unpacked(row[1]), row[2], row[3]) if row else None
 
 
+def lapsed_question(
+    session: Session, *, community_id: int, member_id: int, conversation: str, now: datetime
+) -> bool:
+    """Whether the last question here was answered by nobody in its time."""
+    return (
+        session.scalar(
+            select(Pending.id).where(
+                Pending.community_id == community_id,
+                Pending.member_id == member_id,
+                Pending.conversation == conversation,
+                Pending.expires_at <= now,
+            )
+        )
+        is not None
+    )
+
+
 def ask(
     session: Session,
     *,

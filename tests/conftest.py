@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, make_url, text
 
 from bot.books import Books
@@ -18,6 +19,12 @@ from models import migrations
 from models.database import postgresql_engine, sqlite_engine
 from tests.fakes.street import Street, open_street
 from tests.moments import TUESDAY_EVENING
+
+# The same examples in every run, whatever else the machine is doing, and nothing kept between runs.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

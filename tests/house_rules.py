@@ -102,7 +102,7 @@ def imports(source: Source) -> Iterator[tuple[ast.AST, str]]:
                 yield node, f"{node.module}.{alias.name}" if is_module else node.module
 
 
-# -- who may import whom ------------------------------------------------------------------------------------------------
+# -- who may import whom -------------------------------------------------------------------------------------
 
 
 def imports_against_the_direction(source: Source) -> list[str]:
@@ -117,11 +117,7 @@ def imports_against_the_direction(source: Source) -> list[str]:
 
 def imports_of_the_edge(source: Source) -> list[str]:
     """Plain rooms know no sockets, threads and coroutines."""
-    found = [
-        source.at(node, f"imports {name}")
-        for node, name in imports(source)
-        if name.split(".")[0] in EDGE_ONLY
-    ]
+    found = [source.at(node, f"imports {name}") for node, name in imports(source) if name.split(".")[0] in EDGE_ONLY]
     found += [
         source.at(node, "is asynchronous")
         for node in ast.walk(source.tree)
@@ -145,9 +141,7 @@ def foreign_libraries(source: Source) -> list[str]:
     else:
         may = set()
     may |= {*ROOMS, *sys.stdlib_module_names}
-    return [
-        source.at(node, f"imports {name}") for node, name in imports(source) if name.split(".")[0] not in may
-    ]
+    return [source.at(node, f"imports {name}") for node, name in imports(source) if name.split(".")[0] not in may]
 
 
 def imports_of_siblings(source: Source) -> list[str]:
@@ -179,7 +173,7 @@ def imports_of_siblings(source: Source) -> list[str]:
     return found
 
 
-# -- what is said nowhere -----------------------------------------------------------------------------------------------
+# -- what is said nowhere ------------------------------------------------------------------------------------
 
 
 def _calls(source: Source) -> Iterator[tuple[ast.Call, str]]:
@@ -279,17 +273,17 @@ def chinese_strings(source: Source) -> list[str]:
     return found
 
 
-# -- queries ------------------------------------------------------------------------------------------------------------
+# -- queries -------------------------------------------------------------------------------------------------
 
 
 def queries_without_community(source: Source) -> list[tuple[str, str]]:
-    """Statements that compare no `community_id` with a value: the function they stand in, and where.
+    """Statements that compare no `community_id` with a value: what they stand in, and where.
 
     Invariants are exempt by what they are: they prove the whole book at once.
     """
-    found: dict[str, str] = {}
+    found: dict[ast.AST, tuple[str, str]] = {}
     for node in ast.walk(source.tree):
-        if not isinstance(node, ast.Call) or not _builds(node):
+        if not isinstance(node, ast.Call) or not _builds(node) or _reads_a_subquery(node):
             continue
         whole: ast.AST = node
         exempt = False
@@ -298,8 +292,8 @@ def queries_without_community(source: Source) -> list[tuple[str, str]]:
             exempt = exempt or (isinstance(whole, ast.Call) and ast.unparse(whole.func) == "Invariant")
         if not exempt and not _scoped(whole):
             function = source.function_of(node)
-            found.setdefault(function, source.at(node, f"{function}: a query without its community"))
-    return list(found.items())
+            found[whole] = (function, source.at(node, f"{function}: a query without its community"))
+    return sorted(found.values())
 
 
 def _builds(node: ast.Call) -> bool:
@@ -311,6 +305,13 @@ def _builds(node: ast.Call) -> bool:
         and node.func.attr in BUILDERS
         and isinstance(node.func.value, ast.Attribute)
         and node.func.value.attr == "__table__"
+    )
+
+
+def _reads_a_subquery(node: ast.Call) -> bool:
+    """`select(newest.c.place)`, `select(newest)`: the sub-query was built, and is looked at, elsewhere."""
+    return bool(node.args) and all(
+        re.fullmatch(r"[a-z]\w*(\.c\.\w+(\.\w+\(.*\))?)?", ast.unparse(one)) for one in node.args
     )
 
 
@@ -343,7 +344,22 @@ def _is_column(node: ast.AST) -> bool:
     return node.attr == "community_id" and (table[0].isupper() or table.startswith("_"))
 
 
-# -- texts and refusals -------------------------------------------------------------------------------------------------
+# -- settings, texts and refusals ----------------------------------------------------------------------------
+
+
+def attributes_read(source: Source) -> set[str]:
+    """Every attribute that is read; what a validator looks at is not used by that."""
+    validators = {
+        id(child)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.FunctionDef) and any("validator" in ast.unparse(d) for d in node.decorator_list)
+        for child in ast.walk(node)
+    }
+    return {
+        node.attr
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and id(node) not in validators
+    }
 
 
 def fields_of(sentence: str) -> list[str]:
@@ -378,11 +394,7 @@ def raised_fields(source: Source, refusals: Mapping[str, Sequence[str]]) -> list
 
 def unspoken_sentences(source: Source) -> list[str]:
     """Sentences of a `Texts` whose name stands nowhere else in their module, not even in parts."""
-    texts = [
-        node
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Texts"
-    ]
+    texts = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Texts"]
     declared = {keyword.arg for node in texts for keyword in node.keywords if keyword.arg}
     inside = {id(child) for node in texts for child in ast.walk(node)}
     words: set[str] = set()
@@ -393,7 +405,7 @@ def unspoken_sentences(source: Source) -> list[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             words.add(node.value)
         elif isinstance(node, ast.JoinedStr):
-            parts = [re.escape(v.value) if isinstance(v, ast.Constant) else r"\w+" for v in node.values]
+            parts = [re.escape(str(v.value)) if isinstance(v, ast.Constant) else r"\w+" for v in node.values]
             patterns.append("".join(parts))
     words |= {first + second for first in words for second in words if second.startswith("_")}
     # A pattern of placeholders alone would excuse everything.

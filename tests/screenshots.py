@@ -15,29 +15,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from aiohttp.test_utils import unused_port
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.test_simulator_browser import ARGUMENTS, BROWSERS, DESK, PHONE
+from tests.moments import TUESDAY_EVENING
+from tests.test_simulator_browser import ARGUMENTS, BROWSERS, PHONE
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 START_SECONDS = 30.0
 GROUP = "3栋群"
 PLAY = [
     ("老赵", "周六早上的清洁家园，咱们3栋还有谁没报名？"),
-    ("王秀英", "@小邻 活动"),
-    ("王秀英", "报名 12 2人"),
-    ("李建国", "报名 12"),
-    ("老赵", "太好了，记得带手套"),
+    ("陈美玲", "我和我家老头子报了，手套自己带不？"),
+    ("王秀英", "@小邻 报名 12 2人"),
+    ("老赵", "手套社区发，人来就行"),
 ]
-AT_THE_EVENT = [("王秀英", "签到"), ("李建国", "签到 12")]
+AT_THE_EVENT = [
+    ("王秀英", "签到"),
+    ("李建国", "签到 12"),
+    ("陈美玲", "今天太阳真好，大家辛苦了"),
+    ("王秀英", "@小邻 积分"),
+]
+TALL_DESK = {"width": 1280, "height": 960}
+CHINESE = ["--lang=zh-CN"]
+"""The browser's own words, in the field for a moment."""
 
 
 @contextmanager
 def demo() -> Iterator[str]:
     """Starts the demo community on a free port and yields the address that it prints."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "bot", "demo", "--port", "0", "--at", "2026-11-17T19:30+08:00"]
-        command += ["--db", f"sqlite:///{folder}/demo.sqlite3"]
+        command = [sys.executable, "-m", "bot", "demo", "--port", str(unused_port())]
+        command += ["--at", TUESDAY_EVENING.isoformat(), "--file", f"{folder}/demo.sqlite3"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             yield _printed_address(process)
@@ -86,7 +95,7 @@ def take(page: Page, file: str) -> None:
 def play(browser: Browser, address: str) -> None:
     """Plays the scene and takes both pictures."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    desk = open_page(browser, address, DESK)
+    desk = open_page(browser, address, TALL_DESK)
     for who, text in PLAY:
         say(desk, who, text)
     desk.get_by_role("button", name="周六 8:55").click()
@@ -108,7 +117,7 @@ def main() -> None:
     if path is None:
         raise SystemExit(f"no browser found (looked for {', '.join(BROWSERS)})")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS + CHINESE)
         if address:
             play(browser, address)
         else:

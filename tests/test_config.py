@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from bot import app
 from bot.config import (
     DEFAULT,
     SECTIONS,
@@ -30,9 +31,9 @@ from bot.config import (
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
-CHANNELS: Mapping[str, type[BaseModel]] = {}
+CHANNELS: Mapping[str, type[BaseModel]] = app.CHANNEL_SETTINGS
 """The channels' settings by kind that the example must show."""
-FEATURES: Mapping[str, type[BaseModel]] = {}
+FEATURES: Mapping[str, type[BaseModel]] = app.FEATURE_SETTINGS
 """The features' settings by section that the example must show."""
 
 

@@ -187,6 +187,22 @@ async def test_on_conflict_updates_or_does_nothing(books: Books) -> None:
     assert await books.write(unit) == [(5,), (7,), None, (100,), [7, 100]]
 
 
+async def test_an_insert_tells_the_id_that_it_makes_where_it_makes_one(books: Books) -> None:
+    once = Prepared(
+        lambda insert: insert(Community).on_conflict_do_nothing(),
+        columns=("slug", "name", "bot_name", "since"),
+        makes=Community.id,
+    )
+
+    def unit(session: Session) -> tuple[list[Any], list[int]]:
+        values = {"name": "锦绣社区", "bot_name": "小邻", "since": MOMENT}
+        made = [once.first(session, slug=slug, **values) for slug in ("a", "a", "b", "a")]
+        return made, list(session.scalars(select(Community.id).order_by(Community.id)))
+
+    made, ids = await books.write(unit)
+    assert made == [(ids[0],), None, (ids[1],), None]
+
+
 async def test_nothing_found_is_none_or_an_empty_list(books: Books) -> None:
     def unit(session: Session) -> tuple[Any, Any]:
         return FIND_AUDIT.first(session, moment=MOMENT), FIND_AUDIT.all(session, moment=MOMENT)

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import field_validator
 
 from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel, aibot_frames
-from bot.channels.callback import CallbackSettings, CallbackUrl
+from bot.channels.callback import READ_SECONDS, CallbackSettings, CallbackUrl
 from bot.channels.envelope import Keys, Malformed, open_json, seal_json
 from handlers.chat import Incoming
 
@@ -47,6 +47,7 @@ class WecomAibot:
         *,
         wall: Callable[[], datetime],
         refused: Callable[[str], None] | None = None,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         self.name = name
         self.namespace = settings.namespace or f"wecom-aibot:{name}"
@@ -62,6 +63,7 @@ class WecomAibot:
             content_type="application/json",
             wall=wall,
             refused=refused,
+            read_seconds=read_seconds,
         )
 
     def parse(self, message: bytes) -> Incoming | None:

@@ -19,7 +19,7 @@ from aiohttp import web
 from pydantic import field_validator
 
 from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel
-from bot.channels.callback import CallbackSettings, CallbackUrl
+from bot.channels.callback import READ_SECONDS, CallbackSettings, CallbackUrl
 from bot.channels.envelope import Keys, Malformed, cdata, clip, open_xml, seal_xml, writable
 from handlers.chat import Incoming
 
@@ -168,6 +168,7 @@ class WecomApp:
         *,
         wall: Callable[[], datetime],
         refused: Callable[[str], None] | None = None,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         self.name = name
         self.namespace = f"wecom:{settings.corp_id}"
@@ -182,6 +183,7 @@ class WecomApp:
             content_type="application/xml",
             wall=wall,
             refused=refused,
+            read_seconds=read_seconds,
         )
 
     def routes(self, hear: Hear) -> list[web.RouteDef]:

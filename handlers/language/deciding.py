@@ -25,7 +25,7 @@ OPTIONS = 9
 """Things that one question offers."""
 
 HELP = "没太听懂。回复 帮助 看看我能做什么。"
-GREET = "您好！要办什么事，直接告诉我;回复 帮助 看看我能做什么。"
+GREET = "您好！要办什么事，直接告诉我；回复 帮助 看看我能做什么。"
 WELCOME = "不客气！"
 QUESTIONS = {
     Kind.OBJECT: "是哪一个？请回复编号。",
@@ -179,8 +179,8 @@ def _overheard_doubt(reading: Reading, scene: Scene) -> str:
             return f"no {'/'.join(plan.kinds)} is open for it now"
     if not filled.slots and not command.bare and not filled.choices:
         return "the verb alone means nothing"
-    if not reading.complete and _beyond(scene.role, command):
-        return "half a command of somebody who may not give it"
+    if reading.lacking:
+        return "something that the command needs is missing"
     return ""
 
 

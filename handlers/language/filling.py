@@ -26,7 +26,7 @@ WORD = 60
 
 SPECIFIC = (
     Kind.UNIT, Kind.ROOM, Kind.WHEN, Kind.DURATION, Kind.COUNT, Kind.POINTS, Kind.OBJECT, Kind.NUMBER,
-    Kind.PERIOD, Kind.CHOICE, Kind.PEOPLE, Kind.PERSON, Kind.PLACE,
+    Kind.PERIOD, Kind.CHOICE, Kind.PEOPLE, Kind.PERSON, Kind.PLACE, Kind.TITLE,
 )  # fmt: skip
 """The order in which kinds are tried where more than one could begin."""
 BARE = (Kind.OBJECT, Kind.NUMBER, Kind.POINTS, Kind.COUNT, Kind.ROOM)
@@ -113,7 +113,7 @@ def fill(filling: Filling, at: int, verbs: Callable[[str, int], bool]) -> None:
     free: list[str] = []
     apart = False
     while at < end:
-        if text[at] in phrasing.BLANKS:
+        if text[at] in phrasing.BLANKS and text[at] not in plan.starts:
             at, apart = at + 1, True
             continue
         if label := _LABEL.match(text, at):
@@ -124,6 +124,9 @@ def fill(filling: Filling, at: int, verbs: Callable[[str, int], bool]) -> None:
             continue
         if courtesy := phrasing.COURTESY_BEHIND.match(text, at):
             at = courtesy.end()
+            continue
+        if text[at] in phrasing.BLANKS:
+            at += 1
             continue
         if plan.text is not None and _text_begins(filling, at):
             filling.glued_text = not apart and not filling.slots
@@ -278,9 +281,9 @@ def _word(filling: Filling, word: str, free: list[str], apart: bool, *, verb: bo
             if slot.required and slot.kind in (Kind.PERSON, Kind.PEOPLE) and (name := _person(word)):
                 filling.put(slot, name if slot.kind is Kind.PERSON else [name], word)
                 return
-            if slot.kind is Kind.TITLE:
-                free.append(word)
-                return
+    if not verb and any(slot.kind is Kind.TITLE for slot in filling.plan.words):
+        free.append(word)
+        return
     filling.left.append(word)
     filling.left_apart = filling.left_apart and apart
 
@@ -298,17 +301,13 @@ def _place_words(filling: Filling, free: list[str]) -> None:
         return
     title = next(slot for slot in filling.plan.words if slot.kind is Kind.TITLE)
     place = next((slot for slot in filling.plan.words if slot.kind is Kind.PLACE), None)
-    if place is not None and place.name not in filling.slots and len(free) > 1:
+    # A name that stood in brackets has been read already.
+    named = title.name in filling.slots
+    if place is not None and place.name not in filling.slots and len(free) > (not named):
         filling.put(place, free[-1], free[-1])
         free = free[:-1]
-    whole = _unwrapped(" ".join(free))
-    if whole:
+    if named:
+        filling.left.extend(free)
+    else:
+        whole = " ".join(free)
         filling.put(title, whole, whole)
-
-
-_WRAPPED = re.compile(r"(?:主题|名称|标题|题目|活动名)?[:]?[「《“\"【]?(.+?)[」》”\"】]?")
-
-
-def _unwrapped(word: str) -> str:
-    match = _WRAPPED.fullmatch(word)
-    return match[1] if match else word

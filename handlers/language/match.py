@@ -120,8 +120,8 @@ class Grammar:
         heads = "|".join(sorted({re.escape(head) for head, _ in pairs})) or r"(?!)"
         tails = "|".join(sorted({re.escape(tail) for _, tail in pairs})) or r"(?!)"
         return re.compile(
-            rf"(?P<head>{heads})(?P<between>[^\n;]{{1,{BETWEEN}}}?)的?(?P<tail>{tails})"
-            rf"|(?:把)?(?P<ahead>[^\n;,]{{0,{BETWEEN}}}?)的?(?P<noun>{tails})(?:给我)?(?P<act>{heads})"
+            rf"(?P<head>{heads})(?P<between>(?:(?!{tails})[^\n;]){{1,{BETWEEN}}}?)的?(?P<tail>{tails})"
+            rf"|(?:把)?(?P<ahead>[^\n;,]{{0,{BETWEEN}}}?)的?(?P<noun>{tails})(?:给我)?(?P<act>{heads})(?!{tails})"
         )
 
     def _rejoined(self, text: str) -> str:

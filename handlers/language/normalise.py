@@ -15,6 +15,8 @@ import opencc
 
 LONGEST = 4096
 """Characters of a message that are read; what lies beyond is cut off."""
+PIECE = 512
+"""Characters that are brought into compatible form at a time."""
 WRAPPINGS = 24
 """How many quotations, mentions and emoticons are peeled off one after the other."""
 
@@ -144,7 +146,7 @@ def _plain(text: str) -> tuple[str, bool]:
         before = text
         text = _INVISIBLE.sub("", text)
         if not unicodedata.is_normalized("NFKC", text):
-            text = unicodedata.normalize("NFKC", text)[:LONGEST]
+            text = _compatible(text)
         if not _TRADITIONAL.isdisjoint(text):
             simplified = str(_simplifier.convert(text))
             traditional = traditional or (simplified != text and _is_traditional(text))
@@ -152,6 +154,17 @@ def _plain(text: str) -> tuple[str, bool]:
         if text == before:
             break
     return _blanks(text), traditional
+
+
+def _compatible(text: str) -> str:
+    """NFKC, piece by piece: one Arabic ligature makes eighteen letters, most of which would be cut off again."""
+    pieces, length = [], 0
+    for at in range(0, len(text), PIECE):
+        pieces.append(unicodedata.normalize("NFKC", text[at : at + PIECE]))
+        length += len(pieces[-1])
+        if length >= LONGEST:
+            break
+    return unicodedata.normalize("NFKC", "".join(pieces)[:LONGEST])
 
 
 def _is_traditional(text: str) -> bool:

@@ -10,7 +10,9 @@ _UNIT = re.compile(
     rf"(?:[ ]?(?P<door>{NUMERAL})[ ]?(?:单元|门栋|门(?![口卫外前牌铃锁])))?"
 )
 _DASHED = re.compile(r"(?<![0-9])(?P<building>[0-9]{1,2})[-–—](?:(?P<door>[0-9]{1,2})[-–—])?(?=[0-9]{3,4}(?![0-9-]))")
-_ROOM = re.compile(r"(?P<room>[1-9][0-9]{2,3})(?:室|房|号房|户)?(?![0-9人分元栋号#楼个点月年:.的])")
+_ROOM = re.compile(
+    r"(?P<room>[1-9][0-9]{2,3}|[一二三四五六七八九][零〇一二三四五六七八九]{2,3})(?:室|房|号房|户)?(?![0-9人分元栋号#楼个点月年:.的])"
+)
 
 
 def read_unit(text: str, at: int, names: Sequence[str] = ()) -> tuple[str, int] | None:
@@ -35,6 +37,6 @@ def _designation(written: str) -> str:
 
 
 def read_room(text: str, at: int) -> tuple[str, int] | None:
-    """The room number (three or four digits) that begins here, and where it ends."""
+    """The room number (three or four digits, also spoken one by one) that begins here, and where it ends."""
     match = _ROOM.match(text, at)
-    return (match["room"], match.end()) if match else None
+    return (str(number(match["room"])), match.end()) if match else None

@@ -103,7 +103,9 @@ def _read_count(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[
 
 
 _POINTS = re.compile(
-    rf"(?:每人|每位|各|奖励?|给|加|扣|记)*(?P<sign>[+-]|负)?(?P<number>{NUMERAL})(?:个?积分|个分|点积分|分(?![钟之钱米类享数开]))"
+    rf"(?:积分|分值)[:是]?(?P<labelled>{NUMERAL})(?:分(?!钟))?"
+    rf"|(?:每人|每位|各|奖励?|给|加|扣|记)*(?P<sign>[+-]|负)?(?P<number>{NUMERAL})"
+    r"(?:个?积分|个分|点积分|分(?![钟之钱米类享数开]))"
 )
 
 
@@ -111,7 +113,7 @@ def _read_points(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple
     match = _POINTS.match(filling.text, at)
     if match is None:
         return None
-    value = number(match["number"])
+    value = number(match["labelled"] or match["number"])
     if value is None:
         return None
     return filling.sign * (-value if match["sign"] in ("-", "负") else value), match.end()
@@ -264,6 +266,15 @@ def _read_people(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple
     return (names, match.end()) if all(map(phrasing.is_name, names)) else None
 
 
+_TITLE = re.compile(r"[《「“\"](?P<title>[^《》「」“”\"\n]{1,60})[》」”\"]")
+
+
+def _read_title(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[Any, int] | None:
+    """A name in brackets or quotation marks, blanks and all; without them it is a word."""
+    match = _TITLE.match(filling.text, at)
+    return (match["title"].strip(), match.end()) if match else None
+
+
 _PLACE = re.compile(r"(?:地点|地址|集合地|集合点)(?:在|是)?[: ]*|(?<![现正存实])在(?![家线])|到(?:了|达)?")
 _PLACE_WORD = re.compile(r"[^ ,;.!~\n0-9]{2,20}?(?=(?:集合|举行|举办|开展|进行|搞|见)?(?:[ ,;.!~\n0-9]|\Z))")
 
@@ -302,17 +313,19 @@ READERS: Mapping[Kind, Reader] = {
     Kind.PEOPLE: _read_people,
     Kind.PERSON: _read_person,
     Kind.PLACE: _read_place,
+    Kind.TITLE: _read_title,
 }
 STARTS: Mapping[Kind, str] = {
     Kind.UNIT: CHINESE + "第",
     Kind.WHEN: CHINESE + "今明后大这本下周星礼每月上晚早中元",
     Kind.DURATION: CHINESE + "半服干做忙共",
     Kind.COUNT: CHINESE + "限名人共招我和跟带俩仨不",
-    Kind.POINTS: CHINESE + "每各奖给加扣+-负",
+    Kind.POINTS: CHINESE + "每各奖给加扣积分+-负",
     Kind.NUMBER: "第前#",
     Kind.PERIOD: "本这上当今全累总历所月周季年",
     Kind.PEOPLE: "@",
     Kind.PERSON: "@替",
     Kind.PLACE: "在到地集",
+    Kind.TITLE: '《「“"',
 }
 """With which characters a kind may begin in the middle of a word, beside figures."""

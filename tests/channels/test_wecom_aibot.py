@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels import DeliveryError, Hears, Parcel, Unavailable
@@ -16,10 +16,6 @@ from handlers.chat import Incoming, Quote, Reply
 from tests.fakes.wecom_callbacks import AES_KEY, TOKEN, Answer, Platform, aibot_text, serving
 
 NOW = 1_767_225_600
-# The same examples in every run, whatever else the machine is doing.
-STEADY = settings(
-    derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
 # Lone surrogates, which a text of Python can hold and UTF-8 cannot, and controls among the characters.
 ANY_TEXT = st.lists(st.characters() | st.sampled_from("\ud800\udfff\x00\x1f\x7f\ufffe]>")).map("".join)
 SAMPLES = Path(__file__).parent.parent / "samples" / "wecom_aibot"
@@ -148,9 +144,7 @@ def test_frame_that_is_no_object_is_refused(frame: object) -> None:
         read_frame(frame, channel="aibot", namespace="n")
 
 
-@pytest.mark.parametrize(
-    "quote", ["a", [], {}, {"msgtype": "hologram"}, {"msgtype": "text"}, {"msgtype": ["text"]}]
-)
+@pytest.mark.parametrize("quote", ["a", [], {}, {"msgtype": "hologram"}, {"msgtype": "text"}, {"msgtype": ["text"]}])
 def test_quotation_that_cannot_be_read_does_not_cost_the_message(quote: object) -> None:
     incoming = read_frame(TEXT | {"quote": quote}, channel="aibot", namespace="n")
     assert incoming is not None
@@ -192,7 +186,6 @@ json_values = st.recursive(
 )
 
 
-@STEADY
 @given(st.dictionaries(st.sampled_from(NAMES), json_values, max_size=5))
 def test_arbitrary_frame_is_read_or_refused_with_the_declared_error(changes: dict[str, Any]) -> None:
     try:
@@ -227,7 +220,6 @@ def test_reply_cannot_be_folded_away_as_thoughts() -> None:
     assert shown == "＜think>签到</think> 成功"
 
 
-@STEADY
 @given(ANY_TEXT)
 def test_any_reply_is_json_in_utf_8(text: str) -> None:
     assert json.loads(finished_stream(text, stream_id="abc").decode())["stream"]["finish"] is True

@@ -31,6 +31,7 @@ def test_what_is_no_place_is_not_read_as_one(text: str) -> None:
     [
         ("501", "501"),
         ("1502室", "1502"),
+        ("六零二", "602"),
         ("501号房", "501"),
         ("12", None),
         ("501人", None),

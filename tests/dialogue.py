@@ -1,0 +1,96 @@
+"""Conversations as tables: who speaks, where, what is said and what is heard, from the first word to the last.
+
+A moment between two lines lets time pass. `direct` is the bot's own conversation with somebody. Whatever the bot says in
+a table, in answer or by itself, is checked against the rule of the house: at most four lines.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bot.app import House
+from bot.demo import CHANNEL, NAMESPACE
+from bot.script import Push
+from handlers.chat import LINES, Incoming, Quote
+from models.base import Base
+from models.clock import SHANGHAI
+from tests.fakes.street import Street
+
+ON_SQLITE = pytest.mark.parametrize("demo_url", ["sqlite"], indirect=True)
+"""For what does not depend on the kind of database."""
+
+direct = ""
+silence = ""
+
+Spoken = tuple[str, str, str, str]
+"""Who, in which group (or `direct`), what they say, what they hear (or `silence`)."""
+
+
+def november(day: int, hour: int, minute: int = 0) -> datetime:
+    """A moment of the demo's month, in Shanghai. 17 is its Tuesday, 21 the Saturday of the clean-up."""
+    return datetime(2026, 11, day, hour, minute, tzinfo=SHANGHAI)
+
+
+async def talk(street: Street, table: Sequence[Spoken | datetime]) -> list[Push]:
+    """Plays a table and holds every answer against it; returns what went out beside the answers, in order."""
+    before = len(street.pushes)
+    for line in table:
+        if isinstance(line, datetime):
+            await street.until(line)
+            continue
+        who, where, said, heard = line
+        reply = await street.say(who, said, where=where)
+        assert reply == heard, f"{who}@{where or '单聊'} said {said!r}, heard {reply!r}, not {heard!r}"
+        assert reply.count("\n") < LINES, reply
+    pushes = street.pushes[before:]
+    for push in pushes:
+        assert push.text.count("\n") < LINES, push.text
+    return pushes
+
+
+def incoming(
+    street: Street,
+    who: str,
+    text: str,
+    *,
+    where: str = direct,
+    message_id: str = "",
+    quote: Quote | None = None,
+    channel: str = CHANNEL,
+    namespace: str = NAMESPACE,
+    addressed: bool | None = None,
+) -> Incoming:
+    """A message as a channel brings it, to be heard as often and wherever a test likes."""
+    return Incoming(
+        channel=channel,
+        message_id=message_id or uuid.uuid4().hex,
+        namespace=namespace,
+        sender=who,
+        text=text,
+        address=where,
+        addressed=not where if addressed is None else addressed,
+        quote=quote,
+        at=street.house.wall.now(),
+    )
+
+
+def rows(session: Session) -> dict[str, int]:
+    """How many rows every table has."""
+    return {
+        table.name: session.execute(select(func.count()).select_from(table)).scalar_one()
+        for table in Base.metadata.sorted_tables
+    }
+
+
+async def count_rows(house: House) -> dict[str, int]:
+    """How many rows every table of a house has."""
+    return await house.books.read(rows)
+
+
+def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """Which tables have more rows than before, and how many."""
+    return {name: after[name] - before[name] for name in after if after[name] != before[name]}
