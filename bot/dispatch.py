@@ -178,7 +178,8 @@ class Dispatcher:
         began = asyncio.get_running_loop().time()
         async with self._queues.turn_of((incoming.namespace, incoming.sender)):
             try:
-                heard = await self._answer(incoming)
+                with logs.about(incoming.channel, incoming.message_id):
+                    heard = await self._answer(incoming)
             except (BooksBusy, BooksClosed) as busy:
                 if self._count is not None:
                     self._count(incoming.channel, "busy", asyncio.get_running_loop().time() - began)

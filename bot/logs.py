@@ -22,14 +22,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
-from contextvars import ContextVar, Token
+from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
 from types import TracebackType
 from typing import Any, Literal, TextIO
 from urllib.parse import quote, quote_plus
 
 import structlog
-from structlog.contextvars import get_contextvars
+from structlog.contextvars import bound_contextvars, get_contextvars
 from structlog.typing import EventDict, WrappedLogger
 
 from models.clock import SHANGHAI
@@ -64,13 +64,7 @@ QUIET = ("aiohttp.access", "apscheduler", "asyncio", "sqlalchemy")
 parameters of its statements, which are people's words.
 """
 
-_LEVELS = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-    "critical": logging.CRITICAL,
-}
+_LEVELS = {name.lower(): number for name, number in logging.getLevelNamesMapping().items() if number}
 _LEVEL_NAMES = {
     logging.DEBUG: "调试",
     logging.INFO: "信息",
@@ -83,25 +77,13 @@ _COLOURS = {"警告": "\x1b[33m", "错误": "\x1b[31m", "严重": "\x1b[1;31m", 
 
 # Which message a record belongs to.
 
-_message: ContextVar[tuple[str, str] | None] = ContextVar("linli_message", default=None)
 
-
-class about:
+def about(channel: str, message_id: str) -> AbstractContextManager[None]:
     """Every record made inside carries this channel and message id; other tasks and threads do not see it.
 
     Work handed to a database thread keeps it when it runs in `contextvars.copy_context()`.
     """
-
-    __slots__ = ("_here", "_token")
-
-    def __init__(self, channel: str, message_id: str) -> None:
-        self._here = (channel, message_id)
-
-    def __enter__(self) -> None:
-        self._token: Token[tuple[str, str] | None] = _message.set(self._here)
-
-    def __exit__(self, *_: object) -> None:
-        _message.reset(self._token)
+    return bound_contextvars(channel=channel, message_id=message_id)
 
 
 # Masking.
@@ -232,9 +214,7 @@ def _escaped(text: str) -> str:
 class LineFormatter(logging.Formatter):
     """One record as text: masked, without people's words unless `message_text`."""
 
-    def __init__(
-        self, form: Literal["console", "json"], *, message_text: bool, colours: bool = False
-    ) -> None:
+    def __init__(self, form: Literal["console", "json"], *, message_text: bool, colours: bool = False) -> None:
         super().__init__()
         self._render = self._console if form == "console" else self._json
         self._message_text = message_text
@@ -244,9 +224,6 @@ class LineFormatter(logging.Formatter):
         ours: dict[str, Any] | None = getattr(record, "linli_fields", None)
         fields = dict(ours) if ours is not None else self._extra(record)
         fields = {**get_contextvars(), **fields}
-        here = _message.get()
-        if here is not None:
-            fields = {"channel": here[0], "message_id": here[1], **fields}
         if not self._message_text:
             fields = {name: self._without_text(name, value) for name, value in fields.items()}
         fields = {name: _mask_field(name, value) for name, value in fields.items()}
@@ -435,9 +412,7 @@ def catch_uncaught() -> None:
 
     def uncaught_in_thread(what: threading.ExceptHookArgs) -> None:
         if what.exc_value is not None and what.exc_type is not SystemExit:
-            log.critical(
-                "线程里没有人处理的错误", exc_info=(what.exc_type, what.exc_value, what.exc_traceback)
-            )
+            log.critical("线程里没有人处理的错误", exc_info=(what.exc_type, what.exc_value, what.exc_traceback))
 
     sys.excepthook = uncaught
     threading.excepthook = uncaught_in_thread

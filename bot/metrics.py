@@ -151,9 +151,7 @@ class Metrics:
             namespace="linli",
             registry=registry,
         )
-        self._jobs = Counter(
-            "jobs", "Slots of jobs.", ("job", "outcome"), namespace="linli", registry=registry
-        )
+        self._jobs = Counter("jobs", "Slots of jobs.", ("job", "outcome"), namespace="linli", registry=registry)
         self._batch_units = Histogram(
             "write_batch_units",
             "Units of work that shared one commit.",
@@ -171,9 +169,7 @@ class Metrics:
         self._outbox_waiting = Gauge(
             "outbox_waiting", "Messages that are due and not sent.", namespace="linli", registry=registry
         )
-        self._database_up = Gauge(
-            "database_up", "1 while the database answers.", namespace="linli", registry=registry
-        )
+        self._database_up = Gauge("database_up", "1 while the database answers.", namespace="linli", registry=registry)
         self._last_tick = Gauge(
             "scheduler_last_tick_seconds",
             "Wall time of the scheduler's last tick, in seconds since 1970; 0 before the first.",

@@ -108,9 +108,7 @@ Loaded = Callable[..., Config]
 def loaded(tmp_path: Path) -> Loaded:
     """Loads a TOML text with an environment; keyword `files` are written beside it."""
 
-    def load_text(
-        toml: str | bytes = "", files: Mapping[str, str | bytes] | None = None, **environ: str
-    ) -> Config:
+    def load_text(toml: str | bytes = "", files: Mapping[str, str | bytes] | None = None, **environ: str) -> Config:
         file = tmp_path / "config.toml"
         file.write_bytes(toml if isinstance(toml, bytes) else toml.encode())
         for name, content in (files or {}).items():
@@ -130,9 +128,7 @@ def problems(loaded: Loaded, tmp_path: Path) -> Problems:
     def refused(toml: str | bytes = "", **given: Any) -> list[tuple[str, str]]:
         with pytest.raises(ConfigError) as caught:
             loaded(toml, **given)
-        return [
-            (problem.path.removeprefix(f"{tmp_path}/"), problem.sentence) for problem in caught.value.problems
-        ]
+        return [(problem.path.removeprefix(f"{tmp_path}/"), problem.sentence) for problem in caught.value.problems]
 
     return refused
 
@@ -182,15 +178,15 @@ def test_every_key_has_an_origin_and_is_listed_once(loaded: Loaded) -> None:
         "database.url",
         "secrets.key",
         "channels.app.token",
-        "points.night.begins",
+        "points.night",
         "points.weights",
     } <= set(listed)
-    assert config.origins["points.night.begins"] == "文件"
-    assert config.origins["points.night.ends"] == "默认"
+    assert config.origins["points.night"] == "文件"
+    assert config.origins["points.opens"] == "默认"
 
 
 def test_listing_shows_values_as_typed_and_masks_secrets(loaded: Loaded) -> None:
-    config = loaded(AIBOT + "[points]\nlucky = [8, 6]\nopens = 2026-11-28", LINLI_HTTP__PORT="9100")
+    config = loaded(AIBOT + "[points]\nlucky = [8]\nopens = 2026-11-28", LINLI_HTTP__PORT="9100")
 
     listing = {shown.path: shown for shown in config.listing()}
 
@@ -200,7 +196,7 @@ def test_listing_shows_values_as_typed_and_masks_secrets(loaded: Loaded) -> None
         "http.port", "9100", "环境变量 LINLI_HTTP__PORT", "监听端口；0 由系统挑一个", False
     )
     assert listing["database.url"].value == '"sqlite:///var/linli.sqlite3"'
-    assert listing["points.lucky"].value == "[6, 8]"
+    assert listing["points.lucky"].value == "[8]"
     assert listing["points.opens"].value == '"2026-11-28"'
     assert listing["points.boards"].value == '["month", "year"]'
     assert listing["simulator.enabled"].value == "false"
@@ -214,7 +210,7 @@ def test_default_file_may_be_missing_but_a_named_one_may_not(tmp_path: Path) -> 
     for path, environ in ((gone, {}), (None, {"LINLI_CONFIG": str(gone)})):
         with pytest.raises(ConfigError) as caught:
             load(path, environ, **tables)
-        assert caught.value.problems == (Problem(str(gone), "没有这个配置文件"),)
+        assert caught.value.problems == (Problem(str(gone), "读不了配置文件：没有这个文件"),)
 
 
 def test_file_named_by_the_environment_is_read(tmp_path: Path) -> None:
@@ -262,7 +258,7 @@ def test_nested_tables_lists_and_named_tables_are_read(loaded: Loaded) -> None:
         rules=[Rule(name="夜间")],
         by_kind={"festival": Rule(name="节日", factor=3)},
     )
-    assert config.origins["points.by_kind.festival.factor"] == "文件"
+    assert config.origins["points.by_kind"] == "文件"
 
 
 def test_a_feature_cannot_own_a_section_of_the_core() -> None:
@@ -277,19 +273,16 @@ def test_a_feature_cannot_own_a_section_of_the_core() -> None:
     ("name", "text", "read"),
     [
         ("BASE", "7", Points(base=7)),
-        ("BASE", "７", Points(base=7)),  # an input method left in full width
         ("SHARE", "0.25", Points(share=0.25)),
         ("OPENS", "2026-11-28", Points(opens=date(2026, 11, 28))),
-        ("BOARDS", "week, month", Points(boards=("week", "month"))),
         ("BOARDS", '["week", "a,b"]', Points(boards=("week", "a,b"))),
-        ("LUCKY", "6,8", Points(lucky=frozenset({6, 8}))),
+        ("LUCKY", "[6, 8]", Points(lucky=frozenset({6, 8}))),
         ("STYLE", "long", Points(style="long")),
         ("QUIET_DAYS", "3", Points(quiet_days=3)),
-        ("NIGHT__BEGINS", "21:30", Points(night=Night(begins=time(21, 30)))),
-        ("NIGHT", '{begins = "21:30"}', Points(night=Night(begins=time(21, 30)))),
-        ("BY_KIND__NIGHT__NAME", "夜", Points(by_kind={"night": Rule(name="夜")})),
-        ("WEIGHTS", "{street = 3}", Points(weights={"street": 3})),
-        ("RULES", '[{name = "夜", factor = 4}]', Points(rules=[Rule(name="夜", factor=4)])),
+        ("NIGHT", '{"begins": "21:30"}', Points(night=Night(begins=time(21, 30)))),
+        ("BY_KIND", '{"night": {"name": "夜"}}', Points(by_kind={"night": Rule(name="夜")})),
+        ("WEIGHTS", '{"street": 3}', Points(weights={"street": 3})),
+        ("RULES", '[{"name": "夜", "factor": 4}]', Points(rules=[Rule(name="夜", factor=4)])),
         ("BASE", "", Points()),  # compose files pass on empty variables
     ],
 )
@@ -303,7 +296,6 @@ def test_variable_is_read_by_the_type_of_its_key(loaded: Loaded, name: str, text
         ("1", True),
         ("true", True),
         ("YES", True),
-        ("开", True),
         ("0", False),
         ("False", False),
         ("off", False),
@@ -320,16 +312,8 @@ def test_channel_from_the_environment_alone(loaded: Loaded) -> None:
         LINLI_CHANNELS__BOT_2__AES_KEY=AES_KEY,
     )
 
-    assert config.channels == {
-        "bot_2": Aibot(kind="aibot", token=SecretStr("12345"), aes_key=SecretStr(AES_KEY))
-    }
+    assert config.channels == {"bot_2": Aibot(kind="aibot", token=SecretStr("12345"), aes_key=SecretStr(AES_KEY))}
     assert config.origins["channels.bot_2.token"] == "环境变量 LINLI_CHANNELS__BOT_2__TOKEN"
-
-
-def test_variable_reaches_a_key_written_with_capitals(loaded: Loaded) -> None:
-    config = loaded("[points.weights]\nStreet = 3", LINLI_POINTS__WEIGHTS__STREET="4")
-
-    assert config.feature(Points).weights == {"Street": 4}
 
 
 def test_foreign_variables_are_none_of_our_business(loaded: Loaded) -> None:
@@ -361,24 +345,26 @@ def test_foreign_variables_are_none_of_our_business(loaded: Loaded) -> None:
         ),
         (
             "LINLI_HTTP__",
-            ("LINLI_HTTP__", "看不懂的环境变量：应像 LINLI_HTTP__PORT，各级之间恰好两个下划线"),
+            ("LINLI_HTTP__", "看不懂的环境变量，应像 LINLI_HTTP__PORT 或 LINLI_CHANNELS__APP__TOKEN"),
         ),
         (
             "LINLI_HTTP__PORT__X",
-            ("LINLI_HTTP__PORT__X", "看不懂的环境变量：上一级在配置文件里不是一节"),
+            ("LINLI_HTTP__PORT__X", "看不懂的环境变量，应像 LINLI_HTTP__PORT 或 LINLI_CHANNELS__APP__TOKEN"),
         ),
         (
-            "LINLI_POINTS__NIGHT",
-            ("LINLI_POINTS__NIGHT", "看不懂的环境变量：这是一节，不是一项"),
+            "LINLI_CHANNELS__APP",
+            ("LINLI_CHANNELS__APP", "看不懂的环境变量，应像 LINLI_HTTP__PORT 或 LINLI_CHANNELS__APP__TOKEN"),
         ),
     ],
 )  # fmt: skip
-def test_variable_that_means_nothing_is_a_problem(
-    problems: Problems, variable: str, said: tuple[str, str]
-) -> None:
-    toml = "[http]\nport = 9000\n[points.night]\nbegins = 21:00:00"
+def test_variable_that_means_nothing_is_a_problem(problems: Problems, variable: str, said: tuple[str, str]) -> None:
+    assert problems("[http]\nport = 9000", **{variable: "1"}) == [said]
 
-    assert problems(toml, **{variable: "1"}) == [said]
+
+def test_variable_of_another_encoding_is_a_problem(problems: Problems) -> None:
+    as_python_reads_it = "密码".encode("gbk").decode("utf-8", "surrogateescape")
+
+    assert problems(LINLI_SECRETS__KEY=as_python_reads_it) == [("LINLI_SECRETS__KEY", "不是 UTF-8 文字")]
 
 
 # Secrets
@@ -420,9 +406,7 @@ def test_secret_given_twice_in_one_place_is_a_problem(problems: Problems) -> Non
     assert problems(AIBOT + 'token_file = "t"', files={"t": "other"}) == [
         ("channels.app.token", "token 和 token_file 只能写一个")
     ]
-    assert problems(
-        AIBOT, LINLI_CHANNELS__APP__TOKEN="a-token", LINLI_CHANNELS__APP__TOKEN_FILE="/nowhere"
-    ) == [
+    assert problems(AIBOT, LINLI_CHANNELS__APP__TOKEN="a-token", LINLI_CHANNELS__APP__TOKEN_FILE="/nowhere") == [
         (
             "channels.app.token",
             "token 和 token_file 只能写一个（来自环境变量 LINLI_CHANNELS__APP__TOKEN_FILE）",
@@ -436,8 +420,7 @@ def test_secret_given_twice_in_one_place_is_a_problem(problems: Problems) -> Non
         (None, "token_file 指的文件读不了：没有这个文件"),
         ("", "token_file 指的文件是空的"),
         ("\n", "token_file 指的文件是空的"),
-        (b"\xff\xfe\x00", "token_file 指的文件不是 UTF-8 文字"),
-        ("x" * 70_000, "token_file 指的文件太大，不像密钥"),
+        (b"\xff\xfe\x00", "token_file 指的文件读不了：不是 UTF-8 文字，请另存为 UTF-8"),
     ],
 )
 def test_secret_file_that_cannot_serve_is_a_problem(
@@ -445,13 +428,19 @@ def test_secret_file_that_cannot_serve_is_a_problem(
 ) -> None:
     toml = f'[channels.app]\nkind = "aibot"\ntoken_file = "t"\naes_key = "{AES_KEY}"'
 
-    assert problems(toml, files={} if content is None else {"t": content}) == [
-        ("channels.app.token", sentence)
-    ]
+    assert problems(toml, files={} if content is None else {"t": content}) == [("channels.app.token", sentence)]
 
 
-def test_secret_file_that_is_a_directory_is_a_problem(problems: Problems) -> None:
-    assert problems('[secrets]\nkey_file = "."') == [("secrets.key", "key_file 指的文件读不了：这是一个目录")]
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ('"."', "key_file 指的文件读不了：这是一个目录"),
+        ('"a\\u0000b"', "key_file 指的文件读不了：打不开"),
+        ("3", "key_file 指的文件读不了：应为文件的路径，写成文字"),
+    ],
+)
+def test_secret_file_that_is_no_file_is_a_problem(problems: Problems, path: str, sentence: str) -> None:
+    assert problems(f"[secrets]\nkey_file = {path}") == [("secrets.key", sentence)]
 
 
 def test_only_secrets_may_come_from_files(problems: Problems) -> None:
@@ -493,9 +482,7 @@ def test_key_is_taken_from_base64_in_either_alphabet() -> None:
 
 
 def test_key_is_stretched_from_a_passphrase_always_the_same_way() -> None:
-    secrets = Secrets(
-        key=SecretStr("一句够长的口令只有社区书记一人知道"), key_previous=SecretStr("another passphrase")
-    )
+    secrets = Secrets(key=SecretStr("一句够长的口令只有社区书记一人知道"), key_previous=SecretStr("another passphrase"))
 
     # Pinned: rows that were encrypted by an earlier version must stay readable.
     keys = secrets.keys()
@@ -525,13 +512,7 @@ def test_no_secret_is_shown_by_anything(loaded: Loaded) -> None:
     # Something could leak: the values are all there.
     assert sorted(config.secret_values()) == sorted(secrets)
     assert "t0ken-of-app" not in repr(config)
-    shown = (
-        repr(config)
-        + str(config)
-        + repr(config.listing())
-        + repr(config.origins)
-        + repr(config.database.address())
-    )
+    shown = repr(config) + str(config) + repr(config.listing()) + repr(config.origins) + repr(config.database.address())
     assert [secret for secret in secrets if secret in shown] == []
 
 
@@ -597,7 +578,7 @@ def test_all_problems_are_reported_together_in_order(problems: Problems) -> None
         ("log.level", "只能是 debug、info、warning、error"),
         ("jobs.tick_seconds", '应为数字，现在是 "soon"（来自环境变量 LINLI_JOBS__TICK_SECONDS）'),
         ("points.bse", "没有这一项，是不是想写 base？"),
-        ("points.night.begins", '没有这个时刻，应像 "19:30"，现在是 "25:00"'),
+        ("points.night.begins", '应为时刻，像 "19:30"，现在是 "25:00"'),
         (
             "channels.aibot.token",
             "缺少密钥。请在 [channels.aibot] 里写 token = …，或设环境变量 LINLI_CHANNELS__AIBOT__TOKEN"
@@ -619,9 +600,9 @@ def test_all_problems_are_reported_together_in_order(problems: Problems) -> None
         ("[http]\nport = true", "http.port", "应为整数，现在是 true"),
         ("[http]\nport = 80.0", "http.port", "应为整数，现在是 80.0"),
         ("[http]\nhost = ''", "http.host", '至少 1 个字，现在是 ""'),
-        ("[http]\nstop_seconds = nan", "http.stop_seconds", "应为有限的数字，现在是 nan"),
+        ("[http]\nstop_seconds = nan", "http.stop_seconds", "应为有限的数字，现在是 NaN"),
         ("[http]\nstop_seconds = 0", "http.stop_seconds", "要大于 0，现在是 0"),
-        ("[http.port]\nx = 1", "http.port", "这是一项，不是一节"),
+        ("[http.port]\nx = 1", "http.port", "应为整数"),
         ("http = 3", "http", "应为一节，写作 [http]"),
         ("prt = 3", "prt", "没有这一项"),
         ("pints = 3", "pints", "没有这一项，是不是想写 points？"),
@@ -636,19 +617,14 @@ def test_all_problems_are_reported_together_in_order(problems: Problems) -> None
         (
             "[points]\nopens = '2026-02-30'",
             "points.opens",
-            '没有这一天，应像 "2026-11-28"，现在是 "2026-02-30"',
+            '应为日期，像 "2026-11-28"，现在是 "2026-02-30"',
         ),
         ("[points]\nboards = 'month'", "points.boards", '应为列表，像 ["甲", "乙"]，现在是 "month"'),
         ("[points]\nboards = ['a', 1]", "points.boards[1]", "应为文字，写在引号里，现在是 1"),
         ("[points]\nquiet_days = 'x'", "points.quiet_days", '应为整数，现在是 "x"'),
-        ("[points]\nnight = 3", "points.night", "应为一节，写作 [points.night]"),
+        ("[points]\nnight = 3", "points.night", "应为一节，现在是 3"),
         ("[points.night]\nbegins = 2200", "points.night.begins", '应为时刻，像 "19:30"，现在是 2200'),
-        (
-            "[points.night]\nbegins = '22:00Z'",
-            "points.night.begins",
-            '时刻不带时区，都按上海时间，应像 "19:30"',
-        ),
-        ("[points.night]\nbegin = 22:00:00", "points.night.begin", "没有这一项，是不是想写 begins？"),
+        ("[points.night]\nbegin = 22:00:00", "points.night.begin", "没有这一项"),
         ("[[points.rules]]\nname = 1", "points.rules[0].name", "应为文字，写在引号里，现在是 1"),
         ("[[points.rules]]\nname = '夜'\nfactr = 2", "points.rules[0].factr", "没有这一项"),
         (
@@ -656,19 +632,9 @@ def test_all_problems_are_reported_together_in_order(problems: Problems) -> None
             "points.by_kind.night.factor",
             "不能小于 1，现在是 0",
         ),
-        (
-            "[points.by_kind.night]\nfacto = 2\nname = '夜'",
-            "points.by_kind.night.facto",
-            "没有这一项，是不是想写 factor？",
-        ),
-        (
-            "[points.by_kind.night]",
-            "points.by_kind.night.name",
-            "缺少这一项。请在 [points.by_kind.night] 里写 name = …，"
-            "或设环境变量 LINLI_POINTS__BY_KIND__NIGHT__NAME",
-        ),
+        ("[points.by_kind.night]", "points.by_kind.night.name", "缺少这一项"),
         ("[points.weights]\nstreet = 'x'", "points.weights.street", '应为整数，现在是 "x"'),
-        ("channels = 3", "channels", "应为若干节，每个通道一节，写作 [channels.名字]"),
+        ("channels = 3", "channels", "应为一节，写作 [channels]"),
         ("[channels]\napp = 3", "channels.app", "应为一节，写作 [channels.app]"),
         ("[channels.app]", "channels.app.kind", "缺少 kind：这是哪一种通道（aibot、webhook、simulator）"),
         ("[channels.app]\nkind = 'fax'", "channels.app.kind", "没有这种通道，只有 aibot、webhook、simulator"),
@@ -685,59 +651,40 @@ def test_all_problems_are_reported_together_in_order(problems: Problems) -> None
         ),
     ],
 )  # fmt: skip
-def test_problem_names_its_key_and_what_is_wrong(
-    problems: Problems, toml: str, path: str, sentence: str
-) -> None:
+def test_problem_names_its_key_and_what_is_wrong(problems: Problems, toml: str, path: str, sentence: str) -> None:
     assert problems(toml) == [(path, sentence)]
 
 
 @pytest.mark.parametrize(
-    ("toml", "sentence"),
+    ("toml", "place"),
     [
-        ("[http]\nport 9000", "TOML 写法有误：第 2 行第 6 列，键的后面缺少等号"),
-        ("[http]\nport = ", "TOML 写法有误：文件末尾，值写得不对（文字要加引号）"),
-        ("[http]\nport = 1\nport = 2", "TOML 写法有误：文件末尾，这一项写了两次"),
-        ("[http]\n[http]\nport = 2", "TOML 写法有误：第 2 行第 6 列，这一节写了两次"),
-        ("[http\nport = 2", "TOML 写法有误：第 1 行第 6 列，节名缺少右方括号"),
-        (
-            '[log]\nlevel = "info\nformat = "json"',
-            "TOML 写法有误：第 2 行第 14 列，有不能用的字符（引号没有收尾？）",
-        ),
-        (
-            "[log]\nlevel = “info”",
-            "TOML 写法有误：第 2 行第 9 列，值写得不对（文字要加引号）；"
-            "这一行有中文标点，等号和引号要用英文的",
-        ),
-        (
-            "[http]\nport ＝ 1",
-            "TOML 写法有误：第 2 行第 6 列，键的后面缺少等号；这一行有中文标点，等号和引号要用英文的",
-        ),
-        ("[log]\nlevel = debug", "TOML 写法有误：第 2 行第 9 列，值写得不对（文字要加引号）"),
-        # `inf` is a number to TOML, and `o` too much.
-        ("[log]\nlevel = info", "TOML 写法有误：第 2 行第 12 列，这一行后面有多余的内容（文字要加引号）"),
-        (b"[log]\n# \xc8\xd5\xd6\xbe\n", "配置文件不是 UTF-8 编码，请用编辑器另存为 UTF-8"),
+        ("[http]\nport 9000", "第 2 行第 6 列附近"),
+        ("[http]\nport = ", "文件末尾"),
+        ("[http]\n[http]\nport = 2", "第 2 行第 6 列附近"),
+        ("[http\nport = 2", "第 1 行第 6 列附近"),
+        ("[log]\nlevel = “info”", "第 2 行第 9 列附近"),
+        ("[http]\nport ＝ 1", "第 2 行第 6 列附近"),
     ],
-)  # fmt: skip
-def test_file_that_is_no_toml_is_a_problem_in_chinese(
-    problems: Problems, toml: str | bytes, sentence: str
-) -> None:
-    assert problems(toml) == [("config.toml", sentence)]
-
-
-def test_broken_file_does_not_hide_the_environments_problems_nor_invent_missing_keys(
-    problems: Problems,
-) -> None:
-    said = problems(
-        "[http",
-        LINLI_HTTP__PORT="many",
-        LINLI_CHANNELS__APP__TOKEN="token-of-a-channel-that-stands-in-the-file",
-        LINLI_CHANNELS__BOT__KIND="aibot",
-    )
-
-    assert said == [
-        ("config.toml", "TOML 写法有误：文件末尾，节名缺少右方括号"),
-        ("http.port", '应为整数，现在是 "many"（来自环境变量 LINLI_HTTP__PORT）'),
+)
+def test_file_that_is_no_toml_is_a_problem_in_chinese(problems: Problems, toml: str, place: str) -> None:
+    assert problems(toml) == [
+        (
+            "config.toml",
+            f"TOML 写法有误：{place}。文字要加英文引号，等号要用英文的，同一项、同一节只能写一次",
+        )
     ]
+
+
+def test_file_of_another_encoding_is_a_problem(problems: Problems) -> None:
+    assert problems(b"[log]\n# \xc8\xd5\xd6\xbe\n") == [
+        ("config.toml", "读不了配置文件：不是 UTF-8 文字，请另存为 UTF-8")
+    ]
+
+
+def test_unreadable_file_is_the_only_problem_because_what_is_missing_may_stand_in_it(problems: Problems) -> None:
+    said = problems("[http", LINLI_CHANNELS__APP__TOKEN="token-of-a-channel-that-stands-in-the-file")
+
+    assert [path for path, _ in said] == ["config.toml"]
 
 
 def test_file_that_is_a_directory_is_a_problem(tmp_path: Path) -> None:
@@ -756,22 +703,14 @@ def test_error_reads_as_a_list(loaded: Loaded) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("toml", "path"),
-    [
-        ("[simulator]\nenabled = true", "simulator.enabled"),
-        ("[channels.play]\nkind = 'simulator'", "channels.play"),
-    ],
-)
-def test_simulator_is_refused_where_others_could_reach_it(
-    loaded: Loaded, problems: Problems, toml: str, path: str
-) -> None:
+def test_simulator_is_refused_where_others_could_reach_it(loaded: Loaded, problems: Problems) -> None:
+    toml = "[simulator]\nenabled = true"
     sentence = "模拟器里谁都能扮成书记，只能配本机地址（http.host = 127.0.0.1）"
 
     for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
         assert loaded(toml, LINLI_HTTP__HOST=host).http.host == host
     for host in ("0.0.0.0", "::", "192.168.1.2", "linli.example"):
-        assert problems(toml, LINLI_HTTP__HOST=host) == [(path, sentence)]
+        assert problems(toml, LINLI_HTTP__HOST=host) == [("simulator.enabled", sentence)]
 
 
 # The database's address
@@ -796,9 +735,7 @@ def test_simulator_is_refused_where_others_could_reach_it(
         ),
     ],
 )
-def test_database_address_is_normalised_and_parted_from_its_password(
-    given: str, url: str, whole: str
-) -> None:
+def test_database_address_is_normalised_and_parted_from_its_password(given: str, url: str, whole: str) -> None:
     database = Database.model_validate({"url": given})
 
     assert database.url.replace("%2F", "/") == url
@@ -817,54 +754,55 @@ def test_database_address_is_normalised_and_parted_from_its_password(
         ("sqlite://var/linli.sqlite3", "SQLite 的账本要存在一个文件里，应像 sqlite:///var/linli.sqlite3"),
         ("postgresql://u@db", "地址里缺少库名，应像 postgresql+psycopg://用户@主机/库名"),
         ("postgresql://u@db/linli?password=x", "密码不要放在地址的参数里，请写在 database.password"),
-        ("postgresql+asyncpg://u@db/linli", "只支持 sqlite 和 postgresql+psycopg 两种地址"),
+        (
+            "postgresql+asyncpg://u@db/linli",
+            "地址看不懂，应像 sqlite:///var/linli.sqlite3 或 postgresql+psycopg://用户@主机/库名",
+        ),
         (
             "postgresql://u@db:port/linli",
             "地址看不懂，应像 sqlite:///var/linli.sqlite3 或 postgresql+psycopg://用户@主机/库名",
         ),
     ],
 )  # fmt: skip
-def test_database_address_that_cannot_serve_is_a_problem(
-    problems: Problems, given: str, sentence: str
-) -> None:
+def test_database_address_that_cannot_serve_is_a_problem(problems: Problems, given: str, sentence: str) -> None:
     assert problems(f'[database]\nurl = "{given}"') == [("database.url", sentence)]
 
 
 def test_database_password_apart_from_its_address(loaded: Loaded) -> None:
-    config = loaded(
-        '[database]\nurl = "postgresql://linli@db/linli"\npassword_file = "p"', files={"p": "p@ss/word\n"}
-    )
+    config = loaded('[database]\nurl = "postgresql://linli@db/linli"\npassword_file = "p"', files={"p": "p@ss/word\n"})
 
     assert config.database.address().password == "p@ss/word"
     assert config.origins["database.password"] == "文件（password_file）"
 
 
-def test_database_address_from_a_file_brings_its_password(loaded: Loaded, tmp_path: Path) -> None:
-    (tmp_path / "url").write_text("postgresql://linli:word@db/linli\n")
-
-    config = loaded(LINLI_DATABASE__URL_FILE=str(tmp_path / "url"))
+def test_database_address_brings_its_password(loaded: Loaded) -> None:
+    config = loaded(LINLI_DATABASE__URL="postgresql://linli:word@db/linli")
 
     assert (config.database.url, config.database.address().password) == (
         "postgresql+psycopg://linli@db/linli",
         "word",
     )
-    assert config.origins["database.password"] == "环境变量 LINLI_DATABASE__URL_FILE"
+    assert config.origins["database.password"] == "环境变量 LINLI_DATABASE__URL"
 
 
-@pytest.mark.parametrize(
-    ("toml", "sentence"),
-    [
-        (
-            'url = "postgresql://u:one@db/linli"\npassword = "two"',
-            "密码写了两处：地址里和 password 里，请只留一处",
-        ),
-        ('password = "word"', "SQLite 没有密码，请去掉 password"),
-    ],
-)
-def test_database_password_in_the_wrong_place_is_a_problem(
-    problems: Problems, toml: str, sentence: str
-) -> None:
-    assert problems(f"[database]\n{toml}") == [("database", sentence)]
+def test_database_password_of_its_own_wins_over_the_address(loaded: Loaded) -> None:
+    config = loaded('[database]\nurl = "postgresql://linli:old@db/linli"', LINLI_DATABASE__PASSWORD="new")
+
+    assert config.database.address().password == "new"
+    assert "old" not in config.database.url
+
+
+def test_database_password_is_left_over_where_there_is_none(loaded: Loaded) -> None:
+    config = loaded('[database]\npassword = "of-another-database"')
+
+    address = config.database.address()
+    assert (str(address), address.password) == ("sqlite:///var/linli.sqlite3", None)
+
+
+def test_password_that_is_an_everyday_word_leaves_our_sentences_whole(problems: Problems) -> None:
+    assert problems('[database]\nurl = "sqlite://"\npassword = "linli"') == [
+        ("database.url", "SQLite 的账本要存在一个文件里，应像 sqlite:///var/linli.sqlite3")
+    ]
 
 
 def test_settings_do_not_change(loaded: Loaded) -> None:

@@ -61,7 +61,7 @@ _SENTENCES = {
 }
 """By how pydantic's kinds of fault begin; the first that fits is meant."""
 
-_SPEAK_FOR_THEMSELVES = {"literal_error", "extra_forbidden", "missing", "value_error"}
+_SPEAK_FOR_THEMSELVES = {"extra_forbidden", "missing", "value_error"}
 
 
 def of_fault(fault: ErrorDetails, *, secret: bool) -> str:
@@ -71,10 +71,10 @@ def of_fault(fault: ErrorDetails, *, secret: bool) -> str:
     facts["expected"] = "、".join(choices) or facts.get("expected")
     facts = {name: f"{fact:g}" if isinstance(fact, float) else fact for name, fact in facts.items()}
     sentence = next(each for start, each in _SENTENCES.items() if kind.startswith(start)).format(**facts)
-    if choices and not secret:
-        return sentence + suggestion(str(given), choices)
     if secret or kind in _SPEAK_FOR_THEMSELVES or isinstance(given, dict | list):
         return sentence
+    if choices:
+        return sentence + suggestion(str(given), choices)
     return f"{sentence}，现在是 {typed(given)}"
 
 
