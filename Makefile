@@ -17,7 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 run: setup
-	$(BIN)/linli demo --port $(PORT)
+	@$(BIN)/linli demo --port $(PORT)
 
 test: setup
 	$(BIN)/python -m pytest -q

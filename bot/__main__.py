@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 from aiohttp import web
+from aiohttp.log import server_logger
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import IntegrityError
 
@@ -107,6 +108,7 @@ def _fresh(path: Path) -> str:
 
 
 async def _serve(house: House, host: str, port: int, ready: str) -> None:
+    server_logger.addFilter(logs.MalformedRequests(house.metrics.malformed))
     runner = web.AppRunner(
         house.application(),
         access_log=None,

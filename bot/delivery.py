@@ -1,9 +1,12 @@
 """The postman: outbox rows → channels.
 
-Each pass claims what is due for a lease, finds a way to each recipient, merges what goes to one address in the same
+Each pass claims what is due for a lease, finds a way to each recipient, merges what goes to one of them in the same
 minute, and sends: the attempt is written before the request, the outcome after it, nothing is sent inside a
 transaction. Limits are counted from the attempts. What happens to a message whose answer was lost is said plainly: one
-to a person is repeated once, one to a group is not, and both are shown as unknown.
+to a person is repeated once, one to a group is not, and what is not known to have arrived is shown as unknown.
+
+Addresses are served beside each other, so that one that hangs holds up nobody else; what goes to one address goes in
+order, and waits while something before it has to.
 """
 
 import asyncio
@@ -13,26 +16,35 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from time import monotonic
+from typing import Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
 from bot import logs
-from bot.books import Books, BooksBusy, BooksClosed
+from bot.books import Books, BooksBusy, BooksClosed, Unit
 from bot.channels import Channel, DeliveryError, OutcomeUnknown, Parcel
 from bot.secrets import Sealer, SecretsLocked
 from models import outbox
 from models.clock import Clock
-from models.outbox import AttemptOutcome, Claimed, OutboxState, Route
+from models.outbox import AttemptOutcome, Begun, Claimed, LeaseLost, Lost, OutboxState
 
 log = logs.logger(__name__)
 
+T = TypeVar("T")
+
 CLAIM_MOST = 200
-"""Messages that one pass takes at the most."""
-AT_ONCE = 16
-"""Addresses that are served at the same time."""
+"""Messages that one claim takes at the most."""
+AT_ONCE = 64
+"""Addresses that are served at the same time on one channel. Channels do not wait for each other."""
+HELD_MOST = 2000
+"""Messages in hand, beyond which nothing more is claimed."""
 UNKNOWN_TRIES = 2
 """A message to a person whose answer was lost is sent twice at the most."""
+WAITING_EVERY = 5.0
+"""Seconds between two counts of what waits, which takes a look at every row that is due."""
+BUSY_WAITS = (0.2, 1.0, 5.0)
+"""Seconds to wait for busy books with an outcome in hand: what is not written down is unknown later."""
 
 
 class Settings(Protocol):
@@ -52,8 +64,29 @@ class Round:
 
     channel: Channel
     address: str
-    secret: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
+    """Names the claim that all of these messages come from."""
     messages: list[Claimed] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """A message that ended without being sent now, and why."""
+
+    channel: str
+    """Empty where no channel reaches the recipient."""
+    outcome: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one claim brought."""
+
+    count: int = 0
+    rounds: dict[tuple[str, str], Round] = field(default_factory=dict)
+    buried: list[Buried] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,68 +107,66 @@ class Bundle:
         return self.messages[0].group_id is not None
 
 
-# -- pure rules ---------------------------------------------------------------------------------------------------------
+# -- pure rules ----------------------------------------------------------------------------------------------
+
+
+BORDERS = ("\n\n", "\n", "。", "！", "？", "；", "，", " ")
+"""Where a text may be cut, best first. A visible one stays with what it ends; a blank one is what the cut replaces."""
 
 
 def split(text: str, limit: int) -> list[str]:
-    """Pieces of at most `limit` bytes of UTF-8: at blank lines, else at lines, else at sentences, else at characters."""
-    if len(text.encode()) <= limit:
-        return [text]
-    for border in ("\n\n", "\n", "。", "，", " "):
-        pieces = text.split(border)
-        # The visible border of a sentence stays with it; blank ones are what the cut replaces.
-        ends = "" if border.isspace() else border
-        if all(len((piece + ends).encode()) <= limit for piece in pieces):
-            return _packed(pieces, border, ends, limit)
-    return _by_characters(text, limit)
+    """Pieces of at most `limit` bytes of UTF-8, cut at blank lines, else lines, else sentences, else characters.
 
-
-def _packed(pieces: list[str], border: str, ends: str, limit: int) -> list[str]:
-    packed = [pieces[0]]
-    for piece in pieces[1:]:
-        together = f"{packed[-1]}{border}{piece}"
-        if len((together + ends).encode()) <= limit:
-            packed[-1] = together
-        else:
-            packed[-1] += ends
-            packed.append(piece)
-    return [piece for piece in packed if piece]
-
-
-def _by_characters(text: str, limit: int) -> list[str]:
+    `limit` is at least 4, the bytes of the longest character.
+    """
     pieces: list[str] = []
-    current: list[str] = []
-    size = 0
-    for character in text:
-        width = len(character.encode())
-        if size + width > limit:
-            pieces.append("".join(current))
-            current, size = [], 0
-        current.append(character)
-        size += width
-    return [*pieces, "".join(current)] if current else pieces
+    while len(text.encode()) > limit:
+        most = len(text.encode()[:limit].decode(errors="ignore"))
+        piece, text = _cut(text, most)
+        pieces.append(piece)
+    return [piece for piece in (*pieces, text) if piece.strip()] or [text]
+
+
+def _cut(text: str, most: int) -> tuple[str, str]:
+    """A piece of at most `most` characters, and the rest."""
+    for border in BORDERS:
+        blank = border.isspace()
+        # A blank border may lie just behind the piece, for it goes with neither side.
+        at = text.rfind(border, 0, most + len(border) if blank else most)
+        # A border near the beginning would send a heading alone, and a text of many cuts.
+        if at >= most // 3 and at > 0:
+            end = at if blank else at + len(border)
+            rest = text[at + len(border) :]
+            return text[:end], rest.lstrip("\n") if blank else rest
+    return text[:most], text[most:]
 
 
 def bundled(messages: Sequence[Claimed], limit: int) -> list[Bundle]:
-    """Merges what is due in the same minute, as far as it fits; splits what is too long by itself."""
+    """Merges what one recipient is due in the same minute, as far as it fits; splits what is too long by itself."""
     bundles: list[Bundle] = []
     for message in messages:
         pieces = split(message.text, limit)
         if len(pieces) > 1:
+            # Under a smaller count of parts than when it was begun (another limit), at least the last one goes.
+            first = min(message.parts_sent, len(pieces) - 1)
             bundles += [
                 Bundle((message,), piece, number, len(pieces))
-                for number, piece in enumerate(pieces)
-                if number >= message.parts_sent
+                for number, piece in enumerate(pieces[first:], start=first)
             ]
             continue
         last = bundles[-1] if bundles else None
-        if last is not None and last.parts == 1 and _minute(last.messages[0]) == _minute(message):
+        if last is not None and last.parts == 1 and _together(last.messages[0]) == _together(message):
             together = f"{last.text}\n\n{message.text}"
             if len(together.encode()) <= limit:
                 bundles[-1] = Bundle((*last.messages, message), together)
                 continue
         bundles.append(Bundle((message,), message.text))
     return bundles
+
+
+def _together(message: Claimed) -> tuple[int, int | None, int | None, datetime]:
+    """Messages that agree in this are merged: one recipient of one community, one minute."""
+    return message.community_id, message.group_id, message.member_id, _minute(message)
 
 
 def _minute(message: Claimed) -> datetime:
@@ -148,7 +179,7 @@ def retry_wait(tries: int, settings: Settings, chance: random.Random) -> timedel
     return timedelta(seconds=chance.uniform(most / 2, most))
 
 
-# -- the postman --------------------------------------------------------------------------------------------------------
+# -- the postman ---------------------------------------------------------------------------------------------
 
 
 class Postman:
@@ -164,9 +195,13 @@ class Postman:
         sealer: Sealer,
         settings: Settings,
         pushed: Callable[[str, str], None] | None = None,
+        waiting: Callable[[int], None] | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        """`pushed` is told channel and outcome (sent, retry, dead, expired, unknown) of each attempt."""
+        """`pushed` is told channel and outcome (sent, retry, dead, expired, unknown) of each attempt.
+
+        `waiting` is told now and then how many messages are due and not out, while `run` runs.
+        """
         self._books = books
         self._channels = channels
         self._clock = community_clock
@@ -174,8 +209,13 @@ class Postman:
         self._sealer = sealer
         self._settings = settings
         self._pushed = pushed
+        self._waiting = waiting
+        self._counted_at: float | None = None
         self._chance = chance or random.Random()
-        self._token = secrets.token_hex(12)
+        self._lease = timedelta(seconds=settings.lease_seconds)
+        self._gates: dict[str, asyncio.Semaphore] = {}
+        self._serving: set[asyncio.Task[None]] = set()
+        self._held = 0
         self._woken = asyncio.Event()
         self._stopping = False
 
@@ -184,172 +224,230 @@ class Postman:
         self._woken.set()
 
     def stop(self) -> None:
-        """Ends `run` after the pass under way."""
+        """Ends `run` when the sends under way have their answers; what was not begun is left to the next postman."""
         self._stopping = True
         self._woken.set()
 
     async def run(self) -> None:
         """Delivers until it is stopped."""
-        while not self._stopping:
-            self._woken.clear()
-            try:
-                handled = await self.deliver_due()
-            except (BooksBusy, BooksClosed) as error:
-                log.warning("delivery.put_off", error=str(error))
-                handled = 0
-            except Exception:
-                # The postman must outlive any bug: what it held comes free with its lease.
-                log.exception("delivery.failed")
-                handled = 0
-            if handled < CLAIM_MOST and not self._stopping:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._settings.poll_seconds)
+        try:
+            while not self._stopping:
+                self._woken.clear()
+                taken = 0
+                try:
+                    if self._held < HELD_MOST:
+                        taken = await self._take()
+                    await self._count_waiting()
+                except (BooksBusy, BooksClosed) as error:
+                    log.warning("delivery.put_off", error=str(error))
+                except Exception:
+                    # The postman must outlive any bug: what it held comes free with its lease.
+                    log.exception("delivery.failed")
+                if taken < CLAIM_MOST and not self._stopping:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._woken.wait(), self._settings.poll_seconds)
+            while self._serving:
+                await asyncio.wait(self._serving)
+        finally:
+            # Only somebody who does not wait for the end comes here with sends under way: their outcome is unknown.
+            for task in self._serving:
+                task.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def deliver_due(self) -> int:
-        """One pass over what is due; returns how many messages it took up."""
+        """Delivers what is due now, and waits until it is out; returns how many messages it took up.
+
+        Raises BooksBusy and BooksClosed.
+        """
         taken = 0
-        while True:
-            rounds, handled = await self._books.write(self._claim)
-            taken += handled
-            if not rounds:
-                return taken
-            gate = asyncio.Semaphore(AT_ONCE)
+        while not self._stopping:
+            some = await self._take()
+            if not some and not self._serving:
+                break
+            taken += some
+            if self._serving:
+                await asyncio.wait(self._serving)
+        return taken
 
-            async def serve(one: Round, gate: asyncio.Semaphore = gate) -> None:
-                async with gate:
-                    await self._serve(one)
+    async def _count_waiting(self) -> None:
+        if self._waiting is None:
+            return
+        at = monotonic()
+        if self._counted_at is None or at - self._counted_at >= WAITING_EVERY:
+            self._counted_at = at
+            now = self._clock.now()
+            self._waiting(await self._books.read(lambda session: outbox.waiting_count(session, now=now)))
 
-            await asyncio.gather(*(serve(one) for one in rounds))
-            if handled < CLAIM_MOST:
-                return taken
+    # -- what is due -----------------------------------------------------------------------------------------
 
-    def _claim(self, session: Session) -> tuple[list[Round], int]:
+    async def _take(self) -> int:
+        """Claims what is due and begins to serve its addresses; returns how many messages it took up."""
+        token = secrets.token_hex(12)
+        taken = await self._books.write(lambda session: self._claim(session, token))
+        for one in taken.rounds.values():
+            self._held += len(one.messages)
+            task = asyncio.create_task(self._serve(one))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        for buried in taken.buried:
+            log.error("delivery.not_delivered", channel=buried.channel, state=buried.outcome, detail=buried.reason)
+            self._tell(buried.channel, buried.outcome)
+        return taken.count
+
+    def _tell(self, channel: str, outcome: str) -> None:
+        if self._pushed is not None and channel:
+            self._pushed(channel, outcome)
+
+    def _claim(self, session: Session, token: str) -> Taken:
         now, wall = self._clock.now(), self._wall.now()
-        expired = outbox.expire(session, now=now, wall=wall)
-        for _ in range(expired):
-            log.error("delivery.expired")
-        until = wall + timedelta(seconds=self._settings.lease_seconds)
-        claimed = outbox.claim(
-            session, now=now, wall=wall, until=until, token=self._token, most=CLAIM_MOST
-        )
+        claimed = outbox.claim(session, now=now, wall=wall, until=wall + self._lease, token=token, most=CLAIM_MOST)
+        taken = Taken(len(claimed))
         if not claimed:
-            return [], 0
-        lost = outbox.interrupted(session, [message.id for message in claimed])
-        rounds: dict[tuple[str, str], Round] = {}
+            return taken
+        lost: dict[int, list[Lost]] = {}
+        for attempt in outbox.lost_attempts(session, [message.id for message in claimed]):
+            lost.setdefault(attempt.outbox_id, []).append(attempt)
+            if attempt.interrupted:
+                outbox.end_attempt(
+                    session,
+                    attempt_id=attempt.attempt_id,
+                    outcome=AttemptOutcome.UNKNOWN,
+                    detail="interrupted",
+                    wall=wall,
+                )
         for message in claimed:
-            if message.id in lost and not self._goes_on(session, message, lost[message.id], wall):
-                continue
-            self._route(session, message, rounds, wall)
-        return list(rounds.values()), len(claimed)
+            self._sort(session, message, token, now, wall, lost.get(message.id, []), taken)
+        return taken
 
-    def _goes_on(self, session: Session, message: Claimed, attempt_id: int, wall: datetime) -> bool:
-        """A postman died between its attempt and the outcome: whether this message is sent once more."""
-        outbox.end_attempt(
-            session, attempt_id=attempt_id, outcome=AttemptOutcome.UNKNOWN, detail="interrupted", wall=wall
-        )
-        return self._repeats(session, message, wall)
-
-    def _repeats(self, session: Session, message: Claimed, wall: datetime) -> bool:
-        if message.member_id is not None and message.tries < UNKNOWN_TRIES:
-            return True
-        outbox.finish(
-            session,
-            ids=[message.id],
-            token=self._token,
-            state=OutboxState.UNKNOWN,
-            wall=wall,
-            reason="the answer was lost",
-        )
-        return False
-
-    def _route(
-        self, session: Session, message: Claimed, rounds: dict[tuple[str, str], Round], wall: datetime
+    def _sort(
+        self,
+        session: Session,
+        message: Claimed,
+        token: str,
+        now: datetime,
+        wall: datetime,
+        lost: list[Lost],
+        taken: Taken,
     ) -> None:
-        found = self._way(outbox.routes(session, message), to_a_group=message.group_id is not None)
-        if found is None:
-            outbox.finish(
-                session,
-                ids=[message.id],
-                token=self._token,
-                state=OutboxState.FAILED,
-                wall=wall,
-                reason="no route",
-            )
-            return
-        channel, address, sealed = found
-        try:
-            secret = self._sealer.open(sealed, address) if sealed else ""
-        except SecretsLocked as error:
-            outbox.finish(
-                session,
-                ids=[message.id],
-                token=self._token,
-                state=OutboxState.FAILED,
-                wall=wall,
-                reason=str(error),
-            )
-            return
-        rounds.setdefault((channel.name, address), Round(channel, address, secret)).messages.append(message)
+        """Puts a message into the round of its address, or ends it."""
 
-    def _way(self, routes: list[Route], *, to_a_group: bool) -> tuple[Channel, str, str] | None:
-        for route in routes:
-            if to_a_group:
+        def bury(channel: str, outcome: str, reason: str) -> None:
+            # What may have arrived is not called failed.
+            state = OutboxState.UNKNOWN if lost else OutboxState.FAILED
+            outbox.finish(session, ids=[message.id], token=token, state=state, wall=wall, reason=reason)
+            taken.buried.append(Buried(channel, outcome, reason))
+
+        if lost and (message.member_id is None or len(lost) >= UNKNOWN_TRIES):
+            bury(lost[-1].channel, "unknown", "the answer was lost")
+            return
+        found = self._way(session, message)
+        channel = found[0].name if found is not None else ""
+        if message.expires_at <= now:
+            bury(channel, "expired", "expired")
+            return
+        if found is None:
+            bury("", "dead", "no route")
+            return
+        try:
+            secret = self._sealer.open(found[2], found[1]) if found[2] else ""
+        except SecretsLocked as error:
+            bury(channel, "dead", str(error))
+            return
+        one = taken.rounds.setdefault((channel, found[1]), Round(found[0], found[1], secret, token))
+        one.messages.append(message)
+
+    def _way(self, session: Session, message: Claimed) -> tuple[Channel, str, str] | None:
+        """Channel, address and sealed secret of the first way to the recipient that a configured channel can go."""
+        for route in outbox.routes(session, message):
+            if message.group_id is not None:
                 channel = self._channels.get(route.channel)
-                if channel is not None and channel.ability.pushes_to_groups:
+                if channel is not None and channel.ability.pushes_to_groups and channel.ability.text_bytes:
                     return channel, route.address, route.sealed_secret
                 continue
             for channel in self._channels.values():
-                if channel.namespace == route.namespace and channel.ability.pushes_to_people:
+                reaches = channel.ability.pushes_to_people and channel.ability.text_bytes
+                if channel.namespace == route.namespace and reaches:
                     return channel, channel.address_of(route.address), ""
         return None
 
+    # -- one address -----------------------------------------------------------------------------------------
+
     async def _serve(self, one: Round) -> None:
         """One address, in order; what follows a message that has to wait waits too."""
-        bundles = bundled(one.messages, one.channel.ability.text_bytes)
-        for index, bundle in enumerate(bundles):
-            wait = await self._send(one, bundle)
-            if wait is not None:
-                await self._put_back([one_id for later in bundles[index:] for one_id in later.ids], wait)
-                return
+        gate = self._gates.setdefault(one.channel.name, asyncio.Semaphore(AT_ONCE))
+        try:
+            async with gate:
+                bundles = bundled(one.messages, one.channel.ability.text_bytes)
+                for index, bundle in enumerate(bundles):
+                    rest = timedelta(0) if self._stopping else await self._send(one, bundle)
+                    if rest is not None:
+                        await self._leave(one, {of for later in bundles[index:] for of in later.ids}, rest)
+                        return
+        except (BooksBusy, BooksClosed) as error:
+            log.warning("delivery.put_off", error=str(error))
+        except Exception:
+            # A bug met by one address must not stop the others: its messages come free with their lease.
+            log.exception("delivery.failed", channel=one.channel.name)
+        finally:
+            self._held -= len(one.messages)
 
-    async def _put_back(self, ids: list[int], wait: timedelta) -> None:
-        retry_at = self._wall.now() + wait
-        await self._books.write(
-            lambda session: outbox.put_back(session, ids=ids, token=self._token, retry_at=retry_at)
-        )
+    async def _leave(self, one: Round, ids: set[int], rest: timedelta) -> None:
+        """Lets go of what was not sent in this round, for so long."""
+        retry_at = self._wall.now() + rest
+
+        def unit(session: Session) -> None:
+            if rest > timedelta(0):
+                outbox.put_back(session, ids=sorted(ids), token=one.token, retry_at=retry_at)
+            else:
+                outbox.release(session, ids=sorted(ids), token=one.token)
+
+        await self._record(unit)
+
+    async def _record(self, unit: Unit[T]) -> T:
+        """Writes, and is patient with busy books."""
+        for wait in BUSY_WAITS:
+            try:
+                return await self._books.write(unit)
+            except BooksBusy:
+                await asyncio.sleep(wait)
+        return await self._books.write(unit)
 
     async def _send(self, one: Round, bundle: Bundle) -> timedelta | None:
-        """Sends one bundle. Returns how long the address has to wait, where it has to."""
-        attempt = await self._books.write(lambda session: self._begin(session, one, bundle))
-        if isinstance(attempt, timedelta):
-            return attempt
-        if attempt is None:
-            return None  # the lease is another postman's by now
+        """Sends one bundle. Returns how long what follows at this address has to wait, None where it need not."""
+        try:
+            begun = await self._books.write(lambda session: self._begin(session, one, bundle))
+        except LeaseLost:
+            return timedelta(0)
+        if isinstance(begun, timedelta):
+            return begun
         parcel = Parcel(one.address, bundle.text, one.secret, bundle.messages[0].ref if len(bundle.ids) == 1 else "")
-        wait: timedelta | None = None
+        pause: timedelta | None = None
+        permanent = False
+        outcome, detail = AttemptOutcome.SENT, ""
         try:
             await self._hand_over(one.channel, parcel)
         except DeliveryError as error:
             outcome = AttemptOutcome.NOT_SENT if error.code == "not_sent" else AttemptOutcome.FAILED
-            detail, wait = f"{error.code} {error.detail}".strip(), self._wait(bundle, error)
-            ends = OutboxState.FAILED if wait is None else None
+            detail = f"{error.code} {error.detail}".strip()
+            pause, permanent = error.pause, error.permanent
         except OutcomeUnknown as error:
-            outcome, detail, ends = AttemptOutcome.UNKNOWN, str(error), OutboxState.UNKNOWN
-            if not bundle.to_a_group and bundle.messages[0].tries + 1 < UNKNOWN_TRIES:
-                ends, wait = None, retry_wait(0, self._settings, self._chance)
+            outcome, detail = AttemptOutcome.UNKNOWN, str(error)
         except Exception as error:
             # A bug in a channel must not stop the others, nor lose the message.
             log.exception("delivery.channel_failed", channel=one.channel.name)
             outcome, detail = AttemptOutcome.FAILED, type(error).__name__
-            wait = self._wait(bundle, DeliveryError(detail, permanent=False))
-            ends = OutboxState.FAILED if wait is None else None
-        else:
-            outcome, detail, ends = AttemptOutcome.SENT, "", OutboxState.SENT
-        await self._books.write(lambda session: self._end(session, bundle, attempt, outcome, detail, ends))
-        if self._pushed is not None:
-            self._pushed(one.channel.name, _counted(outcome, ends))
-        if ends in (OutboxState.FAILED, OutboxState.UNKNOWN):
-            log.error("delivery.not_delivered", channel=one.channel.name, state=ends, detail=detail)
+        wait = self._wait(outcome, max(begun.tries.values()), pause)
+        ended = await self._record(
+            lambda session: self._end(session, one, bundle, begun, outcome, detail, permanent, wait)
+        )
+        for state, count in ended.items():
+            counted = _counted(state)
+            if count:
+                self._tell(one.channel.name, counted)
+            if counted in ("dead", "unknown"):
+                log.error("delivery.not_delivered", channel=one.channel.name, state=counted, detail=detail)
+        if outcome is AttemptOutcome.SENT or (permanent and pause is None):
+            return None
         return wait
 
     async def _hand_over(self, channel: Channel, parcel: Parcel) -> None:
@@ -360,13 +458,12 @@ class Postman:
             # Whatever the channel waits for, the lease must not run out meanwhile.
             raise OutcomeUnknown("no answer in time") from None
 
-    def _begin(self, session: Session, one: Round, bundle: Bundle) -> int | timedelta | None:
-        wall = self._wall.now()
+    def _begin(self, session: Session, one: Round, bundle: Bundle) -> Begun | timedelta:
         outbox.lock_address(session, channel=one.channel.name, address=one.address)
+        # Read after the lock: whoever had it may have written a later moment than that of our asking.
+        wall = self._wall.now()
         limits = [(limit.count, limit.per) for limit in one.channel.ability.limits]
-        wait = outbox.waiting_time(
-            session, channel=one.channel.name, address=one.address, limits=limits, wall=wall
-        )
+        wait = outbox.waiting_time(session, channel=one.channel.name, address=one.address, limits=limits, wall=wall)
         if wait > timedelta(0):
             return wait
         return outbox.begin_attempt(
@@ -375,39 +472,64 @@ class Postman:
             channel=one.channel.name,
             address=one.address,
             ids=bundle.ids,
-            token=self._token,
+            token=one.token,
+            now=self._clock.now(),
             wall=wall,
+            until=wall + self._lease,
         )
 
-    def _wait(self, bundle: Bundle, error: DeliveryError) -> timedelta | None:
-        tries = max(message.tries for message in bundle.messages) + 1
-        if error.permanent or tries >= self._settings.attempts_max:
-            return None
-        wait = retry_wait(tries, self._settings, self._chance)
-        return max(wait, error.pause) if error.pause else wait
+    def _wait(self, outcome: AttemptOutcome, tries: int, pause: timedelta | None) -> timedelta:
+        wait = retry_wait(0 if outcome is AttemptOutcome.UNKNOWN else tries, self._settings, self._chance)
+        return max(wait, pause) if pause is not None else wait
 
     def _end(
         self,
         session: Session,
+        one: Round,
         bundle: Bundle,
-        attempt_id: int,
+        begun: Begun,
         outcome: AttemptOutcome,
         detail: str,
-        ends: OutboxState | None,
-    ) -> None:
+        permanent: bool,
+        wait: timedelta,
+    ) -> dict[OutboxState, int]:
+        """Writes down the outcome of an attempt. Returns how many of its messages stand where by now."""
         wall = self._wall.now()
-        outbox.end_attempt(session, attempt_id=attempt_id, outcome=outcome, detail=detail, wall=wall)
-        if ends is None:
-            return
-        if ends is OutboxState.SENT and bundle.part < bundle.parts - 1:
-            outbox.part_sent(session, outbox_id=bundle.ids[0], token=self._token, parts=bundle.part + 1)
-            return
-        outbox.finish(session, ids=bundle.ids, token=self._token, state=ends, wall=wall, reason=detail)
+        outbox.end_attempt(session, attempt_id=begun.attempt_id, outcome=outcome, detail=detail, wall=wall)
+        if outcome is AttemptOutcome.SENT:
+            if bundle.part < bundle.parts - 1:
+                outbox.part_sent(session, outbox_id=bundle.ids[0], token=one.token, parts=bundle.part + 1)
+            else:
+                outbox.finish(session, ids=bundle.ids, token=one.token, state=OutboxState.SENT, wall=wall)
+            return {OutboxState.SENT: len(bundle.ids)}
+        lost = [attempt.outbox_id for attempt in outbox.lost_attempts(session, bundle.ids)]
+        ends: dict[OutboxState, list[int]] = {}
+        for message_id, tries in begun.tries.items():
+            if outcome is AttemptOutcome.UNKNOWN:
+                over = bundle.to_a_group or lost.count(message_id) >= UNKNOWN_TRIES
+            else:
+                over = permanent or tries >= self._settings.attempts_max
+            if not over:
+                state = OutboxState.WAITING
+            elif message_id in lost:
+                # What may have arrived is not called failed.
+                state = OutboxState.UNKNOWN
+            else:
+                state = OutboxState.FAILED
+            ends.setdefault(state, []).append(message_id)
+        for state, ids in ends.items():
+            if state is OutboxState.WAITING:
+                outbox.put_back(session, ids=ids, token=one.token, retry_at=wall + wait, reason=detail)
+            else:
+                outbox.finish(session, ids=ids, token=one.token, state=state, wall=wall, reason=detail)
+        return {state: len(ids) for state, ids in ends.items()}
 
 
-def _counted(outcome: AttemptOutcome, ends: OutboxState | None) -> str:
-    if outcome is AttemptOutcome.SENT:
-        return "sent"
-    if ends is None:
-        return "retry"
-    return "unknown" if ends is OutboxState.UNKNOWN else "dead"
+def _counted(state: OutboxState) -> str:
+    """What an attempt counts as in the metrics."""
+    return {
+        OutboxState.SENT: "sent",
+        OutboxState.WAITING: "retry",
+        OutboxState.FAILED: "dead",
+        OutboxState.UNKNOWN: "unknown",
+    }[state]

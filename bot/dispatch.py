@@ -7,8 +7,7 @@ which a message delivered again finds its stored answer and does nothing else.
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -102,19 +101,18 @@ class Queues:
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], asyncio.Future[None]] = {}
 
-    @asynccontextmanager
-    async def turn_of(self, sender: tuple[str, str]) -> AsyncIterator[None]:
+    def join(self, sender: tuple[str, str]) -> "tuple[asyncio.Future[None], asyncio.Future[None] | None]":
+        """A place behind the sender's last message: what to `leave` with, and what to wait for before one's turn."""
         before = self._last.get(sender)
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._last[sender] = mine
-        try:
-            if before is not None:
-                await asyncio.shield(before)
-            yield
-        finally:
-            mine.set_result(None)
-            if self._last.get(sender) is mine:
-                del self._last[sender]
+        return mine, before
+
+    def leave(self, sender: tuple[str, str], mine: "asyncio.Future[None]") -> None:
+        """Lets the next one in."""
+        mine.set_result(None)
+        if self._last.get(sender) is mine:
+            del self._last[sender]
 
 
 @dataclass(slots=True)
@@ -176,18 +174,23 @@ class Dispatcher:
     async def answer(self, incoming: Incoming) -> Heard:
         """Like `hear`, and says what became of the message."""
         began = asyncio.get_running_loop().time()
-        async with self._queues.turn_of((incoming.namespace, incoming.sender)):
-            try:
-                with logs.about(incoming.channel, incoming.message_id):
-                    heard = await self._answer(incoming)
-            except (BooksBusy, BooksClosed) as busy:
-                if self._count is not None:
-                    self._count(incoming.channel, "busy", asyncio.get_running_loop().time() - began)
-                raise Unavailable from busy
-            except Exception as bug:
-                # A bug: everything was rolled back. The message is kept for replay, and whoever asked gets an apology.
-                log.exception("dispatch.failed", channel=incoming.channel, message_id=incoming.message_id)
-                heard = await self._apologise(incoming, bug)
+        sender = (incoming.namespace, incoming.sender)
+        mine, before = self._queues.join(sender)
+        try:
+            if before is not None:
+                await asyncio.shield(before)
+            with logs.about(incoming.channel, incoming.message_id):
+                heard = await self._answer(incoming)
+        except (BooksBusy, BooksClosed) as busy:
+            if self._count is not None:
+                self._count(incoming.channel, "busy", asyncio.get_running_loop().time() - began)
+            raise Unavailable from busy
+        except Exception as bug:
+            # A bug: everything was rolled back. The message is kept for replay, and whoever asked gets an apology.
+            log.exception("dispatch.failed", channel=incoming.channel, message_id=incoming.message_id)
+            heard = await self._apologise(incoming, bug)
+        finally:
+            self._queues.leave(sender, mine)
         if self._count is not None:
             self._count(incoming.channel, heard.outcome, asyncio.get_running_loop().time() - began)
         return heard

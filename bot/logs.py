@@ -21,7 +21,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
 from types import TracebackType
@@ -29,6 +29,7 @@ from typing import Any, Literal, TextIO
 from urllib.parse import quote, quote_plus
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.contextvars import bound_contextvars, get_contextvars
 from structlog.typing import EventDict, WrappedLogger
 
@@ -398,6 +399,23 @@ def configure(
         context_class=dict,
         cache_logger_on_first_use=True,
     )
+
+
+class MalformedRequests(logging.Filter):
+    """Leaves out what aiohttp says about requests that are no HTTP, and counts them instead.
+
+    Anybody can send those, as many as they like, and each would write a traceback.
+    """
+
+    def __init__(self, count: Callable[[], None]) -> None:
+        super().__init__()
+        self._count = count
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+            self._count()
+            return False
+        return True
 
 
 def catch_uncaught() -> None:

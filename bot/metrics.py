@@ -193,6 +193,10 @@ class Metrics:
             self._channels[name] = ChannelMetrics(name, self._refused, self._pushes)
         return self._channels[name]
 
+    def malformed(self) -> None:
+        """One request that was no HTTP, refused before any channel saw it."""
+        self._refused.labels("", "http").inc()
+
     def heard(self, channel: str, outcome: str, seconds: float) -> None:
         """One message, for callers that serve all channels. Only from the event loop's thread."""
         (self._channels.get(channel) or self.channel(channel)).answered(outcome, seconds)

@@ -5,6 +5,7 @@ keys may be given during a change: the newest seals, both open.
 """
 
 import base64
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -34,10 +35,14 @@ class Sealer:
 
     def open(self, sealed: str, address: str) -> str:
         """The secret itself. Raises SecretsLocked."""
-        raw = base64.b64decode(sealed)
+        try:
+            raw = base64.b64decode(sealed, validate=True)
+        except ValueError:
+            raise SecretsLocked("this secret is damaged") from None
         for cipher in self._ciphers:
-            try:
+            # A value that was cut short fails as a wrong key does, or for the length of its nonce.
+            with contextlib.suppress(InvalidTag, ValueError):
                 return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], address.encode()).decode()
-            except InvalidTag:
-                continue
+        if not self._ciphers:
+            raise SecretsLocked("set secrets.key in the configuration")
         raise SecretsLocked("no configured key opens this secret")

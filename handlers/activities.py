@@ -1,12 +1,22 @@
 """活动 and 报名: what is on, who comes, who waits.
 
-    张敏: 发布活动 周六9点 清洁家园 中心花园 20人 5分
-    小邻: 【清洁家园】11月21日 周六 9:00-11:00
-          地点：中心花园；名额：20人；积分：5分
-          发布请回复 确认，不发回复 取消。
-    王秀英: @小邻 报名 12 2人
-    小邻: 已给 王秀英 报名「清洁家园」（共2人），还剩18个名额。
-          11月21日 周六 9:00，中心花园。
+张敏: 发布活动 周六9点 包饺子 活动室 2人 4分
+小邻: 【包饺子】11月21日 周六 9:00-11:00
+      地点：活动室；名额：2人；积分：4分
+      发布请回复 确认，不发回复 取消。
+张敏: 确认
+小邻: 已发布 15号活动「包饺子」11月21日 周六 9:00-11:00，活动室。
+      想参加的邻居请发 报名 15。
+王秀英（3栋群）: 报名 15 2人
+小邻: 已给 王秀英 报名「包饺子」（共2人），还剩0个名额。
+      11月21日 周六 9:00，活动室。
+李建国（3栋群）: 报名 15
+小邻: 「包饺子」名额不够了，李建国 排在候补第1位。
+      有空位我会告诉您。
+王秀英（3栋群）: 取消报名 15
+小邻: 已取消 王秀英 的「包饺子」报名。谢谢告诉大家！
+小邻 → 李建国: 好消息：「包饺子」空出了位置，您已从候补转为正式报名。
+      11月21日 周六 9:00，活动室。来不了请发 取消报名 15。
 """
 
 from datetime import datetime, timedelta
@@ -200,11 +210,7 @@ def _show(turn: Turn, number: int) -> Reply:
     if activity.state is books.ActivityState.CANCELLED:
         raise ActivityCancelled(number=number, title=activity.title, reason=activity.cancel_reason)
     taken, _ = books.how_full(turn.session, activity)
-    quota = (
-        say("no_quota", taken=taken)
-        if activity.quota is None
-        else say("quota", taken=taken, quota=activity.quota)
-    )
+    quota = say("no_quota", taken=taken) if activity.quota is None else say("quota", taken=taken, quota=activity.quota)
     points = say("points_by_rule") if activity.points is None else say("points", points=activity.points)
     text = say(
         "one",
@@ -234,20 +240,14 @@ def _next_step(turn: Turn, activity: ActivityHere) -> str:
 
 
 def _undo_signup(turn: Turn, act: Act) -> str:
-    activity, member_id, _ = books.activity_by_signup(
-        turn.session, community_id=turn.community.id, signup_id=act.row
-    )
-    left = books.cancel_signup(
-        turn.session, activity=activity, member_id=member_id, by=turn.who.id, now=turn.now
-    )
+    activity, member_id, _ = books.activity_by_signup(turn.session, community_id=turn.community.id, signup_id=act.row)
+    left = books.cancel_signup(turn.session, activity=activity, member_id=member_id, by=turn.who.id, now=turn.now)
     _tell_promoted(turn, activity, left.promoted)
     return say("undone_signup", title=activity.title)
 
 
 def _undo_change(turn: Turn, act: Act) -> str:
-    activity, member_id, _ = books.activity_by_signup(
-        turn.session, community_id=turn.community.id, signup_id=act.row
-    )
+    activity, member_id, _ = books.activity_by_signup(turn.session, community_id=turn.community.id, signup_id=act.row)
     again = _sign_up(turn, activity, member_id, act.detail["before"])
     _tell_promoted(turn, activity, again.promoted)
     party = _party(again.companions) or say("alone")
@@ -297,8 +297,6 @@ def sign_up(turn: Turn) -> Answer:
     if result.state is SignupState.WAITING:
         return Reply(say("waiting", place=result.place, **fields), ref=activity.ref)
     if not result.first_time:
-        return Reply(say("changed", left=_left(result.left), **fields), ref=activity.ref)
-    if before is not None:
         party = _party(result.companions) or say("alone")
         text = say("changed", name=turn.shown, title=activity.title, party=party, left=_left(result.left))
         return Reply(text, ref=activity.ref)
@@ -339,18 +337,14 @@ def _sign_up(turn: Turn, activity: ActivityHere, member_id: int, companions: int
 def cancel_signup(turn: Turn) -> Answer:
     number = turn.slots.get("activity")
     if number is None:
-        own = books.signed_up_for(
-            turn.session, community_id=turn.community.id, member_id=turn.who.id, now=turn.now
-        )
+        own = books.signed_up_for(turn.session, community_id=turn.community.id, member_id=turn.who.id, now=turn.now)
         if not own:
             return say("not_signed_up")
         if len(own) > 1:
             return _which_cancel(own[:3])
         number = own[0].number
     activity = books.find_activity(turn.session, community_id=turn.community.id, number=number)
-    left = books.cancel_signup(
-        turn.session, activity=activity, member_id=turn.who.id, by=turn.who.id, now=turn.now
-    )
+    left = books.cancel_signup(turn.session, activity=activity, member_id=turn.who.id, by=turn.who.id, now=turn.now)
     turn.wrote("cancel_signup", left.id, activity=activity.number)
     _tell_promoted(turn, activity, left.promoted)
     return Reply(say("cancelled", name=turn.shown, title=activity.title), ref=activity.ref)
@@ -469,9 +463,7 @@ def _whose(turn: Turn) -> UnitHere:
     gist="取消活动并通知报名的人",
 )
 def cancel_activity(turn: Turn) -> Answer:
-    activity = books.find_activity(
-        turn.session, community_id=turn.community.id, number=turn.slots["activity"]
-    )
+    activity = books.find_activity(turn.session, community_id=turn.community.id, number=turn.slots["activity"])
     unit = unit_by_id(turn.session, community_id=turn.community.id, unit_id=activity.unit_id)
     require(turn.who, Role.STAFF, unit.path)
     if not turn.confirmed:
@@ -493,9 +485,7 @@ def cancel_activity(turn: Turn) -> Answer:
 
 
 def _call_off(turn: Turn, activity: ActivityHere, reason: str) -> int:
-    members = books.cancel_activity(
-        turn.session, activity=activity, reason=reason, by=turn.who.id, now=turn.now
-    )
+    members = books.cancel_activity(turn.session, activity=activity, reason=reason, by=turn.who.id, now=turn.now)
     why = say("why", reason=reason) if reason else ""
     for member_id in members:
         turn.tell(

@@ -19,7 +19,6 @@ from models.base import Refusal
 from models.directory import CommunityHere, GroupHere
 from models.members import Person, Role, masked
 
-
 LINES = 4
 """A neighbour reads no more lines than these in one message."""
 
@@ -48,7 +47,7 @@ class Incoming:
     """The configured channel's name: with `message_id` the transport key."""
     message_id: str
     namespace: str
-    """Whose user ids these are (the WeCom corp, an official account): one person on several channels of one namespace."""
+    """Whose user ids these are (the WeCom corp, an official account): one person on all channels of one namespace."""
     sender: str
     """The outside user id, opaque."""
     text: str
@@ -215,7 +214,7 @@ class Command:
     private: bool = False
     """The answer is for the person alone: in a group it goes out as a direct message instead."""
     chooses: bool = False
-    """Where several objects are possible the handler is asked first: it knows in which of them this person takes part."""
+    """Where several objects are possible the handler is asked first: it knows in which this person takes part."""
     undo: Mapping[str, Undo] = field(default_factory=dict)
     """How the acts that this command marks are taken back, by action."""
 

@@ -1,10 +1,12 @@
 """签到 and 签退: somebody came, somebody left.
 
-    王秀英: @小邻 签到 12
-    小邻: 王秀英，「清洁家园」签到成功 9:05，积分+5（现有5分）。
-          走的时候发一声 签退。
-    王秀英: @小邻 签退
-    小邻: 王秀英，「清洁家园」签退成功，记服务时长 1小时55分。
+11月21日 8:55
+王秀英（3栋群）: 签到
+小邻: 王秀英，「清洁家园」签到成功 8:55，积分+5（现有21分）。
+      走的时候发一声 签退。
+11月21日 10:50
+王秀英（3栋群）: 签退
+小邻: 王秀英，「清洁家园」签退成功，记服务时长 1小时50分，积分+1（现有22分），辛苦了！
 """
 
 from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
@@ -25,7 +27,8 @@ say = Texts(
     not_in="您现在没有签到中的活动，不用签退。",
     which_out="您在好几个活动签到了，要签退哪一个？请回复序号：\n{choices}",
     choice="{index} {number}号 {title}",
-    closed="「{title}」已经结束，您没有签退，我按{time}帮您签退了，记服务时长 {minutes}{points}。\n时间不对请找组织者改。",
+    closed="「{title}」已经结束，您没有签退，我按{time}帮您签退了，记服务时长 {minutes}{points}。"
+    "\n时间不对请找组织者改。",
     closed_points="，积分+{points}",
     undone_in="已撤销「{title}」的签到，积分一并退回。",
     undone_out="已撤销「{title}」的签退，您还在签到中。",

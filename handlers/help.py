@@ -1,9 +1,9 @@
 """帮助: what this person can do here, in at most four lines.
 
-    王秀英: @小邻 帮助
-    小邻: 我能帮您：活动、报名、签到、签退、积分、排行榜。
+    王秀英（3栋群）: @小邻 帮助
+    小邻: 我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。
           例如 报名 12 2人（参加活动，可以带同伴）。
-          想知道怎么用，请发 帮助 加名字，比如 帮助 签到。
+          想知道怎么用，请发 帮助 加名字，比如 帮助 活动。
 """
 
 from handlers.chat import Answer, Command, Router, Texts, Turn

@@ -1,9 +1,11 @@
 """绑定: who somebody is, and to which unit a group belongs.
 
-    陌生人: 绑定 张三 3栋
-    小邻: 张三，已收到，请楼长核对后就可以用了（8号）。
-    张敏: @小邻 绑定群 3栋
-    小邻: 本群已绑定为 3栋群。大家可以 @我 发 帮助，看看我会什么。
+陌生人: 绑定 张三 3栋
+小邻: 张三，绑定好了，您是3栋的居民。
+      想看看我会什么，请发 帮助。
+张敏（新建的群）: @小邻 绑定群 4栋
+小邻: 本群已绑定为 4栋群。
+      大家可以 @我 发 帮助，看看我会什么。
 """
 
 from handlers.chat import Answer, Router, Texts, Turn
@@ -26,7 +28,8 @@ say = Texts(
     "membership",
     bound="{name}，绑定好了，您是{unit}的居民。\n想看看我会什么，请发 帮助。",
     waiting="{name}，已收到，请{unit}的负责人核对后就可以用了（{number}号）。",
-    review_notice="{name} 申请绑定为{unit}居民（{number}号）。\n是本人请回复 通过 {number}，不是请回复 驳回 {number} 理由。",
+    review_notice="{name} 申请绑定为{unit}居民（{number}号）。"
+    "\n是本人请回复 通过 {number}，不是请回复 驳回 {number} 理由。",
     group_bound="本群已绑定为 {name}。\n大家可以 @我 发 帮助，看看我会什么。",
     group_only="请在要绑定的群里发 绑定群 3栋。",
     chosen="好的，私聊里说的都算 {name} 的事。",

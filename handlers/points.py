@@ -1,10 +1,15 @@
 """积分: how many, why, and who stands where.
 
-    王秀英: @小邻 积分
-    小邻: 王秀英，您现有5分，本月+5分。
-          为什么有这些分，请发 积分明细。
-    张敏: 加分 李建国 5 修灯
-    小邻: 已给 李建国 加5分（修灯），现有5分。
+李建国（3栋群）: @小邻 积分
+小邻: 已私信您。
+小邻 → 李建国: 李建国，您现有4分，本月+0分，服务时长1小时45分。
+      为什么有这些分，请发 积分明细。
+张敏: 扣分 李建国 2 乱停车
+小邻: 要扣 李建国 2分（乱停车）吗？回复 确认 就扣，不扣回复 取消。
+张敏: 确认
+小邻: 已扣 李建国 2分（乱停车），现有2分。
+小邻 → 李建国: 张敏 扣了您2分（乱停车），现有2分。
+      不同意请发 积分明细，再发 申诉 加编号和理由。
 """
 
 from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
@@ -16,7 +21,7 @@ from models.audit import Act
 from models.clock import local
 from models.ledger import Currency, Entry, NoSuchTransfer, NotEnough
 from models.members import Neighbour, NoSuchMember, Role, SeveralMembers, find_member, masked, people_in_scope
-from models.points import AppealedAlready, BeyondScope, Ranked, ToOneself, TooManyPoints
+from models.points import AppealedAlready, BeyondScope, Ranked, TooManyPoints, ToOneself
 from models.units import NoSuchUnit, covers, find_unit
 
 say = Texts(
@@ -49,13 +54,15 @@ say = Texts(
     given="已给 {name} 加{points}分（{reason}），现有{balance}分。",
     taken="已扣 {name} {points}分（{reason}），现有{balance}分。",
     given_notice="{giver} 给您加了{points}分（{reason}），现有{balance}分。",
-    taken_notice="{giver} 扣了您{points}分（{reason}），现有{balance}分。\n不同意请发 积分明细，再发 申诉 加编号和理由。",
+    taken_notice="{giver} 扣了您{points}分（{reason}），现有{balance}分。"
+    "\n不同意请发 积分明细，再发 申诉 加编号和理由。",
     confirm_deduct="要扣 {name} {points}分（{reason}）吗？回复 确认 就扣，不扣回复 取消。",
     undone="已撤销给 {name} 的{points:+d}分。",
     undone_shown="已撤销。积分榜不显示您。",
     undone_hidden="已撤销。积分榜会显示您。",
     appealed="已收到申诉（{number}号），会请没有经手这笔分的人来看。\n有结果我会告诉您。",
-    appeal_notice="有一条积分申诉等您看：{name} 对「{change:+d}分」说「{reason}」。\n同意回复 通过 {number}，不同意回复 驳回 {number} 理由。",
+    appeal_notice="有一条积分申诉等您看：{name} 对「{change:+d}分」说「{reason}」。"
+    "\n同意回复 通过 {number}，不同意回复 驳回 {number} 理由。",
     rules="【积分规则】参加活动每次{base}分{per_hour}{night}{festival}{caps}\n以活动上写的分数为准。",
     rule_hour="，满一小时再加{points}分",
     rule_night="；晚上{start}点到{end}点按{percent}%",
@@ -85,12 +92,8 @@ PERIODS = tuple((word, ()) for word in ("本月", "上月", "本季", "今年", 
 @router.command("my_points", "积分", "我的积分", "查积分", "积分多少", private=True, usage="积分", gist="我有多少分")
 def my_points(turn: Turn) -> Answer:
     community_id, member_id = turn.community.id, turn.who.id
-    balance = ledger.balance_of(
-        turn.session, community_id=community_id, member_id=member_id, currency=Currency.POINTS
-    )
-    month = books.earned_this_month(
-        turn.session, community_id=community_id, member_id=member_id, now=turn.now
-    )
+    balance = ledger.balance_of(turn.session, community_id=community_id, member_id=member_id, currency=Currency.POINTS)
+    month = books.earned_this_month(turn.session, community_id=community_id, member_id=member_id, now=turn.now)
     served = ledger.balance_of(
         turn.session, community_id=community_id, member_id=member_id, currency=Currency.RECORDED_MINUTES
     )
@@ -116,8 +119,7 @@ def points_statement(turn: Turn) -> Answer:
     if not entries:
         return say("statement_none")
     lines = [
-        say("line", number=entry.id, day=_day(entry), why=_why(turn, entry), change=entry.change)
-        for entry in entries
+        say("line", number=entry.id, day=_day(entry), why=_why(turn, entry), change=entry.change) for entry in entries
     ]
     return "\n".join([*lines, say("statement_more", number=entries[0].id)])
 
@@ -166,9 +168,7 @@ def leaderboard(turn: Turn) -> Answer:
         path, scope = unit.path, say("board_scope", unit=turn.slots["scope"])
         if not covers(path, turn.who.unit_path):
             own = say("board_own_elsewhere", unit=turn.slots["scope"])
-    found = books.board(
-        turn.session, community_id=turn.community.id, months=months, path=path, asker=turn.who
-    )
+    found = books.board(turn.session, community_id=turn.community.id, months=months, path=path, asker=turn.who)
     if not found.first:
         return say("board_none", period=period)
     if found.own:
@@ -228,9 +228,7 @@ def show(turn: Turn) -> Answer:
 
 
 def _show(turn: Turn, *, shown: bool) -> str:
-    changed = books.show_on_boards(
-        turn.session, community_id=turn.community.id, member_id=turn.who.id, shown=shown
-    )
+    changed = books.show_on_boards(turn.session, community_id=turn.community.id, member_id=turn.who.id, shown=shown)
     if changed:
         turn.wrote("show_on_boards" if shown else "hide_from_boards", turn.who.id)
     return say(("shown" if shown else "hidden") + ("" if changed else "_already"))
@@ -299,9 +297,7 @@ def _give(turn: Turn, points: int) -> Answer:
     )
     kind = "given" if points > 0 else "taken"
     turn.wrote("award" if points > 0 else "deduction", given.id, member=member.id, points=points)
-    notice = say(
-        f"{kind}_notice", giver=turn.who.name, points=abs(points), reason=reason, balance=given.balance
-    )
+    notice = say(f"{kind}_notice", giver=turn.who.name, points=abs(points), reason=reason, balance=given.balance)
     turn.tell(member.id, notice, key=f"award:{given.id}")
     return say(kind, name=member.shown, points=abs(points), reason=reason, balance=given.balance)
 
@@ -311,9 +307,7 @@ def _whom(turn: Turn) -> Neighbour:
     if "building" in turn.slots:
         unit = find_unit(turn.session, community_id=turn.community.id, name=turn.slots["building"])
         within = unit.path
-    return find_member(
-        turn.session, community_id=turn.community.id, name=turn.slots["member"], within=within
-    )
+    return find_member(turn.session, community_id=turn.community.id, name=turn.slots["member"], within=within)
 
 
 @router.command(
@@ -330,23 +324,23 @@ def _whom(turn: Turn) -> Neighbour:
     gist="对一笔积分有意见",
 )
 def appeal(turn: Turn) -> Answer:
-    reviewers = people_in_scope(
-        turn.session,
-        community_id=turn.community.id,
-        path=turn.who.unit_path,
-        role=Role.STAFF,
-        now=turn.now,
-    )
     made = books.appeal(
         turn.session,
         member=turn.who,
         transfer_id=turn.slots["entry"],
         reason=turn.slots["reason"],
         now=turn.now,
-        reviewers=reviewers,
     )
     turn.wrote("appeal", made.number, entry=made.entry)
-    for reviewer in made.reviewers[:3]:
+    reviewers = people_in_scope(
+        turn.session,
+        community_id=turn.community.id,
+        path=turn.who.unit_path,
+        role=Role.STAFF,
+        now=turn.now,
+        without=[one for one in (turn.who.id, made.given_by) if one is not None],
+    )
+    for reviewer in reviewers[:3]:
         notice = say(
             "appeal_notice",
             name=turn.who.name,
@@ -365,9 +359,7 @@ def points_rules(turn: Turn) -> Answer:
         "rules",
         base=rule.base,
         per_hour=say("rule_hour", points=rule.per_hour) if rule.per_hour else "",
-        night=say(
-            "rule_night", start=rule.night_from_hour, end=rule.night_until_hour, percent=rule.night_percent
-        )
+        night=say("rule_night", start=rule.night_from_hour, end=rule.night_until_hour, percent=rule.night_percent)
         if rule.night_percent > 100
         else "",
         festival=say("rule_festival", percent=rule.festival_percent) if rule.festival_percent > 100 else "",

@@ -1,9 +1,16 @@
 """审核: what waits for a person: requests to be recognised, and appeals about points. They share one row of numbers.
 
-    老赵: 审核
-    小邻: 等您看的有1件：
-          8号 绑定 张三 3栋
-          同意请回复 通过 8，不同意请回复 驳回 8 理由。
+陌生人: 绑定 李四 3栋
+小邻: 李四，已收到，请3栋的负责人核对后就可以用了（1号）。
+小邻 → 老赵: 李四 申请绑定为3栋居民（1号）。
+      是本人请回复 通过 1，不是请回复 驳回 1 理由。
+老赵: 审核
+小邻: 等您看的有1件：
+      1号 绑定 李四 3栋
+      同意请回复 通过 1，不同意请回复 驳回 1 理由。
+老赵: 通过 1
+小邻: 已通过 1号：李四 现在是3栋的居民了。
+小邻 → 李四: 李四，核对好了，欢迎您！想看看我会什么，请发 帮助。
 """
 
 from handlers.chat import Answer, Router, Texts, Turn
@@ -12,6 +19,7 @@ from models import members, points
 from models.ledger import AlreadyCorrected
 from models.members import AboveOneself, NoSuchRegistration, RegistrationState, Role
 from models.points import AppealState, Decided, NoSuchAppeal, OwnDecision, PointsMissing
+from models.units import called
 
 say = Texts(
     "review",
@@ -53,7 +61,10 @@ SHOWN = 2
 def review(turn: Turn) -> Answer:
     registrations = members.waiting_registrations(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
     appeals = points.waiting_appeals(turn.session, reviewer=turn.who, role=Role.STAFF)
-    lines = {one.number: say("registration", number=one.number, name=one.name, unit=one.unit_name) for one in registrations}
+    lines = {
+        one.number: say("registration", number=one.number, name=one.name, unit=_called(turn, one.unit_id))
+        for one in registrations
+    }
     lines |= {
         one.number: say("appeal", number=one.number, name=one.name, change=one.change, reason=one.reason)
         for one in appeals
@@ -131,7 +142,8 @@ def _tell_appeal(turn: Turn, decided: Decided, answer: str) -> str:
         "balance": decided.balance,
         "reason": answer,
     }
-    turn.tell(decided.member_id, say(f"{name}_notice", **fields), key=f"appeal-decided:{decided.number}", expires_hours=72)
+    notice = say(f"{name}_notice", **fields)
+    turn.tell(decided.member_id, notice, key=f"appeal-decided:{decided.number}", expires_hours=72)
     return say(name, **fields)
 
 
@@ -149,7 +161,9 @@ def _decide_registration(turn: Turn, number: int, approve: bool, answer: str) ->
     turn.wrote("decide_registration", number, state=claim.state)
     if claim.state is RegistrationState.REJECTED or claim.member_id is None:
         return say("rejected", number=number, name=claim.name, reason=answer)
-    turn.tell(
-        claim.member_id, say("approved_notice", name=claim.name), key=f"registered:{number}", expires_hours=72
-    )
-    return say("approved", number=number, name=claim.name, unit=claim.unit.name)
+    turn.tell(claim.member_id, say("approved_notice", name=claim.name), key=f"registered:{number}", expires_hours=72)
+    return say("approved", number=number, name=claim.name, unit=_called(turn, claim.unit.id))
+
+
+def _called(turn: Turn, unit_id: int) -> str:
+    return called(turn.session, community_id=turn.community.id, unit_id=unit_id)

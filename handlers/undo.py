@@ -1,7 +1,10 @@
 """撤销: takes back one's own last write within ten minutes; doing it again afterwards works.
 
-    王秀英: @小邻 撤销
-    小邻: 已撤销「清洁家园」的签到，积分一并退回。
+    王秀英（3栋群）: 报名 12
+    小邻: 已给 王秀英 报名「清洁家园」，还剩12个名额。
+          11月21日 周六 9:00，中心花园。
+    王秀英（3栋群）: @小邻 撤销
+    小邻: 已撤销「清洁家园」的报名。
 """
 
 from datetime import timedelta

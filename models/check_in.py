@@ -475,12 +475,6 @@ INVARIANTS = (
         .where((CheckIn.at < Activity.check_in_opens_at) | (CheckIn.at >= Activity.ends_at)),
     ),
     Invariant(
-        "check_ins.community",
-        select(CheckIn.id)
-        .join(Activity, CheckIn.activity_id == Activity.id)
-        .where(CheckIn.community_id != Activity.community_id),
-    ),
-    Invariant(
         "check_ins.undone",
         # What was taken back has given its points back.
         select(CheckIn.id)
@@ -493,31 +487,6 @@ INVARIANTS = (
         )
         .outerjoin(_counted, _counted.corrects == Transfer.id)
         .where(CheckIn.undone_at.is_not(None), _counted.id.is_(None)),
-    ),
-    Invariant(
-        "check_ins.orphan_points",
-        select(Transfer.id).where(
-            Transfer.reason == "check_in",
-            ~select(CheckIn.id)
-            .where(
-                CheckIn.community_id == Transfer.community_id,
-                literal("check-in:") + cast(CheckIn.id, String) == Transfer.key,
-            )
-            .correlate(Transfer)
-            .exists(),
-        ),
-    ),
-    Invariant(
-        "check_outs.minutes",
-        select(CheckOut.id)
-        .outerjoin(
-            Transfer,
-            and_(
-                Transfer.community_id == CheckOut.community_id,
-                Transfer.key == literal("check-out:") + cast(CheckOut.id, String),
-            ),
-        )
-        .where(CheckOut.minutes != func.coalesce(Transfer.amount, 0)),
     ),
 )
 

@@ -152,7 +152,8 @@ def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:
         )
         for pragma in (
             "foreign_keys=ON",
-            "busy_timeout=5000",
+            # Two attempts of so long end before the platform gives up on an answer, after 5 seconds.
+            "busy_timeout=2000",
             "synchronous=FULL",
             "cache_size=-16000",
             # Savepoints keep copies of the pages they change, and 64 KiB of them would move to a temporary file.

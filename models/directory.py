@@ -15,7 +15,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, bindparam, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base, Invariant, Refusal
+from models.base import Base, Refusal
 from models.database import Prepared
 from models.units import Unit, UnitHere
 
@@ -329,15 +329,3 @@ def touch(session: Session, community_id: int) -> None:
 def revisions(session: Session) -> dict[int, int]:
     """The revision of each community."""
     return {row.community_id: row.number for row in session.execute(select(Revision.community_id, Revision.number))}
-
-
-INVARIANTS = (
-    Invariant(
-        "endpoints.community",
-        select(Endpoint.id).join(Group, Endpoint.group_id == Group.id).where(Endpoint.community_id != Group.community_id),
-    ),
-    Invariant(
-        "groups.community",
-        select(Group.id).join(Unit, Group.unit_id == Unit.id).where(Group.community_id != Unit.community_id),
-    ),
-)

@@ -6,7 +6,10 @@ transaction, and writes the outcome.
 
 - `(community_id, key)` is unique: what is put in twice under one key goes out once.
 - A row is for one group or one person.
-- A row ends as sent, failed or unknown; none stays forever. What failed says why.
+- A row ends as sent, failed or unknown; none stays forever. What failed says why, and what may have arrived is never
+  called failed.
+- A recipient is served by one postman at a time and in order: while one of their messages is leased or waits for its
+  next try, the others wait behind it.
 - Limits are counted from attempts, so that restarts and replicas share them.
 """
 
@@ -14,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -27,14 +31,16 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    literal,
+    literal_column,
     or_,
     select,
     text,
     update,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from models.base import Base
+from models.base import Base, Moment
 from models.database import Prepared
 from models.directory import Endpoint, Identity
 
@@ -67,6 +73,13 @@ class AttemptOutcome(StrEnum):
     """No answer came. It may have arrived."""
 
 
+HELD = "(leased_until IS NOT NULL OR retry_at IS NOT NULL)"
+"""Spelled alike in the index and in the statement: SQLite compares the words."""
+
+LONGEST_SEND = timedelta(seconds=60)
+"""No attempt is under way for longer, whatever the settings say."""
+
+
 class Outbox(Base):
     """One message to one group or one person."""
 
@@ -80,6 +93,14 @@ class Outbox(Base):
             "id",
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
+        ),
+        # Few rows are ever in it: those that a postman holds, and those that wait for their next try.
+        Index(
+            "ix_outbox_held",
+            "leased_until",
+            "retry_at",
+            sqlite_where=text(f"state = 'waiting' AND {HELD}"),
+            postgresql_where=text(f"state = 'waiting' AND {HELD}"),
         ),
     )
 
@@ -96,6 +117,7 @@ class Outbox(Base):
     expires_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(12), server_default="waiting")
     tries: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Attempts for what is to go out next: the message, or its next part."""
     parts_sent: Mapped[int] = mapped_column(Integer, server_default="0")
     """Of a text that was split: how many parts are out."""
     retry_at: Mapped[datetime | None]
@@ -182,7 +204,11 @@ def put(
     return row is not None
 
 
-# -- what the postman does ----------------------------------------------------------------------------------------------
+# -- what the postman does -----------------------------------------------------------------------------------
+
+
+class LeaseLost(Exception):
+    """Not all of these messages are ours to send any more: another postman has them, or they ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,28 +222,49 @@ class Claimed:
     text: str
     ref: str
     not_before: datetime
-    tries: int
+    expires_at: datetime
     parts_sent: int
 
 
-_free = and_(
-    Outbox.state == OutboxState.WAITING,
-    Outbox.not_before <= bindparam("now"),
-    or_(Outbox.retry_at.is_(None), Outbox.retry_at <= bindparam("wall")),
-    or_(Outbox.leased_until.is_(None), Outbox.leased_until <= bindparam("wall")),
+# A literal: neither database uses a partial index for a parameter that happens to say the same.
+_waiting: Any = literal_column("'waiting'")
+_other = aliased(Outbox, name="other")
+
+
+def _busy(recipient: Any) -> Any:
+    """Groups or members of whom a postman holds a message, or has one that waits for its next try."""
+    return select(recipient).where(
+        _other.state == _waiting,
+        text(f"({HELD.replace('leased_until', 'other.leased_until').replace('retry_at', 'other.retry_at')})"),
+        or_(_other.leased_until > bindparam("wall"), _other.retry_at > bindparam("wall")),
+        recipient.is_not(None),
+    )
+
+
+_due = (
+    select(Outbox.id)
+    .where(
+        Outbox.state == _waiting,
+        Outbox.not_before <= bindparam("now"),
+        or_(Outbox.leased_until.is_(None), Outbox.leased_until <= bindparam("wall")),
+        or_(
+            # What is pointless by now ends, whatever it waits for.
+            Outbox.expires_at <= bindparam("now"),
+            and_(
+                or_(Outbox.retry_at.is_(None), Outbox.retry_at <= bindparam("wall")),
+                or_(Outbox.group_id.is_(None), Outbox.group_id.not_in(_busy(_other.group_id))),
+                or_(Outbox.member_id.is_(None), Outbox.member_id.not_in(_busy(_other.member_id))),
+            ),
+        ),
+    )
+    .order_by(Outbox.not_before, Outbox.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True, of=Outbox)
 )
 
 _CLAIM = Prepared(
     update(Outbox)
-    .where(
-        Outbox.id.in_(
-            select(Outbox.id)
-            .where(_free)
-            .order_by(Outbox.not_before, Outbox.id)
-            .limit(bindparam("most"))
-            .with_for_update(skip_locked=True)
-        )
-    )
+    .where(Outbox.id.in_(_due))
     .values(lease=bindparam("token"), leased_until=bindparam("until"))
     .returning(
         Outbox.id,
@@ -227,44 +274,49 @@ _CLAIM = Prepared(
         Outbox.text,
         Outbox.ref,
         Outbox.not_before,
-        Outbox.tries,
+        Outbox.expires_at,
         Outbox.parts_sent,
     )
 )
 
-_EXPIRE = Prepared(
-    update(Outbox)
-    .where(_free, Outbox.expires_at <= bindparam("now"))
-    .values(
-        state=OutboxState.FAILED, dead_reason=bindparam("reason"), finished_at=bindparam("wall"), leased_until=None
-    )
-    .returning(Outbox.id)
-)
 
+def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, token: str, most: int) -> list[Claimed]:
+    """Takes what is due for a lease, in order of the moment it was due; another postman passes it by.
 
-def expire(session: Session, *, now: datetime, wall: datetime) -> int:
-    """Ends what was not out by its moment: it is reported, never sent late. Returns how many."""
-    return len(_EXPIRE.all(session, now=now, wall=wall, reason="expired"))
-
-
-def claim(
-    session: Session, *, now: datetime, wall: datetime, until: datetime, token: str, most: int
-) -> list[Claimed]:
-    """Takes what is due for a lease; another postman passes it by. In order of the moment it was due."""
+    Takes what has expired too, so that it ends. `token` names this one claim: whoever comes with an older one has lost
+    its lease.
+    """
+    # Two claims at once would each miss that the other takes a message of the same recipient.
+    _lock(session, "outbox")
     rows = _CLAIM.all(session, now=now, wall=wall, until=until, token=token, most=most)
     return sorted((Claimed(*row) for row in rows), key=lambda one: (one.not_before, one.id))
 
 
-def interrupted(session: Session, ids: list[int]) -> dict[int, int]:
-    """Which of these messages have an attempt that was begun and never ended: a postman died. Message id to attempt id."""
-    return {
-        row.outbox_id: row.id
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An attempt for a message that has no answer: it may have arrived."""
+
+    outbox_id: int
+    attempt_id: int
+    channel: str
+    interrupted: bool
+    """It was begun and never ended: its postman died."""
+
+
+def lost_attempts(session: Session, ids: list[int]) -> list[Lost]:
+    """The attempts for these messages that have no answer, oldest first."""
+    return [
+        Lost(row.outbox_id, row.id, row.channel, row.outcome == AttemptOutcome.RUNNING)
         for row in session.execute(
-            select(AttemptItem.outbox_id, Attempt.id)
+            select(AttemptItem.outbox_id, Attempt.id, Attempt.channel, Attempt.outcome)
             .join(Attempt, AttemptItem.attempt_id == Attempt.id)
-            .where(AttemptItem.outbox_id.in_(ids), Attempt.outcome == AttemptOutcome.RUNNING)
+            .where(
+                AttemptItem.outbox_id.in_(ids),
+                Attempt.outcome.in_([AttemptOutcome.RUNNING, AttemptOutcome.UNKNOWN]),
+            )
+            .order_by(Attempt.id)
         )
-    }
+    ]
 
 
 def waiting_time(
@@ -275,43 +327,82 @@ def waiting_time(
     limits: Sequence[tuple[int, timedelta]],
     wall: datetime,
 ) -> timedelta:
-    """How long this address has to rest before the next attempt keeps every limit; nothing for now."""
+    """How long this address has to rest before the next attempt keeps every limit; nothing for now.
+
+    The platform counts when a request arrives, which is some time between the beginning and the end of its attempt: it
+    counts until a span after its end.
+    """
     wait = timedelta(0)
     for count, per in limits:
-        began = session.scalars(
-            select(Attempt.began_at)
+        arrived = func.coalesce(Attempt.ended_at, literal(wall, Moment()))
+        oldest = session.scalar(
+            select(arrived)
             .where(
                 Attempt.channel == channel,
                 Attempt.address == address,
-                Attempt.began_at > wall - per,
+                # Beyond a span ahead of us lies what was written before the clock was set back.
+                Attempt.began_at.between(wall - per - LONGEST_SEND, wall + per),
+                arrived > wall - per,
                 Attempt.outcome != AttemptOutcome.NOT_SENT,
             )
-            .order_by(Attempt.began_at.desc())
-            .limit(count)
-        ).all()
-        if len(began) >= count:
-            wait = max(wait, began[-1] + per - wall)
+            .order_by(arrived.desc())
+            .offset(count - 1)
+            .limit(1)
+        )
+        if oldest is not None:
+            wait = max(wait, oldest + per - wall)
     return wait
 
 
 def lock_address(session: Session, *, channel: str, address: str) -> None:
-    """Lets one postman at a time count the attempts of an address. SQLite's one writer needs no lock."""
+    """Lets one postman at a time count the attempts of an address, until the transaction ends."""
+    _lock(session, f"{channel}/{address}")
+
+
+def _lock(session: Session, name: str) -> None:
+    # SQLite's one writer needs no lock.
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{channel}/{address}"))))
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt that is written down, and how many there were by now for each of its messages."""
+
+    attempt_id: int
+    tries: dict[int, int]
 
 
 def begin_attempt(
-    session: Session, *, community_id: int, channel: str, address: str, ids: list[int], token: str, wall: datetime
-) -> int | None:
-    """Writes down that these messages are about to be sent; None where the lease is not ours any more."""
+    session: Session,
+    *,
+    community_id: int,
+    channel: str,
+    address: str,
+    ids: list[int],
+    token: str,
+    now: datetime,
+    wall: datetime,
+    until: datetime,
+) -> Begun:
+    """Writes down that these messages are about to be sent, and renews their lease.
+
+    Raises LeaseLost where not all of them are ours, live and still to the point; nothing must be written then.
+    """
     held = session.execute(
         update(Outbox)
-        .where(Outbox.id.in_(ids), Outbox.lease == token, Outbox.state == OutboxState.WAITING)
-        .values(tries=Outbox.tries + 1)
-        .returning(Outbox.id)
+        .where(
+            Outbox.id.in_(ids),
+            Outbox.lease == token,
+            Outbox.leased_until > wall,
+            Outbox.state == OutboxState.WAITING,
+            Outbox.expires_at > now,
+        )
+        .values(tries=Outbox.tries + 1, leased_until=until)
+        .returning(Outbox.id, Outbox.tries)
     ).all()
     if len(held) != len(ids):
-        return None
+        raise LeaseLost
     attempt_id: int = session.execute(
         insert(Attempt).returning(Attempt.id),
         {
@@ -323,16 +414,18 @@ def begin_attempt(
         },
     ).scalar_one()
     session.execute(insert(AttemptItem), [{"attempt_id": attempt_id, "outbox_id": one} for one in ids])
-    return attempt_id
+    return Begun(attempt_id, {row.id: row.tries for row in held})
 
 
-def end_attempt(
-    session: Session, *, attempt_id: int, outcome: "AttemptOutcome", detail: str, wall: datetime
-) -> None:
-    """Writes down what became of an attempt."""
+def end_attempt(session: Session, *, attempt_id: int, outcome: AttemptOutcome, detail: str, wall: datetime) -> None:
+    """Writes down what became of an attempt. What is known stays: `unknown` overwrites no answer."""
+    known = [AttemptOutcome.RUNNING]
+    if outcome is not AttemptOutcome.UNKNOWN:
+        # A postman that everybody gave up may still bring its answer.
+        known.append(AttemptOutcome.UNKNOWN)
     session.execute(
         update(Attempt)
-        .where(Attempt.id == attempt_id)
+        .where(Attempt.id == attempt_id, Attempt.outcome.in_(known))
         .values(outcome=outcome, detail=detail[:200], ended_at=wall)
     )
 
@@ -344,25 +437,34 @@ def finish(
     session.execute(
         update(Outbox)
         .where(Outbox.id.in_(ids), Outbox.lease == token, Outbox.state == OutboxState.WAITING)
-        .values(state=state, dead_reason=reason[:200], finished_at=wall, leased_until=None)
+        .values(state=state, dead_reason=reason[:200], finished_at=wall, lease="", leased_until=None, retry_at=None)
     )
 
 
-def put_back(
-    session: Session, *, ids: list[int], token: str, retry_at: datetime, reason: str = ""
-) -> None:
-    """Lets messages wait for their next try."""
+def put_back(session: Session, *, ids: list[int], token: str, retry_at: datetime, reason: str = "") -> None:
+    """Lets messages wait for their next try; does nothing for those whose lease another postman holds by now."""
     session.execute(
         update(Outbox)
         .where(Outbox.id.in_(ids), Outbox.lease == token, Outbox.state == OutboxState.WAITING)
-        .values(retry_at=retry_at, leased_until=None, dead_reason=reason[:200])
+        .values(retry_at=retry_at, lease="", leased_until=None, dead_reason=reason[:200])
+    )
+
+
+def release(session: Session, *, ids: list[int], token: str) -> None:
+    """Gives up the lease of messages that were not tried: whoever comes next takes them."""
+    session.execute(
+        update(Outbox)
+        .where(Outbox.id.in_(ids), Outbox.lease == token, Outbox.state == OutboxState.WAITING)
+        .values(lease="", leased_until=None)
     )
 
 
 def part_sent(session: Session, *, outbox_id: int, token: str, parts: int) -> None:
-    """Remembers how many parts of a long message are out."""
+    """Remembers how many parts of a long message are out; the next one has all its tries before it."""
     session.execute(
-        update(Outbox).where(Outbox.id == outbox_id, Outbox.lease == token).values(parts_sent=parts)
+        update(Outbox)
+        .where(Outbox.id == outbox_id, Outbox.lease == token, Outbox.state == OutboxState.WAITING)
+        .values(parts_sent=parts, tries=0)
     )
 
 
@@ -397,6 +499,6 @@ def waiting_count(session: Session, *, now: datetime) -> int:
     """How many messages are due and not out."""
     return int(
         session.execute(
-            select(func.count()).where(Outbox.state == OutboxState.WAITING, Outbox.not_before <= now)
+            select(func.count()).select_from(Outbox).where(Outbox.state == _waiting, Outbox.not_before <= now)
         ).scalar_one()
     )

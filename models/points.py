@@ -30,7 +30,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models import ledger
 from models.base import Base, Invariant, Refusal
@@ -239,32 +239,36 @@ def set_rule(session: Session, *, community_id: int, kind: str, rule: Rule, sinc
     )
 
 
+_back = aliased(Transfer)
+
+
 def within_caps(
     session: Session, *, community_id: int, member_id: int, points: int, rule: Rule, now: datetime
 ) -> int:
-    """How many of these points the caps of the day and the month leave."""
+    """How many of these points the caps of the day and the month leave.
+
+    A cap counts what was given and stands: what was taken back leaves room again, what was spent or deducted does not.
+    """
+    # Of two check-ins of one person at one instant the second waits here and counts the first.
+    session.execute(
+        select(Member.id)
+        .where(Member.community_id == community_id, Member.id == member_id)
+        .with_for_update(key_share=True)
+    )
+    given = select(func.coalesce(func.sum(Transfer.amount), 0)).where(
+        Transfer.community_id == community_id,
+        Transfer.credit == member_id,
+        Transfer.currency == Currency.POINTS,
+        Transfer.debit == SystemAccount.ISSUED,
+        ~select(_back.id).where(_back.corrects == Transfer.id).exists(),
+    )
     left = points
     if rule.day_max:
-        earned = session.scalar(
-            select(func.coalesce(func.sum(Transfer.amount), 0)).where(
-                Transfer.community_id == community_id,
-                Transfer.credit == member_id,
-                Transfer.currency == Currency.POINTS,
-                Transfer.debit == SystemAccount.ISSUED,
-                Transfer.corrects.is_(None),
-                Transfer.at >= start_of(day_of(now)),
-            )
-        )
-        left = min(left, rule.day_max - int(earned or 0))
+        today = session.execute(given.where(Transfer.at >= start_of(day_of(now)))).scalar_one()
+        left = min(left, rule.day_max - int(today))
     if rule.month_max:
-        total = ledger.month_total(
-            session,
-            community_id=community_id,
-            member_id=member_id,
-            currency=Currency.POINTS,
-            month=month_of(now),
-        )
-        left = min(left, rule.month_max - total)
+        this_month = session.execute(given.where(Transfer.month == month_of(now))).scalar_one()
+        left = min(left, rule.month_max - int(this_month))
     return max(0, left)
 
 
@@ -341,16 +345,12 @@ class Appealed:
     number: int
     entry: int
     change: int
-    reviewers: tuple[Neighbour, ...]
+    given_by: int | None
+    """Who made the transfer, and must not decide about it."""
 
 
-def appeal(
-    session: Session, *, member: Person, transfer_id: int, reason: str, now: datetime, reviewers: list[Neighbour]
-) -> Appealed:
-    """Disagrees with one line of one's own statement. Raises NoSuchTransfer and AppealedAlready.
-
-    `reviewers` are those in scope; the giver is left out of them.
-    """
+def appeal(session: Session, *, member: Person, transfer_id: int, reason: str, now: datetime) -> Appealed:
+    """Disagrees with one line of one's own statement. Raises NoSuchTransfer and AppealedAlready."""
     community_id = member.community.id
     row = session.execute(
         select(Transfer.id, Transfer.credit, Transfer.amount, Transfer.made_by).where(
@@ -385,8 +385,7 @@ def appeal(
         },
     )
     change = row.amount if row.credit == member.id else -row.amount
-    free = tuple(reviewer for reviewer in reviewers if reviewer.id not in (row.made_by, member.id))
-    return Appealed(number, transfer_id, change, free)
+    return Appealed(number, transfer_id, change, row.made_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -622,7 +621,8 @@ def board(
     if path is None:
         # Nobody is joined to be counted: those who opted out are few and are taken off again.
         ahead_all = _ahead(community_id, months, currency, mine.amount)
-        opted_out = source.where(~Member.on_boards | Member.merged_into.is_not(None), amount > mine.amount)
+        unseen = or_(~Member.on_boards, Member.merged_into.is_not(None), Member.forgotten_at.is_not(None))
+        opted_out = source.where(unseen, amount > mine.amount)
         place = 1 + _count(session, ahead_all) - _count(session, opted_out)
     else:
         place = 1 + _count(session, ahead)

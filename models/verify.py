@@ -6,8 +6,9 @@ them all.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from models.audit import Audit
@@ -73,26 +74,39 @@ class Violation:
 
 
 def invariants() -> Iterator[Invariant]:
-    """All invariants of all models."""
+    """All invariants: those that the models declare, those across them, and those that every foreign key has."""
     from models import EVERY_TABLE
 
     for module in EVERY_TABLE:
         yield from getattr(module, "INVARIANTS", ())
     yield from ACROSS
+    yield from orphans()
+    yield from strangers()
 
 
-def orphans() -> Iterator[tuple[str, Select[tuple[object]]]]:
-    """For each foreign key, the rows whose parent is gone. PostgreSQL forbids them; SQLite only where it was asked to."""
+def orphans() -> Iterator[Invariant]:
+    """No row's parent is gone. PostgreSQL forbids it; SQLite only where it was asked to."""
+    for name, child, parent_id, _, _ in _foreign_keys():
+        rows = select(child).outerjoin(parent_id.table, child == parent_id)
+        yield Invariant(f"{name}.orphan", rows.where(child.is_not(None), parent_id.is_(None)))
+
+
+def strangers() -> Iterator[Invariant]:
+    """No row's parent belongs to another community than the row itself."""
+    for name, child, parent_id, ours, theirs in _foreign_keys():
+        if ours is not None and theirs is not None:
+            rows = select(child).join(parent_id.table, child == parent_id)
+            yield Invariant(f"{name}.stranger", rows.where(ours != theirs))
+
+
+def _foreign_keys() -> Iterator[tuple[str, Any, Any, Any, Any]]:
+    # Name, child column, parent's id, and the community of each, where there is one.
     for table in Base.metadata.sorted_tables:
-        for key in table.foreign_keys:
-            parent = key.column.table.alias()
-            child_column = key.parent
-            yield (
-                f"{table.name}.{child_column.name}",
-                select(child_column)
-                .outerjoin(parent, child_column == parent.c[key.column.name])
-                .where(child_column.is_not(None), parent.c[key.column.name].is_(None)),
-            )
+        for child in table.columns:
+            for key in child.foreign_keys:
+                parent = key.column.table.alias()
+                communities = table.c.get("community_id"), parent.c.get("community_id")
+                yield (f"{table.name}.{child.name}", child, parent.c[key.column.name], *communities)
 
 
 def violations(session: Session) -> list[Violation]:
@@ -102,8 +116,4 @@ def violations(session: Session) -> list[Violation]:
         rows = session.execute(invariant.culprits.limit(10)).all()
         if rows:
             found.append(Violation(invariant.name, tuple(row[0] for row in rows)))
-    for name, query in orphans():
-        rows = session.execute(query.limit(10)).all()
-        if rows:
-            found.append(Violation(f"{name}.orphan", tuple(row[0] for row in rows)))
     return found

@@ -1,7 +1,7 @@
 """Conversations as tables: who speaks, where, what is said and what is heard, from the first word to the last.
 
-A moment between two lines lets time pass. `direct` is the bot's own conversation with somebody. Whatever the bot says in
-a table, in answer or by itself, is checked against the rule of the house: at most four lines.
+A moment between two lines lets time pass. `direct` is the bot's own conversation with somebody. Whatever the bot says
+in a table, in answer or by itself, is checked against the rule of the house: at most four lines.
 """
 
 import uuid

@@ -37,8 +37,6 @@ AT_THE_EVENT = [
     ("王秀英", "@小邻 积分"),
 ]
 TALL_DESK = {"width": 1280, "height": 960}
-CHINESE = ["--lang=zh-CN"]
-"""The browser's own words, in the field for a moment."""
 
 
 @contextmanager
@@ -109,15 +107,13 @@ def play(browser: Browser, address: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--at", metavar="ADDRESS", help="the simulator's address, of a demo that already runs"
-    )
+    parser.add_argument("--at", metavar="ADDRESS", help="the simulator's address, of a demo that already runs")
     address = parser.parse_args().at
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         raise SystemExit(f"no browser found (looked for {', '.join(BROWSERS)})")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS + CHINESE)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         if address:
             play(browser, address)
         else:

@@ -96,9 +96,7 @@ def upgrade() -> None:
         sa.Column("night_until_hour", sa.Integer(), nullable=False),
         sa.Column("festival_percent", sa.Integer(), nullable=False),
         sa.Column("since", models.base.Moment(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["community_id"], ["communities.id"], name=op.f("fk_point_rules_community_id")
-        ),
+        sa.ForeignKeyConstraint(["community_id"], ["communities.id"], name=op.f("fk_point_rules_community_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_point_rules")),
         sa.UniqueConstraint("community_id", "kind", "since", name="uq_point_rules_since"),
     )
@@ -206,9 +204,7 @@ def upgrade() -> None:
         sa.Column("cancel_reason", sa.String(length=200), server_default="", nullable=False),
         sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_activities_span")),
         sa.CheckConstraint("quota IS NULL OR quota > 0", name=op.f("ck_activities_quota")),
-        sa.ForeignKeyConstraint(
-            ["community_id"], ["communities.id"], name=op.f("fk_activities_community_id")
-        ),
+        sa.ForeignKeyConstraint(["community_id"], ["communities.id"], name=op.f("fk_activities_community_id")),
         sa.ForeignKeyConstraint(["made_by"], ["members.id"], name=op.f("fk_activities_made_by")),
         sa.ForeignKeyConstraint(["unit_id"], ["units.id"], name=op.f("fk_activities_unit_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_activities")),
@@ -325,9 +321,7 @@ def upgrade() -> None:
         sa.Column("member_id", models.base.Id, nullable=False),
         sa.Column("chosen_at", models.base.Moment(), nullable=True),
         sa.Column("since", models.base.Moment(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["community_id"], ["communities.id"], name=op.f("fk_identities_community_id")
-        ),
+        sa.ForeignKeyConstraint(["community_id"], ["communities.id"], name=op.f("fk_identities_community_id")),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_identities_member_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identities")),
         sa.UniqueConstraint("namespace", "external_id", "community_id", name="uq_identities_external"),
@@ -359,9 +353,7 @@ def upgrade() -> None:
         sa.Column("expires_at", models.base.Moment(), nullable=False),
         sa.Column("used_at", models.base.Moment(), nullable=True),
         sa.Column("used_by", models.base.Id, nullable=True),
-        sa.ForeignKeyConstraint(
-            ["community_id"], ["communities.id"], name=op.f("fk_invitations_community_id")
-        ),
+        sa.ForeignKeyConstraint(["community_id"], ["communities.id"], name=op.f("fk_invitations_community_id")),
         sa.ForeignKeyConstraint(["unit_id"], ["units.id"], name=op.f("fk_invitations_unit_id")),
         sa.ForeignKeyConstraint(["used_by"], ["members.id"], name=op.f("fk_invitations_used_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
@@ -377,9 +369,7 @@ def upgrade() -> None:
         sa.Column("since", models.base.Moment(), nullable=False),
         sa.Column("until", models.base.Moment(), nullable=True),
         sa.Column("given_by", models.base.Id, nullable=True),
-        sa.ForeignKeyConstraint(
-            ["community_id"], ["communities.id"], name=op.f("fk_member_roles_community_id")
-        ),
+        sa.ForeignKeyConstraint(["community_id"], ["communities.id"], name=op.f("fk_member_roles_community_id")),
         sa.ForeignKeyConstraint(["given_by"], ["members.id"], name=op.f("fk_member_roles_given_by")),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_member_roles_member_id")),
         sa.ForeignKeyConstraint(["unit_id"], ["units.id"], name=op.f("fk_member_roles_unit_id")),
@@ -410,19 +400,12 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(length=16), nullable=False),
         sa.Column("month", sa.Integer(), nullable=False),
         sa.Column("amount", models.base.Id, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["community_id"], ["communities.id"], name=op.f("fk_monthly_totals_community_id")
-        ),
+        sa.ForeignKeyConstraint(["community_id"], ["communities.id"], name=op.f("fk_monthly_totals_community_id")),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_monthly_totals_member_id")),
-        sa.PrimaryKeyConstraint(
-            "community_id", "member_id", "currency", "month", name=op.f("pk_monthly_totals")
-        ),
+        sa.PrimaryKeyConstraint("community_id", "member_id", "currency", "month", name=op.f("pk_monthly_totals")),
     )
     op.create_index(
-        "ix_monthly_totals_board",
-        "monthly_totals",
-        ["community_id", "currency", "month", "amount"],
-        unique=False,
+        "ix_monthly_totals_board", "monthly_totals", ["community_id", "currency", "month", "amount"], unique=False
     )
     op.create_table(
         "outbox",
@@ -459,6 +442,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'waiting'"),
         postgresql_where=sa.text("state = 'waiting'"),
     )
+    op.create_index(
+        "ix_outbox_held",
+        "outbox",
+        ["leased_until", "retry_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting' AND (leased_until IS NOT NULL OR retry_at IS NOT NULL)"),
+        postgresql_where=sa.text("state = 'waiting' AND (leased_until IS NOT NULL OR retry_at IS NOT NULL)"),
+    )
     op.create_table(
         "pending",
         sa.Column("id", models.base.Id, nullable=False),
@@ -492,9 +483,7 @@ def upgrade() -> None:
         sa.Column("decided_at", models.base.Moment(), nullable=True),
         sa.Column("decided_by", models.base.Id, nullable=True),
         sa.Column("reason", sa.String(length=200), server_default="", nullable=False),
-        sa.ForeignKeyConstraint(
-            ["community_id"], ["communities.id"], name=op.f("fk_registrations_community_id")
-        ),
+        sa.ForeignKeyConstraint(["community_id"], ["communities.id"], name=op.f("fk_registrations_community_id")),
         sa.ForeignKeyConstraint(["decided_by"], ["members.id"], name=op.f("fk_registrations_decided_by")),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_registrations_member_id")),
         sa.ForeignKeyConstraint(["unit_id"], ["units.id"], name=op.f("fk_registrations_unit_id")),
@@ -576,9 +565,7 @@ def upgrade() -> None:
         sa.Column("made_by", models.base.Id, nullable=True),
         sa.Column("undone_at", models.base.Moment(), nullable=True),
         sa.ForeignKeyConstraint(["check_in_id"], ["check_ins.id"], name=op.f("fk_check_outs_check_in_id")),
-        sa.ForeignKeyConstraint(
-            ["community_id"], ["communities.id"], name=op.f("fk_check_outs_community_id")
-        ),
+        sa.ForeignKeyConstraint(["community_id"], ["communities.id"], name=op.f("fk_check_outs_community_id")),
         sa.ForeignKeyConstraint(["made_by"], ["members.id"], name=op.f("fk_check_outs_made_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_check_outs")),
     )

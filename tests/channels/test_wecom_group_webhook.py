@@ -1,0 +1,368 @@
+"""The group webhook against a platform on loopback: what each answer and each fault means, and that no key shows."""
+
+import asyncio
+import base64
+import hashlib
+import io
+import logging
+import socket
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot import logs
+from bot.channels import DeliveryError, OutcomeUnknown, Parcel
+from bot.channels.wecom_group_webhook import Settings, WecomGroupWebhook
+from models.clock import MovedClock
+from tests.fakes import wecom_api
+from tests.fakes.wecom_api import Fault, Message, WecomApi
+from tests.moments import SATURDAY
+
+KEY, OTHER, WRONG = (f"693a91f6-7ccc-4bc4-97a0-{number:012d}" for number in (1, 2, 3))
+TEXT = "3号楼今晚 22:00 停水，请提前储水"
+
+
+@pytest.fixture
+def wall() -> MovedClock:
+    return MovedClock(SATURDAY, frozen=True)
+
+
+@pytest.fixture
+async def api(wall: MovedClock) -> AsyncIterator[WecomApi]:
+    async with WecomApi({KEY, OTHER}, wall.now) as running:
+        yield running
+
+
+@pytest.fixture
+async def webhook(api: WecomApi) -> AsyncIterator[WecomGroupWebhook]:
+    made = channel(api.url)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def heard() -> Iterator[io.StringIO]:
+    """Everything that is logged, with people's words."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    logs.configure("debug", "json", stream, message_text=True)
+    yield stream
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def channel(url: str, seconds: float = 0.3) -> WecomGroupWebhook:
+    settings = Settings(kind="wecom_group_webhook", base_url=url, timeout_seconds=seconds)
+    return WecomGroupWebhook("webhook", settings)
+
+
+def parcel(text: str = TEXT, key: str = KEY) -> Parcel:
+    return Parcel("3栋群", text, key)
+
+
+async def meaning(webhook: WecomGroupWebhook, sent: Parcel) -> object:
+    """What the channel says of one parcel, as one value."""
+    try:
+        await webhook.send(sent)
+    except DeliveryError as error:
+        return ("permanent" if error.permanent else "passing", error.code, error.pause)
+    except OutcomeUnknown:
+        return "unknown"
+    return "sent"
+
+
+async def test_text_arrives_as_the_platform_wants_it(
+    api: WecomApi, webhook: WecomGroupWebhook, wall: MovedClock
+) -> None:
+    await webhook.send(parcel())
+
+    assert api.messages == [Message(KEY, wall.now(), {"msgtype": "text", "text": {"content": TEXT}})]
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("停" * 682 + "ab", "sent"),
+        ("停" * 682 + "abc", ("permanent", 45002, None)),
+        ("", ("permanent", 44004, None)),
+        ('\u0000"\\\n</xml>{{}} 🧹 @all', "sent"),
+    ],
+)
+async def test_limits_are_of_bytes(api: WecomApi, webhook: WecomGroupWebhook, text: str, means: object) -> None:
+    assert await meaning(webhook, parcel(text)) == means
+    assert api.texts() == ([text] if means == "sent" else [])
+
+
+async def test_key_that_the_platform_does_not_know_is_permanent(webhook: WecomGroupWebhook) -> None:
+    assert await meaning(webhook, parcel(key=WRONG)) == ("permanent", 93000, None)
+
+
+async def test_twenty_first_message_of_a_minute_is_refused_and_asks_for_rest(
+    api: WecomApi, webhook: WecomGroupWebhook, wall: MovedClock
+) -> None:
+    said = [await meaning(webhook, parcel(str(number))) for number in range(21)]
+
+    assert said == ["sent"] * 20 + [("passing", 45009, timedelta(seconds=60))]
+    assert await meaning(webhook, parcel(key=OTHER)) == "sent"
+    wall.move_to(SATURDAY + timedelta(seconds=59, milliseconds=999))
+    assert await meaning(webhook, parcel()) == ("passing", 45009, timedelta(seconds=60))
+    wall.move_to(SATURDAY + timedelta(seconds=60))
+    assert await meaning(webhook, parcel()) == "sent"
+    assert api.most_in_a_minute(KEY) == 20
+
+
+def body(text: str, status: int = 200) -> Fault:
+    return Fault(status=status, body=text.encode())
+
+
+FAULTS: dict[str, tuple[Fault, object]] = {
+    "-1": (wecom_api.refuses(-1), ("passing", -1, None)),
+    "45009": (wecom_api.refuses(45009), ("passing", 45009, timedelta(seconds=60))),
+    "45033": (wecom_api.refuses(45033), ("passing", 45033, timedelta(seconds=10))),
+    "93000": (wecom_api.refuses(93000), ("permanent", 93000, None)),
+    "93004": (wecom_api.refuses(93004), ("permanent", 93004, None)),
+    "93008": (wecom_api.refuses(93008), ("permanent", 93008, None)),
+    "40008": (wecom_api.refuses(40008), ("permanent", 40008, None)),
+    "40058": (wecom_api.refuses(40058), ("permanent", 40058, None)),
+    "44004": (wecom_api.refuses(44004), ("permanent", 44004, None)),
+    "45002": (wecom_api.refuses(45002), ("permanent", 45002, None)),
+    "nobody knows this one": (wecom_api.refuses(123456), ("passing", 123456, None)),
+    "500": (body("", 500), ("passing", 500, None)),
+    "502": (wecom_api.BAD_GATEWAY, ("passing", 502, None)),
+    "502 that says ok": (body('{"errcode":0}', 502), ("passing", 502, None)),
+    "503 with a rest": (
+        Fault(status=503, body=b"", headers={"Retry-After": "7"}),
+        ("passing", 503, timedelta(seconds=7)),
+    ),
+    "504": (body("", 504), "unknown"),
+    "429": (wecom_api.too_many(), ("passing", 429, None)),
+    "429 with a rest": (wecom_api.too_many("120"), ("passing", 429, timedelta(seconds=120))),
+    "429 with a long rest": (wecom_api.too_many("9" * 30), ("passing", 429, timedelta(hours=1))),
+    "429 with a date": (wecom_api.too_many("Wed, 21 Oct 2026 07:28:00 GMT"), ("passing", 429, None)),
+    "429 with nonsense": (wecom_api.too_many("²"), ("passing", 429, None)),
+    "429 with no rest": (wecom_api.too_many("0"), ("passing", 429, None)),
+    "408": (body("", 408), ("passing", 408, None)),
+    "404": (body("", 404), ("permanent", 404, None)),
+    "redirect": (
+        Fault(status=302, body=b"", headers={"Location": "/cgi-bin/webhook/send?key=" + KEY}),
+        ("passing", 302, None),
+    ),
+    "204": (body("", 204), "unknown"),
+    "garbage": (wecom_api.GARBAGE, "unknown"),
+    "empty": (body(""), "unknown"),
+    "list": (body("[]"), "unknown"),
+    "null": (body("null"), "unknown"),
+    "no errcode": (body('{"errmsg":"ok"}'), "unknown"),
+    "errcode null": (body('{"errcode":null}'), "unknown"),
+    "errcode false": (body('{"errcode":false}'), "unknown"),
+    "errcode infinite": (body('{"errcode":1e999}'), "unknown"),
+    "errcode half": (body('{"errcode":0.5}'), "unknown"),
+    "errcode text": (body('{"errcode":"zero"}'), "unknown"),
+    "not UTF-8": (Fault(body=b'{"errcode":\xff}'), "unknown"),
+    "deep": (body("[" * 60_000), "unknown"),
+    "endless": (Fault(body=b'{"errcode":0,"errmsg":"' + b"o" * 300_000 + b'"}'), "unknown"),
+    "slow": (wecom_api.slow(0.05), "sent"),
+    "too slow": (wecom_api.slow(2), "unknown"),
+    "hangs": (wecom_api.HANGS, "unknown"),
+    "hangs with it": (wecom_api.HANGS_WITH_IT, "unknown"),
+    "reset": (wecom_api.RESET, "unknown"),
+    "lost": (wecom_api.LOST, "unknown"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_every_answer_and_fault_has_its_meaning_and_shows_no_key(
+    api: WecomApi, webhook: WecomGroupWebhook, heard: io.StringIO, name: str
+) -> None:
+    fault, means = FAULTS[name]
+    api.meets(fault)
+
+    said = await meaning(webhook, parcel())
+    assert said == means
+    assert api.requests == [KEY], "one try, and no redirect followed"
+    api.meets(fault)
+    shown = await everything_shown(webhook, heard)
+    assert TEXT not in shown
+    assert KEY not in shown
+    # The next one is not touched by what went wrong before.
+    assert await meaning(webhook, parcel("好了")) == "sent"
+
+
+async def everything_shown(webhook: WecomGroupWebhook, heard: io.StringIO) -> str:
+    """All that a failed send leaves behind: logs, the exception, what it came from, and how things look."""
+    shown = [repr(webhook), str(vars(webhook))]
+    try:
+        await webhook.send(parcel())
+    except (DeliveryError, OutcomeUnknown) as error:
+        logs.logger("test").exception("failed")
+        link: BaseException | None = error
+        while link is not None:
+            shown += [repr(link), str(link), str(vars(link)), "".join(traceback.format_exception(link))]
+            link = link.__context__ or link.__cause__
+    return heard.getvalue() + "".join(shown)
+
+
+async def test_refused_connection_was_not_sent_and_shows_no_key(heard: io.StringIO) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused
+        webhook = channel(f"http://127.0.0.1:{taken.getsockname()[1]}")
+
+        assert await meaning(webhook, parcel()) == ("passing", "not_sent", None)
+        assert KEY not in await everything_shown(webhook, heard)
+        await webhook.close()
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[", "https://127.0.0.1:1"])
+async def test_address_that_leads_nowhere_was_not_sent(heard: io.StringIO, url: str) -> None:
+    webhook = channel(url)
+
+    assert await meaning(webhook, parcel()) == ("passing", "not_sent", None)
+    assert KEY not in await everything_shown(webhook, heard)
+    await webhook.close()
+
+
+async def test_platform_that_speaks_no_tls_was_not_sent(api: WecomApi) -> None:
+    webhook = channel(api.url.replace("http://", "https://"))
+
+    assert await meaning(webhook, parcel()) == ("passing", "not_sent", None)
+    assert api.requests == []
+    await webhook.close()
+
+
+async def test_server_that_never_lets_in_was_not_sent() -> None:
+    # A full backlog: the kernel answers no further handshake.
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen(0)
+        address = door.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(address)
+        webhook = channel(f"http://127.0.0.1:{address[1]}")
+
+        assert await meaning(webhook, parcel()) == ("passing", "not_sent", None)
+        await webhook.close()
+        for one in waiting:
+            one.close()
+
+
+async def test_every_message_has_a_connection_of_its_own(api: WecomApi, webhook: WecomGroupWebhook) -> None:
+    await asyncio.gather(*(webhook.send(parcel(str(number))) for number in range(20)))
+    assert sorted(api.texts(), key=int) == [str(number) for number in range(20)]
+
+    # A server that closes idle connections just now would otherwise lose the answer.
+    assert webhook._session is not None
+    assert webhook._session.connector is not None
+    assert webhook._session.connector._conns == {}
+
+
+async def test_closing_twice_and_sending_after_it_works(api: WecomApi, webhook: WecomGroupWebhook) -> None:
+    await webhook.close()
+    await webhook.send(parcel())
+    await webhook.close()
+    await webhook.close()
+
+    assert api.texts() == [TEXT]
+
+
+# -- the platform on loopback keeps the platform's rules ----------------------------------------------------
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+CARD = {"card_type": "text_notice", "card_action": {"type": 1, "url": "https://example.org"}}
+
+
+def image(raw: bytes, digest: str | None = None) -> dict[str, Any]:
+    return {"base64": base64.b64encode(raw).decode(), "md5": digest or hashlib.md5(raw).hexdigest()}
+
+
+def article(**more: str) -> dict[str, str]:
+    return {"title": "停水通知", "url": "https://example.org/n/17", **more}
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "code"),
+    [
+        ("text", {"content": TEXT, "mentioned_list": ["@all"]}, 0),
+        ("text", {"content": TEXT, "mentioned_list": "@all"}, 40058),
+        ("text", {"content": 3}, 40058),
+        ("text", {}, 44004),
+        ("text", TEXT, 40058),
+        ("markdown", {"content": "停" * 1365}, 0),
+        ("markdown", {"content": "停" * 1366}, 45002),
+        ("markdown_v2", {"content": "# 停水"}, 0),
+        ("image", image(PNG), 0),
+        ("image", image(PNG, "0" * 32), 40058),
+        ("image", {**image(PNG), "base64": "data:image/png;base64," + image(PNG)["base64"]}, 40058),
+        ("image", {**image(PNG), "base64": base64.encodebytes(PNG).decode()}, 40058),
+        ("image", image(b"GIF89a" + bytes(100)), 40009),
+        ("image", image(PNG + bytes(2 * 1024 * 1024)), 40009),
+        ("news", {"articles": [article()] * 8}, 0),
+        ("news", {"articles": [article()] * 9}, 40058),
+        ("news", {"articles": []}, 40058),
+        ("file", {"media_id": "3a800099"}, 40007),
+        ("template_card", CARD, 0),
+        ("template_card", {**CARD, "card_type": "button_interaction"}, 40058),
+        ("template_card", {"card_type": "news_notice"}, 40058),
+        ("template_card", {**CARD, "horizontal_content_list": [{"type": 3}]}, 40058),
+        ("location", {}, 40008),
+        (None, {}, 40008),
+    ],
+)
+async def test_platform_judges_messages(api: WecomApi, kind: str | None, content: object, code: int) -> None:
+    sent = {"msgtype": kind, str(kind): content}
+
+    assert await post(api, json=sent) == code
+    assert [message.body for message in api.messages] == ([sent] if code == 0 else [])
+
+
+async def post(api: WecomApi, path: str = "send", key: str = KEY, **more: Any) -> object:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{api.url}/cgi-bin/webhook/{path}", params={"key": key}, **more) as response,
+    ):
+        answer = await response.json()
+        return answer["media_id"] if "media_id" in answer else answer["errcode"]
+
+
+async def test_platform_cuts_news_on_characters(api: WecomApi) -> None:
+    long = article(title="停" * 50, description="水" * 200)
+    assert await post(api, json={"msgtype": "news", "news": {"articles": [long]}}) == 0
+
+    (kept,) = api.messages
+    assert kept.body["news"]["articles"] == [article(title="停" * 42, description="水" * 170)]
+
+
+def form(name: str = "media", raw: bytes = b"x" * 6, filename: str = "a.txt") -> aiohttp.FormData:
+    data = aiohttp.FormData(quote_fields=False)
+    data.add_field(name, raw, filename=filename)
+    return data
+
+
+async def test_platform_keeps_files_for_one_key_and_three_days(api: WecomApi, wall: MovedClock) -> None:
+    media_id = await post(api, "upload_media?type=file", data=form())
+    message = {"msgtype": "file", "file": {"media_id": media_id}}
+
+    assert await post(api, json=message) == 0
+    assert await post(api, json=message, key=OTHER) == 40007
+    assert await post(api, json={"msgtype": "voice", "voice": {"media_id": media_id}}) == 40007
+    wall.move_to(SATURDAY + timedelta(days=3))
+    assert await post(api, json=message) == 40007
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "code"),
+    [
+        (form(name="file"), "file", 40058),
+        (form(raw=b"x" * 5), "file", 40006),
+        (form(raw=b"#!AMR\nxx"), "film", 40058),
+        (form(raw=b"RIFF5678"), "voice", 40058),
+    ],
+)
+async def test_platform_refuses_uploads(api: WecomApi, data: aiohttp.FormData, kind: str, code: int) -> None:
+    assert await post(api, f"upload_media?type={kind}", data=data) == code

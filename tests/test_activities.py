@@ -1,0 +1,334 @@
+"""活动 as they are talked about: announced with a preview, listed, joined with companions, left, called off."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bot.script import Push
+from models.activities import Activity, Signup, SignupState
+from models.members import Member, Role, give_role
+from models.units import find_unit
+from tests.dialogue import ON_SQLITE, Spoken, count_rows, direct, grown, incoming, november, silence, talk
+from tests.fakes.street import Street, open_street
+
+CLEAN_UP = "11月21日 周六 9:00，中心花园。"
+PUBLISHING = "发布活动 周六9点 包饺子 活动室 2人 4分"
+PREVIEW = "【包饺子】11月21日 周六 9:00-11:00\n地点：活动室；名额：2人；积分：4分\n发布请回复 确认，不发回复 取消。"
+PUBLISHED = "已发布 15号活动「包饺子」11月21日 周六 9:00-11:00，活动室。\n想参加的邻居请发 报名 15。"
+
+
+def signed_up(number: int) -> Any:
+    """Who is signed up for an activity, with how many companions, and whether they have a place."""
+
+    def unit(session: Session) -> list[tuple[str, int, str]]:
+        rows = session.execute(
+            select(Member.name, Signup.companions, Signup.state)
+            .join_from(Signup, Member, Signup.member_id == Member.id)
+            .join(Activity, Signup.activity_id == Activity.id)
+            .where(Activity.number == number, Signup.undone_at.is_(None))
+            .order_by(Signup.id)
+        )
+        return [tuple(row) for row in rows]
+
+    return unit
+
+
+# -- what is on -------------------------------------------------------------------------------------------------------
+
+
+@ON_SQLITE
+async def test_the_list_says_what_is_on_how_full_it_is_and_whether_one_comes(street: Street) -> None:
+    coming = (
+        "12号 清洁家园 11月21日 周六 9:00 中心花园（还剩{left}个名额）{mine}\n"
+        "13号 义诊 11月22日 周日 9:00 活动室（还剩30个名额）\n"
+        "14号 反诈宣传 11月22日 周日 14:30 1栋门厅\n"
+        "报名请发 报名 加编号，例如 报名 12。"
+    )
+    await talk(
+        street,
+        [
+            ("王秀英", "3栋群", "活动", coming.format(left=13, mine="")),
+            ("王秀英", direct, "有什么活动", coming.format(left=13, mine="")),
+            ("何叔", direct, "近期活动", coming.format(left=13, mine=" ✓已报名")),
+            november(22, 17),
+            ("王秀英", direct, "活动", "近期没有活动。有了会在群里说一声。"),
+            ("王秀英", direct, "报名", "现在没有可以报名的活动。看看有哪些活动，请发 活动。"),
+        ],
+    )
+
+
+@ON_SQLITE
+async def test_one_activity_is_shown_with_the_next_step_for_the_asker(street: Street) -> None:
+    head = "12号「清洁家园」11月21日 周六 9:00-11:00\n地点：中心花园；名额：{taken}/20；积分：5分\n"
+    await talk(
+        street,
+        [
+            ("王秀英", "3栋群", "活动 12", head.format(taken=7) + "报名请发 报名 12。"),
+            ("陈美玲", "3栋群", "活动 12", head.format(taken=7) + "您已报名（共3人）。来不了请发 取消报名 12。"),
+            ("李建国", direct, "报名 12 6人", f"已给 李建国 报名「清洁家园」（共6人），还剩7个名额。\n{CLEAN_UP}"),
+            ("王秀英", direct, "报名 12 6人", f"已给 王秀英 报名「清洁家园」（共6人），还剩1个名额。\n{CLEAN_UP}"),
+            (
+                "陈阿姨",
+                direct,
+                "报名 12 2人",
+                "「清洁家园」名额不够了，陈阿姨 排在候补第1位（共2人）。\n有空位我会告诉您。",
+            ),
+            ("陈阿姨", direct, "活动 12", head.format(taken=19) + "您在候补第1位（共2人），有空位我会告诉您。"),
+            november(21, 8, 30),
+            ("王秀英", direct, "活动 12", head.format(taken=19) + "到了请发 签到 12。"),
+            november(21, 11),
+            ("王秀英", direct, "活动 12", head.format(taken=19) + "活动已经结束了。"),
+            ("王秀英", direct, "活动 99", "没有找到 99号活动。看看有哪些活动，请发 活动。"),
+        ],
+    )
+
+
+# -- coming and not coming --------------------------------------------------------------------------------------------
+
+
+async def test_people_sign_up_with_companions_wait_and_move_up(street: Street) -> None:
+    pushes = await talk(
+        street,
+        [
+            ("张敏", "社区大群", f"@小邻 {PUBLISHING}", PREVIEW),
+            ("张敏", "社区大群", "确认", PUBLISHED),
+            ("王秀英", "3栋群", "报名 15", "已给 王秀英 报名「包饺子」，还剩1个名额。\n11月21日 周六 9:00，活动室。"),
+            ("王秀英", "3栋群", "报名 15", "王秀英 已经报过「包饺子」了，不用再报。"),
+            (
+                "李建国",
+                "3栋群",
+                "报名 15 我跟我闺女",
+                "「包饺子」名额不够了，李建国 排在候补第1位（共2人）。\n有空位我会告诉您。",
+            ),
+            # One seat is free, but whoever waits already goes first.
+            ("孙姐", "5栋群", "报名 15", "「包饺子」名额不够了，孙姐 排在候补第2位。\n有空位我会告诉您。"),
+            ("王秀英", "3栋群", "报名 15 3人", "「包饺子」只剩1个名额了，人数没有改。"),
+            ("老魏", direct, "取消报名 15", "您没有报名「包饺子」，不用取消。"),
+            ("王秀英", "3栋群", "取消报名 15", "已取消 王秀英 的「包饺子」报名。谢谢告诉大家！"),
+            ("李建国", "3栋群", "报名 15 1人", "已改：李建国 报名「包饺子」（1人），还剩0个名额。"),
+        ],
+    )
+    news = (
+        "好消息：「包饺子」空出了位置，您已从候补转为正式报名。\n11月21日 周六 9:00，活动室。来不了请发 取消报名 15。"
+    )
+    assert pushes == [Push("李建国", news), Push("孙姐", news)]
+    assert await street.house.books.read(signed_up(15)) == [
+        ("李建国", 0, SignupState.CONFIRMED),
+        ("孙姐", 0, SignupState.CONFIRMED),
+    ]
+    assert street.script.sent == [("李建国", news), ("孙姐", news)]
+
+
+@ON_SQLITE
+async def test_a_sign_up_is_refused_with_the_reason(street: Street) -> None:
+    await talk(
+        street,
+        [
+            ("王秀英", "3栋群", "报名 99", silence),
+            ("王秀英", "3栋群", "@小邻 报名 99", "没有找到 99号活动。看看有哪些活动，请发 活动。"),
+            ("王秀英", "3栋群", "报名 12 7人", "一个人最多带5位同伴，人多请分开报名。"),
+            ("陌生人", "3栋群", "报名 12", "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"),
+            november(21, 9),
+            (
+                "王秀英",
+                "3栋群",
+                "@小邻 报名 12",
+                "「清洁家园」11月21日 周六 9:00 已经开始，不能报名了。人到现场可以直接发 签到 12。",
+            ),
+            november(21, 11),
+            ("王秀英", "3栋群", "@小邻 报名 12", "「清洁家园」已经结束了（11月21日 周六 11:00）。"),
+            ("何叔", "3栋群", "@小邻 取消报名 12", "「清洁家园」已经结束了（11月21日 周六 11:00）。"),
+        ],
+    )
+
+
+@ON_SQLITE
+async def test_the_sign_up_to_cancel_is_the_own_one(street: Street) -> None:
+    """取消报名 without a number asks only among what this person is signed up for."""
+    await talk(
+        street,
+        [
+            ("王秀英", "3栋群", "@小邻 取消报名", "您现在没有报名的活动，不用取消。"),
+            ("何叔", "3栋群", "取消报名", "已取消 何叔 的「清洁家园」报名。谢谢告诉大家！"),
+            (
+                "王秀英",
+                "3栋群",
+                "@小邻 报名 13、14",
+                "已给 王秀英 报名「义诊」，还剩29个名额。\n11月22日 周日 9:00，活动室。\n"
+                "已给 王秀英 报名「反诈宣传」。\n11月22日 周日 14:30，1栋门厅。",
+            ),
+            (
+                "王秀英",
+                "3栋群",
+                "@小邻 取消报名",
+                "您报名了好几个，要取消哪一个？请回复序号：\n1 13号 义诊\n2 14号 反诈宣传",
+            ),
+            ("王秀英", "3栋群", "2", "已取消 王秀英 的「反诈宣传」报名。谢谢告诉大家！"),
+            ("王秀英", "3栋群", "取消报名", "已取消 王秀英 的「义诊」报名。谢谢告诉大家！"),
+        ],
+    )
+
+
+@ON_SQLITE
+async def test_three_commands_in_one_message_are_answered_in_four_lines(street: Street) -> None:
+    await talk(
+        street,
+        [
+            (
+                "王秀英",
+                "3栋群",
+                "@小邻 报名 13，报名 14，报名 12",
+                "已给 王秀英 报名「义诊」，还剩29个名额。  11月22日 周日 9:00，活动室。\n"
+                "已给 王秀英 报名「反诈宣传」。  11月22日 周日 14:30，1栋门厅。\n"
+                f"已给 王秀英 报名「清洁家园」，还剩12个名额。  {CLEAN_UP}",
+            )
+        ],
+    )
+
+
+async def test_the_last_places_go_to_as_many_as_there_are_whatever_arrives_at_once(demo_url: str) -> None:
+    """Thirty parties of two want seven of the thirteen places that are left; two houses hear them in one moment."""
+    here, there = await open_street(demo_url), await open_street(demo_url)
+    names = await here.house.books.read(
+        lambda s: list(s.scalars(select(Member.name).where(Member.id > 30).order_by(Member.id).limit(30)))
+    )
+    try:
+        heard = await asyncio.gather(
+            *(
+                (here, there)[index % 2].house.dispatcher.answer(incoming(here, name, "报名 12 2人"))
+                for index, name in enumerate(names)
+            )
+        )
+        places = sum("已给" in one.reply.text for one in heard)
+        assert (places, sum("候补" in one.reply.text for one in heard)) == (6, 24)
+        found = await here.house.books.read(signed_up(12))
+        assert sum(1 + companions for _, companions, state in found if state == SignupState.CONFIRMED) == 19
+        queue = [f"候补第{place}位" for place in range(1, 25)]
+        assert sorted(place for one in heard for place in queue if place in one.reply.text) == sorted(queue)
+        assert await here.violations() == []
+    finally:
+        for street in (here, there):
+            await street.house.close()
+
+
+# -- announcing and calling off ---------------------------------------------------------------------------------------
+
+
+@ON_SQLITE
+async def test_nothing_is_published_before_it_is_confirmed(street: Street) -> None:
+    before = await count_rows(street.house)
+    await talk(
+        street,
+        [
+            ("张敏", "3栋群", PUBLISHING, silence),
+            ("张敏", "3栋群", f"@小邻 {PUBLISHING}", PREVIEW),
+            ("王秀英", "3栋群", "报名 15", silence),
+            ("张敏", "3栋群", "取消", "好的，不办了。"),
+            ("张敏", "3栋群", "确认", silence),
+            ("张敏", "3栋群", "@小邻 确认", "现在没有等您回复的事。看看我会什么，请发 帮助。"),
+        ],
+    )
+    assert grown(before, await count_rows(street.house)) == {"inbox": 2}
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        (
+            "发布活动 周六9点 清洁家园 中心花园 20人 5分",
+            "【清洁家园】11月21日 周六 9:00-11:00\n地点：中心花园；名额：20人；积分：5分",
+        ),
+        (
+            "发布活动 明天下午2点到4点半 合唱排练",
+            "【合唱排练】11月18日 周三 14:00-16:30\n地点：地点待定；名额：不限；积分：按社区规则",
+        ),
+        (
+            "发起活动 周日晚上7点半 电影放映 活动室 限60人",
+            "【电影放映】11月22日 周日 19:30-21:30\n地点：活动室；名额：60人；积分：按社区规则",
+        ),
+        (
+            "发布活动 12月1日上午9点 两小时 义务剪发 活动室",
+            "【义务剪发】12月1日 周二 9:00-11:00\n地点：活动室；名额：不限；积分：按社区规则",
+        ),
+    ],
+)
+async def test_the_preview_shows_everything_that_was_understood(street: Street, said: str, heard: str) -> None:
+    await talk(street, [("张敏", direct, said, f"{heard}\n发布请回复 确认，不发回复 取消。")])
+
+
+REFUSED = "这件事要社区工作人员来办。您能办的事请发 帮助。"
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("王秀英", "3栋群", f"@小邻 {PUBLISHING}", REFUSED),
+        ("老赵", "3栋群", f"@小邻 {PUBLISHING}", REFUSED),
+        ("刘洋", direct, PUBLISHING, REFUSED),
+        ("周敏", direct, PUBLISHING, REFUSED),
+        ("王秀英", direct, "取消活动 12 下雨", REFUSED),
+        ("老赵", "3栋群", "@小邻 取消活动 12", REFUSED),
+        ("陌生人", direct, PUBLISHING, "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"),
+        ("张敏", direct, "发布活动 昨天9点 扫雪", "11月16日 周一 9:00 已经过去了，请换一个以后的时间再发。"),
+        ("张敏", direct, "取消活动 99", "没有找到 99号活动。看看有哪些活动，请发 活动。"),
+    ],
+)
+async def test_publishing_and_calling_off_are_refused(street: Street, line: Spoken) -> None:
+    before = await street.house.books.read(lambda s: s.scalar(select(func.count(Activity.id))))
+    await talk(street, [line])
+    await talk(street, [(line[0], line[1], "@小邻 确认", "现在没有等您回复的事。看看我会什么，请发 帮助。")])
+    assert await street.house.books.read(lambda s: s.scalar(select(func.count(Activity.id)))) == before
+
+
+@ON_SQLITE
+async def test_staff_of_one_building_act_for_that_building_alone(street: Street) -> None:
+    def make_staff(session: Session) -> None:
+        member_id = session.scalar(select(Member.id).where(Member.name == "孙姐"))
+        assert member_id is not None
+        unit = find_unit(session, community_id=1, name="5栋")
+        give_role(session, community_id=1, member_id=member_id, role=Role.STAFF, unit=unit, now=november(1, 0), by=None)
+
+    await street.house.books.write(make_staff)
+    beyond = "这件事不在您负责的范围里。您能办的事请发 帮助。"
+    pushes = await talk(
+        street,
+        [
+            ("孙姐", "3栋群", f"@小邻 {PUBLISHING}", beyond),
+            ("孙姐", "社区大群", f"@小邻 {PUBLISHING}", beyond),
+            ("孙姐", direct, "取消活动 12", beyond),
+            # Said to the bot alone, it is for as many as her role reaches.
+            ("孙姐", direct, PUBLISHING, PREVIEW),
+            ("孙姐", direct, "确认", PUBLISHED),
+            november(21, 7),
+        ],
+    )
+    reminders = {push.to: push.text for push in pushes}
+    assert "包饺子" in reminders.pop("5栋群")
+    assert [to for to, text in reminders.items() if "包饺子" in text] == []
+
+
+@ON_SQLITE
+async def test_calling_off_asks_first_and_tells_everybody_who_signed_up(street: Street) -> None:
+    asked = "要取消 12号活动「清洁家园」（11月21日 周六 9:00-11:00）吗？已有7人报名，我会逐个通知。\n确定请回复 确认。"
+    pushes = await talk(
+        street,
+        [
+            ("孙丽", "5栋群", "@小邻 取消活动 12 下雨", asked),
+            ("张敏", "5栋群", "确认", silence),
+            ("孙丽", "5栋群", "确认", "已取消 12号活动「清洁家园」，正在通知4位报名的邻居。"),
+            ("孙丽", "5栋群", "@小邻 取消活动 12", "「清洁家园」已经取消了。看看别的活动，请发 活动。"),
+            ("王秀英", "3栋群", "报名 12", silence),
+            ("王秀英", "3栋群", "@小邻 报名 12", "「清洁家园」已经取消了。看看别的活动，请发 活动。"),
+            ("王秀英", "3栋群", "@小邻 活动 12", "「清洁家园」已经取消了。看看别的活动，请发 活动。"),
+            november(21, 8, 55),
+            ("何叔", "3栋群", "@小邻 签到 12", "「清洁家园」已经取消了。看看别的活动，请发 活动。"),
+            november(21, 12),
+        ],
+    )
+    notice = "通知：「清洁家园」（11月21日 周六 9:00-11:00）取消了，原因：下雨。给您添麻烦了，下次再约。"
+    assert pushes == [Push(name, notice) for name in ("何叔", "小吴", "陈美玲", "赵强")]
