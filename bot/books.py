@@ -93,7 +93,7 @@ class Books:
 
     def __init__(self) -> None:
         self.failing = False
-        """Whether the last write met a passing fault. Any thread may look."""
+        """Whether a write met a passing fault, and none has been proved to succeed since."""
         self.on_touched: list[Callable[[set[int]], None]] = []
         """Called in the loop after commits that changed what is open in communities."""
         self.on_posted: list[Callable[[], None]] = []
@@ -126,6 +126,8 @@ class Books:
     async def prove_writable(self) -> None:
         """Writes something that changes nothing, durably. Raises BooksBusy where commits fail."""
         await self.write(_same_again)
+        # Only here: many units find nothing to do, and their commits succeed on the worst of disks.
+        self.failing = False
 
     async def moved(self) -> bool:
         """Whether what is open in any community may have changed since this was last asked, by whichever process.
@@ -280,7 +282,6 @@ class SqliteBooks(Books):
             for attempt in (1, 2):
                 try:
                     seconds = self._write_batch(batch)
-                    self.failing = False
                     break
                 except Exception as error:
                     # The transaction as a whole failed: nothing of any unit was written, and nobody is answered yet.
@@ -395,7 +396,6 @@ class PostgresqlBooks(Books):
                         connection.execute(text("SELECT pg_notify('linli_touched', '')"))
                     began = perf_counter()
                     connection.commit()
-                    self.failing = False
                     return outcome, perf_counter() - began
             except Exception as error:
                 if not is_transient(error):

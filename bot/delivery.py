@@ -110,7 +110,7 @@ class Bundle:
 # -- pure rules ----------------------------------------------------------------------------------------------
 
 
-BORDERS = ("\n\n", "\n", "。", "！", "？", "；", "，", " ")
+BORDERS = (("\n\n",), ("\n",), ("。", "！", "？", "；"), ("，",), (" ",))
 """Where a text may be cut, best first. A visible one stays with what it ends; a blank one is what the cut replaces."""
 
 
@@ -129,15 +129,15 @@ def split(text: str, limit: int) -> list[str]:
 
 def _cut(text: str, most: int) -> tuple[str, str]:
     """A piece of at most `most` characters, and the rest."""
-    for border in BORDERS:
-        blank = border.isspace()
+    for borders in BORDERS:
+        blank = borders[0].isspace()
         # A blank border may lie just behind the piece, for it goes with neither side.
-        at = text.rfind(border, 0, most + len(border) if blank else most)
-        # A border near the beginning would send a heading alone, and a text of many cuts.
-        if at >= most // 3 and at > 0:
-            end = at if blank else at + len(border)
-            rest = text[at + len(border) :]
-            return text[:end], rest.lstrip("\n") if blank else rest
+        at, border = max((text.rfind(one, 0, most + len(one) if blank else most), one) for one in borders)
+        # A border near the beginning would send a heading alone, and make many pieces.
+        if at > most // 3:
+            if blank:
+                return text[:at].rstrip("\n"), text[at + len(border) :].lstrip("\n")
+            return text[: at + 1], text[at + 1 :]
     return text[:most], text[most:]
 
 

@@ -389,9 +389,7 @@ def _change_party(
     taken, _ = _taken(session, activity)
     place = 0 if state is SignupState.CONFIRMED else _place(session, activity, signup_id)
     others = tuple(moved for moved in promoted if moved.signup_id != signup_id)
-    return SignedUp(
-        signup_id, state, companions, seats_left(quota, taken), place, True, others, first_time=False
-    )
+    return SignedUp(signup_id, state, companions, seats_left(quota, taken), place, True, others, first_time=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,8 +452,8 @@ def _promote(session: Session, activity: ActivityHere, quota: int | None, now: d
 
 
 def _lock(session: Session, activity: ActivityHere) -> int | None:
-    # The quota's parent row: of two sign-ups at one instant the second waits here and counts the first. Check-ins, which
-    # only refer to the row, do not wait.
+    # The quota's parent row: of two sign-ups at one instant the second waits here and counts the first. Check-ins,
+    # which only refer to the row, do not wait.
     row = session.execute(
         select(Activity.quota, Activity.state, Activity.cancel_reason)
         .where(Activity.community_id == activity.community_id, Activity.id == activity.id)
@@ -506,9 +504,7 @@ def _refuse_over(activity: ActivityHere, now: datetime) -> None:
 # -- queries ------------------------------------------------------------------------------------------------------------
 
 _FIND = Prepared(
-    select(*COLUMNS).where(
-        Activity.community_id == bindparam("community"), Activity.number == bindparam("number_")
-    )
+    select(*COLUMNS).where(Activity.community_id == bindparam("community"), Activity.number == bindparam("number_"))
 )
 
 
@@ -667,9 +663,7 @@ def announced_between(
         )
         .order_by(Activity.starts_at, Activity.number)
     ).all()
-    return [
-        Announced(_here(row[: len(COLUMNS)]), row.path) for row in rows if row.made_at <= row.starts_at - ahead
-    ]
+    return [Announced(_here(row[: len(COLUMNS)]), row.path) for row in rows if row.made_at <= row.starts_at - ahead]
 
 
 def next_end(session: Session, *, community_id: int, after: datetime, until: datetime) -> datetime | None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, bindparam, select
+from sqlalchemy import JSON, ForeignKey, Index, String, select, update
 from sqlalchemy import insert as plain_insert
-from sqlalchemy import update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, Select, String, TypeDecorator
+from sqlalchemy import BigInteger, CompoundSelect, DateTime, Dialect, Integer, MetaData, Select, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
 CONVENTION = {
@@ -85,4 +85,4 @@ class Invariant:
     """
 
     name: str
-    culprits: Select[Any]
+    culprits: Select[Any] | CompoundSelect[Any]

@@ -12,7 +12,24 @@ points per hour; who forgets is checked out at the planned end.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, Index, Integer, String, and_, bindparam, cast, func, literal, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    cast,
+    except_,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models import ledger
@@ -22,7 +39,6 @@ from models.clock import whole_minutes
 from models.database import Prepared
 from models.ledger import Currency, SystemAccount, Transfer
 from models.points import NO_RULE, RULE_COLUMNS, PointRule, Rule, for_minutes, multiplied, within_caps
-
 
 TELL_WITHIN = timedelta(hours=12)
 """How long it still helps somebody to hear that they were checked out."""
@@ -200,9 +216,7 @@ def check_in(session: Session, *, coming: Coming, member_id: int, made_by: int, 
     if activity.state is ActivityState.CANCELLED:
         raise ActivityCancelled(number=activity.number, title=activity.title, reason=activity.cancel_reason)
     if now < activity.check_in_opens_at:
-        raise CheckInNotOpen(
-            number=activity.number, title=activity.title, opens_at=activity.check_in_opens_at
-        )
+        raise CheckInNotOpen(number=activity.number, title=activity.title, opens_at=activity.check_in_opens_at)
     if now >= activity.ends_at:
         raise ActivityOver(number=activity.number, title=activity.title, ends_at=activity.ends_at)
     row = _INSERT.first(
@@ -214,9 +228,7 @@ def check_in(session: Session, *, coming: Coming, member_id: int, made_by: int, 
         made_by=made_by,
     )
     if row is None:
-        live = _LIVE.first(
-            session, community=activity.community_id, activity=activity.id, member=member_id
-        )
+        live = _LIVE.first(session, community=activity.community_id, activity=activity.id, member=member_id)
         raise AlreadyCheckedIn(number=activity.number, title=activity.title, at=live[1] if live else now)
     check_in_id: int = row[0]
     base = coming.rule.base if activity.points is None else activity.points
@@ -287,9 +299,7 @@ class CheckedOut:
     balance: int
 
 
-def check_out(
-    session: Session, *, coming: Coming, member_id: int, made_by: int | None, now: datetime
-) -> CheckedOut:
+def check_out(session: Session, *, coming: Coming, member_id: int, made_by: int | None, now: datetime) -> CheckedOut:
     """Somebody leaves: the recorded minutes, and the points per hour. Raises NotCheckedIn, AlreadyCheckedOut."""
     activity = coming.activity
     live = _LIVE.first(session, community=activity.community_id, activity=activity.id, member=member_id)
@@ -465,7 +475,30 @@ def how_many_came(session: Session, *, community_id: int, activity_id: int) -> i
     )
 
 
-_counted = aliased(Transfer)
+_back = aliased(Transfer)
+
+
+def _under(row: type[CheckIn] | type[CheckOut], *prefixes: str) -> ColumnElement[bool]:
+    keys = [literal(f"{prefix}:") + cast(row.id, String) for prefix in prefixes]
+    return and_(Transfer.community_id == row.community_id, Transfer.key.in_(keys))
+
+
+def _not_given_back(row: type[CheckIn] | type[CheckOut], *prefixes: str) -> Select[int]:
+    return (
+        select(row.id)
+        .join(Transfer, _under(row, *prefixes))
+        .outerjoin(_back, _back.corrects == Transfer.id)
+        .where(row.undone_at.is_not(None), _back.id.is_(None))
+    )
+
+
+def _orphans(row: type[CheckIn] | type[CheckOut], reasons: list[str], *prefixes: str) -> CompoundSelect[int]:
+    # A difference of two sets, because no index finds the row by the text of a key.
+    return except_(
+        select(Transfer.id).where(Transfer.reason.in_(reasons)),
+        select(Transfer.id).join(row, _under(row, *prefixes)),
+    )
+
 
 INVARIANTS = (
     Invariant(
@@ -474,19 +507,22 @@ INVARIANTS = (
         .join(Activity, CheckIn.activity_id == Activity.id)
         .where((CheckIn.at < Activity.check_in_opens_at) | (CheckIn.at >= Activity.ends_at)),
     ),
+    # What was taken back has given back what it earned, and what was earned has its row.
+    Invariant("check_ins.undone", _not_given_back(CheckIn, "check-in")),
+    Invariant("check_ins.orphan_points", _orphans(CheckIn, ["check_in"], "check-in")),
+    Invariant("check_outs.undone", _not_given_back(CheckOut, "check-out", "hours")),
+    Invariant("check_outs.orphan_points", _orphans(CheckOut, ["service", "hours"], "check-out", "hours")),
     Invariant(
-        "check_ins.undone",
-        # What was taken back has given its points back.
-        select(CheckIn.id)
-        .join(
-            Transfer,
-            and_(
-                Transfer.community_id == CheckIn.community_id,
-                Transfer.key == literal("check-in:") + cast(CheckIn.id, String),
-            ),
-        )
-        .outerjoin(_counted, _counted.corrects == Transfer.id)
-        .where(CheckIn.undone_at.is_not(None), _counted.id.is_(None)),
+        "check_outs.minutes",
+        select(CheckOut.id)
+        .outerjoin(Transfer, _under(CheckOut, "check-out"))
+        .where(CheckOut.minutes != func.coalesce(Transfer.amount, 0)),
+    ),
+    Invariant(
+        # Nobody has left who is not there.
+        "check_outs.check_in",
+        select(CheckOut.id)
+        .join(CheckIn, CheckOut.check_in_id == CheckIn.id)
+        .where(CheckOut.undone_at.is_(None), CheckIn.undone_at.is_not(None)),
     ),
 )
-

@@ -28,7 +28,7 @@ INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 class Prepared:
     """One statement, compiled once per dialect. Parameters are given by name.
 
-    Not for statements with expanding parameters (`IN` lists). Its name in tracebacks is the statement itself.
+    An `IN` list is part of the statement and cannot be given later. Its name in tracebacks is the statement itself.
     """
 
     __slots__ = ("_columns", "_made", "_makes", "statement")
@@ -58,12 +58,15 @@ class Prepared:
         rowid = self._makes is not None and dialect.name == "sqlite"
         if self._makes is not None and not rowid:
             statement = statement.returning(self._makes)
-        compiled: Any = statement.compile(dialect=named, column_keys=self._columns)
+        compiled: Any = statement.compile(
+            dialect=named, column_keys=self._columns, compile_kwargs={"render_postcompile": True}
+        )
         values = compiled.construct_params(_check=False)
+        asked = {name for bind, name in compiled.bind_names.items() if bind.required}
         made = Made(
             sql=str(compiled),
             rowid=rowid,
-            fixed={name: values[name] for bind, name in compiled.bind_names.items() if not bind.required},
+            fixed={name: value for name, value in values.items() if name not in asked},
             binds=tuple((name, convert) for name, convert in compiled._bind_processors.items()),
             results=tuple(
                 (index, convert)
@@ -185,8 +188,11 @@ def postgresql_engine(url: str, threads: int) -> Engine:
     return engine
 
 
-TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"})
-"""PostgreSQL: serialization failure, deadlock, lock not available, shutdowns, cannot connect now, too many connections."""
+TRANSIENT_STATES = frozenset(
+    {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53100", "53200", "53300", "58030"}
+)
+"""PostgreSQL: serialization failure, deadlock, lock not available, shutdowns, cannot connect now, disk full, out of
+memory, too many connections, input or output error."""
 
 
 def is_transient(error: BaseException) -> bool:

@@ -127,9 +127,7 @@ class Place:
 
 
 FIND_CHAT = Prepared(
-    select(
-        Community.id, Community.name, Community.bot_name, Group.id, Group.name, Group.unit_id, Unit.path
-    )
+    select(Community.id, Community.name, Community.bot_name, Group.id, Group.name, Group.unit_id, Unit.path)
     .join_from(Endpoint, Group, Endpoint.group_id == Group.id)
     .join(Unit, Group.unit_id == Unit.id)
     .join(Community, Group.community_id == Community.id)
@@ -196,9 +194,7 @@ def groups_of(session: Session, *, community_id: int) -> list[Listed]:
     ]
 
 
-def choose_community(
-    session: Session, *, namespace: str, external_id: str, community_id: int, now: datetime
-) -> None:
+def choose_community(session: Session, *, namespace: str, external_id: str, community_id: int, now: datetime) -> None:
     """Remembers which community a person of several means in direct messages."""
     session.execute(
         update(Identity)
@@ -288,9 +284,7 @@ def bind_chat(
     if taken:
         raise GroupNameTaken(name=name)
     if bound is None:
-        add_endpoint(
-            session, community_id=community_id, group_id=group_id, channel=channel, address=address, now=now
-        )
+        add_endpoint(session, community_id=community_id, group_id=group_id, channel=channel, address=address, now=now)
     else:
         session.execute(
             update(Endpoint)
@@ -312,9 +306,7 @@ def unbind_chat(session: Session, *, community_id: int, channel: str, address: s
 
 
 _TOUCH = Prepared(
-    update(Revision)
-    .where(Revision.community_id == bindparam("community"))
-    .values(number=Revision.number + 1)
+    update(Revision).where(Revision.community_id == bindparam("community")).values(number=Revision.number + 1)
 )
 
 

@@ -158,9 +158,7 @@ def _adding(table: Any, keys: list[str]) -> Prepared:
     return Prepared(
         lambda insert: (
             (statement := insert(table))
-            .on_conflict_do_update(
-                index_elements=keys, set_={"amount": table.amount + statement.excluded.amount}
-            )
+            .on_conflict_do_update(index_elements=keys, set_={"amount": table.amount + statement.excluded.amount})
             .returning(table.amount)
         ),
         columns=columns,
@@ -418,20 +416,18 @@ _first = aliased(Transfer)
 
 def _differs(table: Any, sums: Any, keys: tuple[str, ...]):  # type: ignore[no-untyped-def]
     same = and_(*(getattr(table, key) == sums.c[key] for key in keys))
-    missing_row = (
-        select(sums.c.member_id).outerjoin(table, same).where(table.amount.is_(None), sums.c.amount != 0)
-    )
+    missing_row = select(sums.c.member_id).outerjoin(table, same).where(table.amount.is_(None), sums.c.amount != 0)
     wrong_row = (
-        select(table.member_id)
-        .outerjoin(sums, same)
-        .where(table.amount != func.coalesce(sums.c.amount, literal(0)))
+        select(table.member_id).outerjoin(sums, same).where(table.amount != func.coalesce(sums.c.amount, literal(0)))
     )
     return union_all(missing_row, wrong_row)
 
 
 INVARIANTS = (
     Invariant("balances.sum", _differs(Balance, _by_member, ("community_id", "member_id", "currency"))),
-    Invariant("monthly_totals.sum", _differs(MonthlyTotal, _by_month, ("community_id", "member_id", "currency", "month"))),
+    Invariant(
+        "monthly_totals.sum", _differs(MonthlyTotal, _by_month, ("community_id", "member_id", "currency", "month"))
+    ),
     Invariant(
         "transfers.source",
         select(Transfer.id).where(or_(Transfer.reason == "", Transfer.ref == "", Transfer.amount <= 0)),

@@ -699,8 +699,8 @@ def decide_registration(
     """Approves or rejects a waiting request. Raises NoSuchRegistration, also for one beyond the reviewer's scope.
 
     An approved claim binds to the one person of that name and unit who has no account in the namespace; otherwise it
-    makes a new resident, on the roster by reason of `basis`. Raises AboveOneself where that person has a role that is not
-    below the reviewer's own, in scope.
+    makes a new resident, on the roster by reason of `basis`. Raises AboveOneself where that person has a role that is
+    not below the reviewer's own, in scope.
     """
     community_id = reviewer.community.id
     _lock(session, community_id)

@@ -242,9 +242,7 @@ def set_rule(session: Session, *, community_id: int, kind: str, rule: Rule, sinc
 _back = aliased(Transfer)
 
 
-def within_caps(
-    session: Session, *, community_id: int, member_id: int, points: int, rule: Rule, now: datetime
-) -> int:
+def within_caps(session: Session, *, community_id: int, member_id: int, points: int, rule: Rule, now: datetime) -> int:
     """How many of these points the caps of the day and the month leave.
 
     A cap counts what was given and stands: what was taken back leaves room again, what was spent or deducted does not.
@@ -324,9 +322,7 @@ def award_points(
     return Given(award_id, posted.balance)
 
 
-def undo_award(
-    session: Session, *, community_id: int, award_id: int, by: int, now: datetime
-) -> tuple[Neighbour, int]:
+def undo_award(session: Session, *, community_id: int, award_id: int, by: int, now: datetime) -> tuple[Neighbour, int]:
     """Takes an award back by its opposite; returns whose it was, and the points that it had given."""
     row = session.execute(
         update(Award)
@@ -438,9 +434,7 @@ def waiting_appeals(session: Session, *, reviewer: Person, role: Role, limit: in
     """The appeals that this reviewer may decide, oldest first."""
     found = (_seen(row) for row in session.execute(_waiting(reviewer.community.id)))
     return [
-        one
-        for one in found
-        if reviewer.may(role, one.unit_path) and reviewer.id not in (one.given_by, one.member_id)
+        one for one in found if reviewer.may(role, one.unit_path) and reviewer.id not in (one.given_by, one.member_id)
     ][:limit]
 
 
@@ -516,9 +510,7 @@ def decide_appeal(
         .where(Appeal.community_id == community_id, Appeal.id == seen.id)
         .values(state=state, decided_at=now, decided_by=reviewer.id, answer=answer)
     )
-    balance = ledger.balance_of(
-        session, community_id=community_id, member_id=seen.member_id, currency=Currency.POINTS
-    )
+    balance = ledger.balance_of(session, community_id=community_id, member_id=seen.member_id, currency=Currency.POINTS)
     return Decided(number, seen.member_id, seen.name, state, change, balance)
 
 
@@ -612,9 +604,7 @@ def board(
     for index, row in enumerate(rows):
         place = first[-1].place if first and first[-1].amount == row.amount else index + 1
         first.append(Ranked(place, row.member_id, row.name, bool(row.hides_name), row.amount))
-    mine = session.execute(
-        source.add_columns(amount.label("amount")).where(Member.id == asker.id)
-    ).one_or_none()
+    mine = session.execute(source.add_columns(amount.label("amount")).where(Member.id == asker.id)).one_or_none()
     if mine is None or mine.amount <= 0:
         return Board(tuple(first), None)
     ahead = source.where(shown, amount > mine.amount)
@@ -679,18 +669,34 @@ def earned_this_month(session: Session, *, community_id: int, member_id: int, no
     )
 
 
-
-
 _award_transfer = select(Transfer.id).where(
     Transfer.community_id == Award.community_id, Transfer.key == literal("award:") + cast(Award.id, String)
+)
+_award_back = _award_transfer.join(_back, _back.corrects == Transfer.id)
+_upheld_by = select(_back.id).where(
+    or_(
+        _back.corrects == Appeal.transfer_id,
+        and_(
+            _back.community_id == Appeal.community_id,
+            _back.key == literal("appeal:") + cast(Appeal.id, String),
+        ),
+    )
 )
 
 INVARIANTS = (
     Invariant("awards.transfer", select(Award.id).where(~_award_transfer.correlate(Award).exists())),
     Invariant(
+        "awards.undone",
+        select(Award.id).where(Award.undone_at.is_not(None), ~_award_back.correlate(Award).exists()),
+    ),
+    Invariant(
         "appeals.reviewer",
         select(Appeal.id)
         .join(Transfer, Appeal.transfer_id == Transfer.id)
         .where(or_(Appeal.decided_by == Appeal.member_id, Appeal.decided_by == Transfer.made_by)),
+    ),
+    Invariant(
+        "appeals.upheld",
+        select(Appeal.id).where(Appeal.state == AppealState.UPHELD, ~_upheld_by.correlate(Appeal).exists()),
     ),
 )

@@ -110,9 +110,7 @@ COLUMNS = (Unit.id, Unit.kind, Unit.name, Unit.path)
 
 def root_of(session: Session, community_id: int) -> UnitHere:
     """The community itself as a unit."""
-    row = session.execute(
-        select(*COLUMNS).where(Unit.community_id == community_id, Unit.parent_id.is_(None))
-    ).one()
+    row = session.execute(select(*COLUMNS).where(Unit.community_id == community_id, Unit.parent_id.is_(None))).one()
     return UnitHere(row.id, UnitKind(row.kind), row.name, row.path)
 
 
@@ -141,9 +139,7 @@ def find_unit(session: Session, *, community_id: int, name: str) -> UnitHere:
         ).first()
     if row is None:
         known = session.scalars(
-            select(Unit.name)
-            .where(Unit.community_id == community_id, Unit.kind == UnitKind.BUILDING)
-            .order_by(Unit.id)
+            select(Unit.name).where(Unit.community_id == community_id, Unit.kind == UnitKind.BUILDING).order_by(Unit.id)
         ).all()
         raise NoSuchUnit(name=name, known=list(known))
     return UnitHere(row.id, UnitKind(row.kind), row.name, row.path)

@@ -279,8 +279,9 @@ def chinese_strings(source: Source) -> list[str]:
 def queries_without_community(source: Source) -> list[tuple[str, str]]:
     """Statements that compare no `community_id` with a value: what they stand in, and where.
 
-    Invariants are exempt by what they are: they prove the whole book at once.
+    Invariants are exempt by what they are, with whatever serves only them: they prove the whole book at once.
     """
+    proofs = _only_in_proofs(source)
     found: dict[ast.AST, tuple[str, str]] = {}
     for node in ast.walk(source.tree):
         if not isinstance(node, ast.Call) or not _builds(node) or _reads_a_subquery(node):
@@ -292,8 +293,23 @@ def queries_without_community(source: Source) -> list[tuple[str, str]]:
             exempt = exempt or (isinstance(whole, ast.Call) and ast.unparse(whole.func) == "Invariant")
         if not exempt and not _scoped(whole):
             function = source.function_of(node)
-            found[whole] = (function, source.at(node, f"{function}: a query without its community"))
+            if function not in proofs:
+                found[whole] = (function, source.at(node, f"{function}: a query without its community"))
     return sorted(found.values())
+
+
+def _only_in_proofs(source: Source) -> set[str]:
+    """The private names of a module that nothing but its invariants uses, directly or through each other."""
+    users: dict[str, set[str]] = {}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id.startswith("_"):
+            user = source.function_of(node)
+            if user != node.id:
+                users.setdefault(node.id, set()).add(user)
+    proofs = {"INVARIANTS", "ACROSS"}
+    while more := {name for name, by in users.items() if name not in proofs and by <= proofs}:
+        proofs |= more
+    return proofs
 
 
 def _builds(node: ast.Call) -> bool:

@@ -4,11 +4,13 @@ The dialogue of the READMEs is played on the demo community, their `console` blo
 loaded. What is only shown (`sh` blocks) names commands that exist.
 """
 
+import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,9 +20,11 @@ from typing import Any
 
 import pytest
 import typer
+from aiohttp.test_utils import TestServer
 
 from bot import __main__ as cli
 from bot import app
+from bot.books import Books
 from bot.config import Config, load
 from handlers import FEATURES
 from handlers.language.match import Grammar, OpenObject, Surroundings
@@ -31,6 +35,7 @@ from models.members import Role
 from models.outbox import OutboxState
 from tests.commands_table import FOOT, PAGE, page
 from tests.fakes.street import Street
+from tests.fakes.wecom_callbacks import Platform, aibot_text, app_text
 from tests.house_rules import CHINESE, ROOMS, ROOT
 from tests.moments import SATURDAY, TUESDAY_EVENING
 from tests.test_config import EXAMPLE, revived
@@ -239,21 +244,26 @@ def console() -> Iterator[tuple[str, str]]:
         yield from re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("command", "said"), list(console()))
-def test_terminal_says_what_the_readme_shows(command: str, said: str, tmp_path: Path) -> None:
-    # A directory of its own, so that no demo that has gone on is spoken to.
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
+def shell(command: str, folder: Path, typed: str = "") -> tuple[str, str]:
+    """Runs a line of a document in a directory of its own; returns what it printed, and its errors."""
     ran = subprocess.run(
         ["/bin/sh", "-c", re.sub(r"\blinli(?= )", f"{sys.executable} -m bot", command, count=1)],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=typed,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    return ran.stdout, ran.stderr
 
-    assert (ran.stdout, ran.stderr) == (said, "")
+
+@pytest.mark.parametrize(("command", "said"), list(console()))
+def test_terminal_says_what_the_readme_shows(command: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+
+    assert shell(command, tmp_path) == (said, "")
 
 
 # -- the dialogue ------------------------------------------------------------------------------------------------
@@ -324,6 +334,50 @@ def test_example_with_everything_brought_to_life_is_accepted(tmp_path: Path) -> 
     text = re.sub(r'^(password|key_previous) = ""$', "", text, flags=re.MULTILINE)
 
     assert sorted(loaded(text, tmp_path).channels) == ["aibot", "app", "hook"]
+
+
+async def test_steps_of_the_readme_connect_a_group(tmp_path: Path) -> None:
+    """An operator follows the page from the first step to the last; WeCom is a fake on loopback."""
+    config = loaded("\n".join(blocks(read(ENGLISH), "toml")), tmp_path)
+    steps = [line for block in blocks(read(ENGLISH), "sh") for line in block.splitlines()]
+    (found,) = [line for line in steps if line.startswith("linli found")]
+    (webhook,) = [line for line in steps if line.startswith("linli webhook")]
+    secretary = re.findall(r"--account (\S+)", found)[0]
+
+    founded = await asyncio.to_thread(shell, found, tmp_path)
+    assert founded == ("锦绣社区 建好了。请 张敏 在群里 @小邻 发 绑定群 1栋\n", "")
+    house = app.House(config, await Books.open(f"sqlite:///{tmp_path}/var/linli.sqlite3", serving=True))
+    async with TestServer(house.application()) as server:
+        keys = {"token": SECRETS["token"], "aes_key": SECRETS["aes_key"]}
+        bot = Platform(f"{server.make_url('/callback/aibot')}", "json", time.time, **keys)
+        corp_id = config.channels["app"].corp_id
+        member_app = Platform(f"{server.make_url('/callback/app')}", "xml", time.time, receive_id=corp_id, **keys)
+        assert [(await each.verify("echo")).body for each in (bot, member_app)] == [b"echo", b"echo"]
+
+        async def say(text: str, user: str, chat: str = "") -> str:
+            heard = await bot.deliver(aibot_text(text, user=user, message_id=f"{user}-{text}", chat=chat))
+            return str(json.loads(heard.inner)["stream"]["content"])
+
+        said = [
+            await say("@小邻 绑定群 3栋", secretary, "wrGroup"),
+            await say("@小邻 绑定 张三 3栋", "zhangsan", "wrGroup"),
+            await say("审核", secretary),
+            await say("通过 1", secretary),
+            await say("积分", "zhangsan"),
+        ]
+        answer_in_app = await member_app.deliver(app_text("积分", user="zhangsan", corp=corp_id))
+        registered = await asyncio.to_thread(shell, webhook, tmp_path, "a-key\n")
+    await house.close()
+
+    assert [text.splitlines()[0] for text in said] == [
+        "本群已绑定为 3栋群。",
+        "张三，已收到，请3栋的负责人核对后就可以用了（1号）。",
+        "等您看的有1件：",
+        "已通过 1号：张三 现在是3栋的居民了。",
+        "张三，您现有0分，本月+0分。",
+    ]
+    assert "张三，您现有0分" in answer_in_app.inner.decode()
+    assert registered == ("3栋群 登记好了，以后的提醒会发到那里。\n", "")
 
 
 # -- pictures of the house ---------------------------------------------------------------------------------------

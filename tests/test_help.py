@@ -1,0 +1,209 @@
+"""帮助 says what this person can do here; and whatever the bot says fits into four lines."""
+
+import string
+from typing import Any
+
+import pytest
+
+import bot.dispatch
+from handlers import FEATURES
+from handlers.chat import LINES, Texts
+from models.members import Role
+from tests.dialogue import ON_SQLITE, direct, talk
+from tests.fakes.street import Street
+
+HEAD = "我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。"
+MORE = "想知道怎么用，请发 帮助 加名字，比如 帮助 活动。"
+RESIDENT = f"{HEAD}\n例如 报名 12 2人（参加活动，可以带同伴）。\n{MORE}"
+STRANGER = "我是小邻，锦绣社区的帮手。\n让我认识您，请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
+
+
+@ON_SQLITE
+async def test_help_names_what_this_person_may_do(street: Street) -> None:
+    await talk(
+        street,
+        [
+            ("王秀英", "3栋群", "@小邻 帮助", RESIDENT),
+            ("王秀英", direct, "帮助", RESIDENT),
+            ("王秀英", direct, "你会什么", RESIDENT),
+            ("刘洋", direct, "帮助", RESIDENT),
+            ("老赵", direct, "帮助", f"{HEAD}\n您还能：加分、扣分、审核、通过、驳回。\n{MORE}"),
+            ("孙丽", direct, "帮助", f"{HEAD}\n您还能：发布活动、取消活动、加分、扣分、审核、通过、驳回。\n{MORE}"),
+            (
+                "张敏",
+                "3栋群",
+                "@小邻 帮助",
+                f"{HEAD}\n您还能：发布活动、取消活动、加分、扣分、绑定群、审核、通过、驳回。\n{MORE}",
+            ),
+            ("陌生人", direct, "帮助", STRANGER),
+            ("陌生人", "3栋群", "@小邻 帮助", STRANGER),
+        ],
+    )
+
+
+@ON_SQLITE
+async def test_help_with_one_thing_says_how_it_is_typed(street: Street) -> None:
+    unknown = "我还不会「{}」。我会的有：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。"
+    await talk(
+        street,
+        [
+            ("王秀英", direct, "帮助 签到", "签到 12\n到了现场记一笔。\n还可以说：打卡。"),
+            ("王秀英", direct, "帮助 打卡", "签到 12\n到了现场记一笔。\n还可以说：打卡。"),
+            ("王秀英", direct, "帮助 申诉", "申诉 88 少记了\n对一笔积分有意见。"),
+            ("王秀英", direct, "帮助 值班", unknown.format("值班")),
+            ("王秀英", direct, "帮助 发布活动", unknown.format("发布活动")),
+            (
+                "张敏",
+                direct,
+                "帮助 发布活动",
+                "发布活动 周六9点 清洁家园 中心花园 20人 5分\n发布一次活动，先预览再确认。\n"
+                "还可以说：发起活动、新建活动。",
+            ),
+        ],
+    )
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("name", ["王秀英", "老赵", "张敏"])
+async def test_help_exists_for_everything_that_a_person_may_do_and_fits(street: Street, name: str) -> None:
+    """Every command that has a line in the help can be asked about, and the answer is not `unknown`."""
+    may = {
+        "王秀英": {None, Role.RESIDENT},
+        "老赵": {None, Role.RESIDENT, Role.BUILDING_LEAD},
+        "张敏": {None, *Role},
+    }[name]
+    for router in FEATURES:
+        for command in router:
+            if command.usage and command.role in may:
+                answer = await street.say(name, f"帮助 {command.verbs[0]}")
+                assert answer.startswith(f"{command.usage}\n{command.gist}。"), command.intent
+                assert answer.count("\n") < LINES
+
+
+def test_every_command_has_its_line_in_the_help() -> None:
+    assert [command.intent for router in FEATURES for command in router if not (command.usage and command.gist)] == []
+
+
+# -- four lines -------------------------------------------------------------------------------------------------------
+
+LONG_NAME = "欧阳娜娜·阿卜杜拉"
+LONG_TITLE = "第十二届邻里节暨中秋敬老爱老志愿服务活动"
+THREE = "\n".join(f"{index} {index}号 {LONG_TITLE}" for index in (1, 2, 3))
+VALUES: dict[str, Any] = {
+    "address": "wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA",
+    "amount": 1_234_567,
+    "appeals": 12,
+    "balance": 1_234_567,
+    "base": 1000,
+    "bot": "邻里小助手",
+    "caps": "；一天最多10000分；一月最多100000分",
+    "change": -1_234_567,
+    "choices": THREE,
+    "community": "锦绣江南国际花园第一社区居民委员会",
+    "count": 1_000,
+    "day": "12月31日",
+    "end": 23,
+    "festival": "；节日当天按500%",
+    "first": "锦绣江南国际花园第一社区居民委员会",
+    "gist": "参加活动，可以带同伴",
+    "giver": LONG_NAME,
+    "index": 3,
+    "left": 1_000,
+    "line": LONG_TITLE,
+    "message_id": "abcdefghijkl",
+    "mine": " ✓已报名",
+    "minutes": "23小时59分",
+    "month": -1_234_567,
+    "most": 10_000,
+    "name": LONG_NAME,
+    "names": "、".join(["锦绣江南国际花园第一社区居民委员会"] * 3),
+    "next": "您在候补第1000位（共51人），有空位我会告诉您。",
+    "night": "；晚上20点到6点按500%",
+    "note": LONG_TITLE,
+    "number": 1_234_567,
+    "others": "、".join(["积分排行榜"] * 4),
+    "party": "（共51人）",
+    "per_hour": "，满一小时再加1000分",
+    "percent": 500,
+    "period": "本季",
+    "place": "中心花园东门健身广场旁社区文化活动中心二楼",
+    "points": 1_234_567,
+    "quota": "1000人",
+    "reason": "帮助独居老人修理路灯并清理楼道杂物" * 3,
+    "role": "社区工作人员",
+    "scope": " 第二党支部",
+    "seats": "（还剩1000个名额）",
+    "spoken": "1000小时59分",
+    "start": 20,
+    "taken": 1_000,
+    "text": LONG_TITLE,
+    "time": "23:59",
+    "title": LONG_TITLE,
+    "topic": "一个很长很长的没人听说过的题目名",
+    "unit": "第二党支部",
+    "usage": "发布活动 周六9点 清洁家园 中心花园 20人 5分",
+    "verb": "积分明细",
+    "verbs": "、".join(["积分明细"] * 12),
+    "waiting": 1_000,
+    "when": "12月31日 周四 19:30 至 1月1日 周五 19:30",
+    "where": "地点：中心花园东门健身广场旁社区文化活动中心二楼；",
+    "why": "，原因：" + "大风蓝色预警" * 10,
+}
+"""For each field of a sentence the longest that is plausible; only `choices` has lines of its own."""
+
+
+def test_the_texts_of_the_features_and_of_the_dispatcher_are_all_known() -> None:
+    features = {name.partition(".")[0] for name in Texts.every}
+    assert features == {router.feature for router in FEATURES} | {bot.dispatch.say.feature}
+
+
+@pytest.mark.parametrize("name", sorted(Texts.every))
+def test_every_sentence_fits_into_four_lines_with_long_values(name: str) -> None:
+    sentence = Texts.every[name]
+    fields = [field for _, field, _, _ in string.Formatter().parse(sentence) if field]
+    # Three choices in lines of their own, beneath a question.
+    text = sentence.format(**{field: VALUES[field] for field in fields})
+    assert text.count("\n") < LINES, text
+
+
+@pytest.mark.parametrize("router", FEATURES, ids=lambda router: router.feature)
+def test_every_refusal_fits_into_four_lines_with_long_values(router: Any) -> None:
+    for sentence in router.refusals.values():
+        fields = [field for _, field, _, _ in string.Formatter().parse(sentence) if field]
+        values = VALUES | {"at": VALUES["when"], "opens_at": VALUES["when"], "starts_at": VALUES["when"]}
+        values["ends_at"] = VALUES["when"]
+        text = sentence.format(**{field: values[field] for field in fields})
+        assert text.count("\n") < LINES, text
+
+
+def test_every_refusal_of_the_models_has_a_sentence() -> None:
+    """A refusal without words would be an apology for a bug."""
+    import models.activities
+    import models.check_in
+    import models.directory
+    import models.ledger
+    import models.members
+    import models.points
+    import models.units
+    from models.base import Refusal
+
+    spoken = {kind for router in FEATURES for kind in router.refusals}
+    never_said = {
+        models.ledger.AlreadyCorrected,  # what is corrected twice is left as it is
+        models.members.AboveOneself,
+    }
+    known = {
+        kind
+        for module in (
+            models.activities,
+            models.check_in,
+            models.directory,
+            models.ledger,
+            models.members,
+            models.points,
+            models.units,
+        )
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Refusal) and kind is not Refusal
+    }
+    assert {kind.__name__ for kind in known - spoken - never_said} == set()

@@ -1,0 +1,558 @@
+"""The proof of the books finds whatever is wrong, and nothing where nothing is.
+
+A database with a row in every table is damaged in every way that the proof knows, by plain SQL with the database's own
+guards switched off, and each time exactly that violation must be named. The damage is rolled back.
+"""
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, Table, create_engine, func, insert, make_url, select, text, update
+from sqlalchemy.orm import Session
+
+from models import activities, audit, check_in, inbox, ledger, members, outbox, pending, points, schedule
+from models.base import Base
+from models.database import postgresql_engine, sqlite_engine
+from models.directory import Community, add_community, add_endpoint, add_group, groups_of
+from models.ledger import Currency, SystemAccount
+from models.members import Member, Merge, Role, add_member, claim_identity, decide_registration, find_people
+from models.outbox import Attempt, AttemptItem, Outbox
+from models.points import Rule, award_points, decide_appeal, set_rule
+from models.units import UnitKind, add_unit, find_unit
+from models.verify import Violation, invariants, violations
+from tests.moments import SATURDAY, TUESDAY_EVENING
+
+NOW = TUESDAY_EVENING
+LATER = SATURDAY + timedelta(hours=1)
+
+
+def fill(session: Session) -> None:
+    """Gives the demo community a row in every table, and a neighbour with a row wherever rows have parents."""
+    ours = session.scalar(select(Community.id)) or 0
+    ids = {row.name: row.id for row in session.execute(select(Member.id, Member.name))}
+
+    def person(name: str) -> members.Person:
+        (found,) = find_people(session, namespace="simulator", external_id=name, now=NOW)
+        return found
+
+    def activity(number: int) -> activities.ActivityHere:
+        return activities.find_activity(session, community_id=ours, number=number)
+
+    # 王五's community has rows of its own that ours could wrongly point to.
+    theirs = add_community(session, slug="binhe", name="滨河社区", bot_name="小河", now=NOW)
+    root = add_unit(session, community_id=theirs.id, parent=None, kind=UnitKind.COMMUNITY, name="滨河", now=NOW)
+    wang = add_member(session, community_id=theirs.id, name="王五", unit=root, now=NOW)
+    members.add_identity(
+        session, community_id=theirs.id, member_id=wang, namespace="simulator", external_id="王五", now=NOW
+    )
+    group_id = add_group(session, community_id=theirs.id, unit=root, name="滨河群", now=NOW)
+    add_endpoint(
+        session, community_id=theirs.id, group_id=group_id, channel="simulator", address="滨河群", now=NOW
+    )
+    set_rule(session, community_id=theirs.id, kind="activity", rule=Rule(2, 1, 0, 0, 100, 20, 6, 100), since=NOW)
+    other = activities.publish_activity(
+        session, community_id=theirs.id, unit=root, title="义诊", place="", starts_at=SATURDAY,
+        ends_at=SATURDAY + timedelta(hours=2), quota=None, points=None, made_by=wang, now=NOW,
+        check_in_opens_minutes=30,
+    )  # fmt: skip
+    activities.sign_up(
+        session, activity=other, member_id=wang, companions=0, made_by=wang, now=NOW, companions_max=5
+    )
+    coming = check_in.find_coming(session, community_id=theirs.id, number=other.number, now=LATER)
+    assert coming is not None
+    check_in.check_in(session, coming=coming, member_id=wang, made_by=wang, now=LATER)
+    record(session, theirs.id, wang, "m-theirs", "checkin")
+
+    # Places run out at 清洁家园: somebody waits, somebody has left.
+    full = activity(12)
+    for name, companions in (("王秀英", 5), ("李建国", 5), ("孙姐", 5), ("老魏", 0)):
+        activities.sign_up(
+            session, activity=full, member_id=ids[name], companions=companions, made_by=ids[name], now=NOW,
+            companions_max=5,
+        )  # fmt: skip
+    activities.cancel_signup(session, activity=full, member_id=ids["何叔"], by=ids["何叔"], now=NOW)
+
+    # One is there; one came and went; one took the check-out back; one took everything back.
+    found = check_in.find_coming(session, community_id=ours, number=12, now=LATER)
+    assert found is not None
+    for name in ("王秀英", "李建国", "孙姐", "老魏"):
+        check_in.check_in(session, coming=found, member_id=ids[name], made_by=ids[name], now=LATER)
+    end = LATER + timedelta(hours=1)
+    for name in ("李建国", "孙姐", "老魏"):
+        check_in.check_out(session, coming=found, member_id=ids[name], made_by=ids[name], now=end)
+    by_name = {
+        row.name: row.id
+        for row in session.execute(
+            select(Member.name, check_in.CheckIn.id)
+            .join(Member, Member.id == check_in.CheckIn.member_id)
+            .where(check_in.CheckIn.activity_id == full.id)
+        )
+    }
+    out = session.scalar(select(check_in.CheckOut.id).where(check_in.CheckOut.check_in_id == by_name["孙姐"]))
+    assert out is not None
+    check_in.undo_check_out(session, community_id=ours, check_out_id=out, by=ids["孙姐"], now=end)
+    check_in.undo_check_in(session, community_id=ours, check_in_id=by_name["老魏"], by=ids["老魏"], now=end)
+
+    # Points by hand; appeals upheld, dismissed and waiting; a transfer that was simply corrected.
+    def give(name: str, amount: int) -> points.Given:
+        member = members.find_member(session, community_id=ours, name=name)
+        return award_points(
+            session, giver=person("孙丽"), member=member, points=amount, reason="修灯", now=NOW, most=100
+        )
+
+    for name, amount in (("王秀英", 5), ("李建国", -1), ("陈美玲", 3), ("孙姐", 4)):
+        give(name, amount)
+    points.undo_award(session, community_id=ours, award_id=give("老魏", 7).id, by=ids["孙丽"], now=NOW)
+    for name, uphold in (("王秀英", True), ("李建国", True), ("陈美玲", False), ("孙姐", None)):
+        line = ledger.statement(
+            session, community_id=ours, member_id=ids[name], currency=Currency.POINTS, limit=1
+        )[0]
+        made = points.appeal(session, member=person(name), transfer_id=line.id, reason="不对", now=NOW)
+        if uphold is not None:
+            decide_appeal(
+                session, reviewer=person("张敏"), role=Role.STAFF, number=made.number, uphold=uphold, points=2,
+                answer="查过了", now=NOW,
+            )  # fmt: skip
+    for key in ("misc:1", "misc:2"):
+        posted = ledger.transfer(
+            session, community_id=ours, key=key, currency=Currency.POINTS, debit=SystemAccount.ISSUED,
+            credit=ids["何婶"], amount=len(key) + int(key[-1]), reason="misc", ref="misc:1", made_by=None, at=NOW,
+        )  # fmt: skip
+        assert posted is not None
+        if key == "misc:1":
+            ledger.correct(
+                session, community_id=ours, transfer_id=posted.id, made_by=None, reason="undo", note="", at=NOW
+            )
+
+    # Requests: by the roster, approved, rejected, waiting.
+    unit = find_unit(session, community_id=ours, name="3栋")
+    for account, name in (("a", "张三"), ("b", "赵六"), ("c", "钱七"), ("d", "周八")):
+        claim = claim_identity(
+            session, community_id=ours, namespace="simulator", external_id=account, name=name, unit=unit, room="",
+            now=NOW,
+        )  # fmt: skip
+        if account in "bc":
+            decide_registration(
+                session, reviewer=person("张敏"), role=Role.STAFF, number=claim.number, approve=account == "b",
+                reason="", now=NOW,
+            )  # fmt: skip
+
+    # Messages: one that wrote twice, one that was refused; one act undone.
+    first = record(session, ours, ids["王秀英"], "m1", "signup", "checkin")
+    undo = record(session, ours, ids["王秀英"], "m2", "undo")
+    audit.mark_undone(session, community_id=ours, act_id=first, by=undo)
+    answer(session, ours, ids["王秀英"], "m3", "refused")
+    pending.ask(
+        session, community_id=ours, member_id=ids["王秀英"], conversation="direct",
+        question=pending.Question("signup", {}, "activity", ["12"]), expires_at=NOW,
+    )  # fmt: skip
+    inbox.keep_trouble(session, channel="simulator", message_id="m4", incoming={}, error="KeyError", at=NOW)
+
+    # The outbox: waiting, sent, failed, unknown; to groups and to people.
+    group = groups_of(session, community_id=ours)[0].id
+    for number, state in enumerate(outbox.OutboxState):
+        to: dict[str, Any] = {"member_id": ids["王秀英"]} if number % 2 else {"group_id": group}
+        outbox.put(
+            session, community_id=ours, key=f"k{number}", message="您好", now=NOW, expires_at=SATURDAY, **to
+        )
+        if state != "waiting":
+            session.execute(
+                update(Outbox)
+                .where(Outbox.key == f"k{number}")
+                .values(state=state, finished_at=NOW, dead_reason="expired" if state == "failed" else "")
+            )
+    for number, state in enumerate(("sent", "failed")):
+        attempt = session.execute(
+            insert(Attempt).returning(Attempt.id),
+            {
+                "community_id": ours, "channel": "webhook", "address": "x", "began_at": NOW, "ended_at": NOW,
+                "outcome": state, "detail": "",
+            },
+        ).scalar_one()  # fmt: skip
+        row = session.execute(select(Outbox.id).where(Outbox.key == f"k{number + 1}")).scalar_one()
+        session.execute(insert(AttemptItem), {"attempt_id": attempt, "outbox_id": row})
+    schedule.begin_slot(session, job="ledger.prove", slot=NOW, wall=NOW)
+    schedule.advance(session, until=NOW)
+
+    # What later features write.
+    session.execute(
+        insert(members.Consent),
+        {"community_id": ours, "member_id": ids["王秀英"], "version": "1", "at": NOW, "withdrawn_at": None},
+    )
+    session.execute(
+        insert(members.Invitation),
+        {
+            "community_id": ours, "code_hash": "x", "role": Role.STAFF, "unit_id": unit.id, "expires_at": SATURDAY,
+            "used_at": NOW, "used_by": ids["孙丽"],
+        },
+    )  # fmt: skip
+    session.execute(
+        insert(Merge),
+        {
+            "community_id": ours, "from_member_id": ids["何婶"], "into_member_id": ids["何叔"], "at": NOW,
+            "made_by": ids["张敏"], "undone_at": NOW,
+        },
+    )  # fmt: skip
+
+
+def answer(session: Session, community_id: int, member_id: int, message_id: str, outcome: str) -> None:
+    assert inbox.record(
+        session, channel="simulator", message_id=message_id, community_id=community_id, member_id=member_id,
+        outcome=outcome, reply="好的", ref="", at=NOW,
+    )  # fmt: skip
+
+
+def record(session: Session, community_id: int, member_id: int, message_id: str, *actions: str) -> int:
+    """A message that wrote something, and its answer; returns the first act's id."""
+    made = [
+        audit.record(
+            session, community_id=community_id, at=NOW, member_id=member_id, action=action, object_ref="1",
+            group_id=None, channel="simulator", message_id=message_id, detail={},
+        )
+        for action in actions
+    ]  # fmt: skip
+    answer(session, community_id, member_id, message_id, "act")
+    return made[0]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A database of either kind with a row in every table and nothing wrong."""
+    if request.param == "sqlite":
+        path: Path = tmp_path_factory.mktemp("verify") / "whole.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_demo"), path)
+        engine = sqlite_engine(str(path))
+        build(engine)
+        yield engine
+        engine.dispose()
+        return
+    server = make_url(request.getfixturevalue("postgresql_server")).set(drivername="postgresql+psycopg")
+    name = f"linli_verify_{secrets.token_hex(4)}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgresql_demo')}"))
+    engine = postgresql_engine(server.set(database=name).render_as_string(hide_password=False), 1)
+    build(engine)
+    yield engine
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+def build(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        fill(Session(connection, autoflush=False))
+        connection.exec_driver_sql("COMMIT")
+
+
+GUARDS = {
+    "sqlite": ("PRAGMA foreign_keys=OFF", "PRAGMA ignore_check_constraints=ON", "BEGIN")
+    + tuple(f"DROP TRIGGER transfers_append_only_{event}" for event in ("UPDATE", "DELETE")),
+    "postgresql": (
+        "SET LOCAL session_replication_role = replica",
+        "ALTER TABLE transfers DROP CONSTRAINT ck_transfers_positive",
+    ),
+}
+"""How each database is made to take anything, until the transaction ends."""
+
+
+def named(engine: Engine, *damage: str) -> list[str]:
+    """The violations that are found after these statements, which leave no trace."""
+    with engine.connect() as connection:
+        for statement in GUARDS[engine.dialect.name]:
+            connection.exec_driver_sql(statement)
+        try:
+            for statement in damage:
+                changed = connection.execute(text(statement)).rowcount
+                assert changed > 0, f"no damage done: {statement}"
+            return [violation.name for violation in prove(connection)]
+        finally:
+            connection.exec_driver_sql("ROLLBACK")
+
+
+def prove(connection: Connection) -> list[Violation]:
+    found = violations(Session(connection, autoflush=False))
+    assert all(1 <= len(violation.culprits) <= 10 for violation in found)
+    return found
+
+
+# -- damage -------------------------------------------------------------------------------------------------------------
+
+WHEN = "'2020-01-01T00:00:00.000000Z'"
+MINE = "community_id = (SELECT min(id) FROM communities)"
+SOMEBODY = "(SELECT id FROM members WHERE name = '何婶')"
+FIRST_BALANCE = (
+    f"WHERE {MINE} AND currency = 'points' AND amount > 1"
+    f" AND member_id = (SELECT max(member_id) FROM balances WHERE {MINE} AND currency = 'points' AND amount > 1)"
+)
+FIRST_MONTH = (
+    f"WHERE {MINE} AND currency = 'points'"
+    f" AND member_id = (SELECT max(member_id) FROM monthly_totals WHERE {MINE} AND currency = 'points' AND month = 202611)"
+    " AND month = 202611"
+)
+CORRECTION = "WHERE corrects = (SELECT id FROM transfers WHERE key = 'misc:1')"
+HERE = (  # somebody is at 清洁家园 and has not left
+    "(SELECT c.id FROM check_ins c JOIN members m ON m.id = c.member_id JOIN activities a ON a.id = c.activity_id"
+    " WHERE m.name = '王秀英' AND a.number = 12)"
+)
+LEFT = "(SELECT min(id) FROM check_outs WHERE undone_at IS NULL)"
+CLEANING = "number = 12"
+
+DAMAGE: dict[str, list[tuple[str, ...]]] = {
+    "balances.sum": [
+        (f"UPDATE balances SET amount = amount + 1 {FIRST_BALANCE}",),
+        (f"UPDATE balances SET amount = 0 {FIRST_BALANCE}",),
+        (f"DELETE FROM balances {FIRST_BALANCE}",),
+        (
+            "INSERT INTO balances (community_id, member_id, currency, amount)"
+            f" SELECT community_id, id, 'vouched_minutes', 5 FROM members WHERE id = {SOMEBODY}",
+        ),
+    ],
+    "monthly_totals.sum": [
+        (f"UPDATE monthly_totals SET amount = amount - 1 {FIRST_MONTH}",),
+        (f"UPDATE monthly_totals SET month = 202001 {FIRST_MONTH}",),
+        (f"DELETE FROM monthly_totals {FIRST_MONTH}",),
+        (
+            "INSERT INTO monthly_totals (community_id, member_id, currency, month, amount)"
+            f" SELECT community_id, id, 'vouched_minutes', 202611, 5 FROM members WHERE id = {SOMEBODY}",
+        ),
+    ],
+    "transfers.source": [
+        ("UPDATE transfers SET reason = '' WHERE key = 'misc:2'",),
+        ("UPDATE transfers SET ref = '' WHERE key = 'misc:2'",),
+        (
+            "UPDATE transfers SET amount = 0 WHERE key = 'misc:2'",
+            f"DELETE FROM balances WHERE member_id = {SOMEBODY}",
+            f"DELETE FROM monthly_totals WHERE member_id = {SOMEBODY}",
+            # What the first two statements left is nothing, or else the sums would be wrong.
+            "INSERT INTO balances (community_id, member_id, currency, amount)"
+            " SELECT community_id, credit, currency, sum(amount) FROM ("
+            "  SELECT community_id, credit, currency, amount FROM transfers UNION ALL"
+            "  SELECT community_id, debit, currency, -amount FROM transfers) AS sides"
+            f" WHERE credit = {SOMEBODY} GROUP BY community_id, credit, currency",
+            "INSERT INTO monthly_totals (community_id, member_id, currency, month, amount)"
+            " SELECT community_id, credit, currency, month, sum(amount) FROM ("
+            "  SELECT community_id, credit, currency, month, amount FROM transfers UNION ALL"
+            "  SELECT community_id, debit, currency, month, -amount FROM transfers) AS sides"
+            f" WHERE credit = {SOMEBODY} GROUP BY community_id, credit, currency, month",
+        ),
+    ],
+    "transfers.correction": [
+        (f"UPDATE transfers SET corrects = (SELECT id FROM transfers WHERE key = 'misc:2') {CORRECTION}",),
+    ],
+    "units.path": [
+        ("UPDATE units SET path = '/999/' WHERE name = '1栋中心户'",),
+        ("UPDATE units SET path = path || path WHERE name = '1栋中心户'",),
+        ("UPDATE units SET path = '/' WHERE name = '滨河'",),
+        ("UPDATE units SET parent_id = (SELECT id FROM units WHERE name = '2栋党小组') WHERE name = '1栋中心户'",),
+    ],
+    "activities.quota": [
+        (f"UPDATE activities SET quota = quota - 5 WHERE {CLEANING}",),
+        ("UPDATE signups SET companions = 50 WHERE member_id = (SELECT id FROM members WHERE name = '王秀英')",),
+        (
+            "UPDATE signups SET undone_at = NULL"
+            " WHERE undone_at IS NOT NULL AND companions > 0",
+        ),
+    ],
+    "activities.waiting": [
+        (f"UPDATE activities SET quota = 100 WHERE {CLEANING}",),
+        (f"UPDATE activities SET quota = NULL WHERE {CLEANING}",),
+        (
+            f"UPDATE signups SET undone_at = {WHEN} WHERE state = 'confirmed' AND activity_id ="
+            f" (SELECT id FROM activities WHERE {CLEANING})",
+        ),
+    ],
+    "check_ins.window": [
+        (f"UPDATE check_ins SET at = (SELECT ends_at FROM activities WHERE {CLEANING}) WHERE id = {HERE}",),
+        (f"UPDATE check_ins SET at = {WHEN} WHERE id = {HERE}",),
+    ],
+    "check_ins.undone": [(f"UPDATE check_ins SET undone_at = {WHEN} WHERE id = {HERE}",)],
+    "check_ins.orphan_points": [
+        (f"DELETE FROM check_ins WHERE id = {HERE}",),
+        ("UPDATE transfers SET reason = 'check_in' WHERE key = 'misc:2'",),
+    ],
+    "check_outs.undone": [(f"UPDATE check_outs SET undone_at = {WHEN} WHERE id = {LEFT}",)],
+    "check_outs.orphan_points": [
+        (f"DELETE FROM check_outs WHERE id = {LEFT}",),
+        ("UPDATE transfers SET reason = 'service' WHERE key = 'misc:2'",),
+        ("UPDATE transfers SET reason = 'hours' WHERE key = 'misc:2'",),
+    ],
+    "check_outs.minutes": [
+        (f"UPDATE check_outs SET minutes = minutes + 1 WHERE id = {LEFT}",),
+        (f"UPDATE check_outs SET minutes = 0 WHERE id = {LEFT}",),
+    ],
+    "check_outs.check_in": [
+        (
+            "UPDATE check_outs SET undone_at = NULL"
+            " WHERE check_in_id IN (SELECT id FROM check_ins WHERE undone_at IS NOT NULL)",
+        ),
+    ],
+    "awards.transfer": [
+        (
+            "INSERT INTO awards (community_id, member_id, points, reason, made_by, at)"
+            " SELECT community_id, member_id, points, reason, made_by, at FROM awards WHERE points = 5",
+        ),
+    ],
+    "awards.undone": [(f"UPDATE awards SET undone_at = {WHEN} WHERE points = 5",)],
+    "appeals.reviewer": [
+        ("UPDATE appeals SET decided_by = member_id WHERE state = 'dismissed'",),
+        (
+            "UPDATE appeals SET decided_by = (SELECT made_by FROM transfers WHERE transfers.id = transfer_id)"
+            " WHERE state = 'dismissed'",
+        ),
+    ],
+    "appeals.upheld": [("UPDATE appeals SET state = 'upheld' WHERE state = 'dismissed'",)],
+    "registrations.decided": [
+        (f"UPDATE registrations SET decided_at = {WHEN} WHERE state = 'waiting'",),
+        ("UPDATE registrations SET decided_at = NULL WHERE state = 'rejected'",),
+        ("UPDATE registrations SET member_id = NULL WHERE state = 'approved'",),
+    ],
+    "audit.answered": [("DELETE FROM inbox WHERE message_id = 'm1'",)],
+    "audit.once": [
+        (
+            "INSERT INTO audit (community_id, at, member_id, action, object_ref, channel, message_id, detail)"
+            " SELECT community_id, at, member_id, action, object_ref, channel, message_id, detail"
+            " FROM audit WHERE message_id = 'm1'",
+        ),
+    ],
+    "audit.effect": [
+        ("DELETE FROM audit WHERE message_id = 'm-theirs'",),
+        ("UPDATE inbox SET outcome = 'act' WHERE message_id = 'm3'",),
+    ],
+    "outbox.state": [
+        ("UPDATE outbox SET state = 'lost' WHERE state = 'unknown'",),
+        (f"UPDATE outbox SET finished_at = {WHEN} WHERE state = 'waiting'",),
+        ("UPDATE outbox SET finished_at = NULL WHERE state = 'sent'",),
+        ("UPDATE outbox SET finished_at = NULL WHERE state = 'unknown'",),
+        ("UPDATE outbox SET dead_reason = '' WHERE state = 'failed'",),
+    ],
+    "outbox.sent": [
+        ("DELETE FROM attempt_items WHERE outbox_id = (SELECT id FROM outbox WHERE state = 'sent')",),
+        ("UPDATE attempts SET outcome = 'failed' WHERE outcome = 'sent'",),
+    ],
+    "job_slots.state": [("UPDATE job_slots SET state = 'lost'",)],
+}
+"""By the name of each declared invariant, the ways in which it is broken, and nothing but it."""
+
+SUMS = ("balances.sum", "monthly_totals.sum")
+TOGETHER: list[tuple[tuple[str, ...], set[str]]] = [
+    (
+        (
+            "INSERT INTO transfers (community_id, key, currency, debit, credit, amount, reason, ref, month, at)"
+            f" SELECT community_id, 'forged', currency, debit, credit, amount, reason, ref, month, at"
+            " FROM transfers WHERE key = 'misc:2'",
+        ),
+        {*SUMS},
+    ),
+    (("DELETE FROM transfers WHERE key = 'misc:2'",), {*SUMS}),
+    (("UPDATE transfers SET amount = amount + 1 WHERE key = 'misc:2'",), {*SUMS}),
+    (("UPDATE transfers SET credit = -3 WHERE key = 'misc:2'",), {*SUMS}),
+    (("UPDATE transfers SET currency = 'vouched_minutes' WHERE key = 'misc:2'",), {*SUMS}),
+    (("UPDATE transfers SET month = 202001 WHERE key = 'misc:2'",), {"monthly_totals.sum"}),
+    ((f"UPDATE transfers SET amount = amount + 1 {CORRECTION}",), {*SUMS, "transfers.correction"}),
+    ((f"UPDATE transfers SET currency = 'vouched_minutes' {CORRECTION}",), {*SUMS, "transfers.correction"}),
+    ((f"UPDATE transfers SET month = 202001 {CORRECTION}",), {"monthly_totals.sum", "transfers.correction"}),
+    ((f"UPDATE transfers SET debit = credit, credit = debit {CORRECTION}",), {*SUMS, "transfers.correction"}),
+    (
+        (f"UPDATE check_ins SET undone_at = {WHEN} WHERE id = (SELECT check_in_id FROM check_outs WHERE id = {LEFT})",),
+        {"check_ins.undone", "check_outs.check_in"},
+    ),
+    (("DELETE FROM transfers WHERE reason = 'award' AND amount = 5",), {*SUMS, "awards.transfer", "appeals.transfer_id.orphan"}),
+]
+"""Damage that breaks several things at once, and must name them all."""
+
+
+def foreign_keys() -> list[tuple[Table, str, Table]]:
+    return [
+        (table, column.name, key.column.table)
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        for key in column.foreign_keys
+    ]
+
+
+def shared_by_community(child: Table, column: str, parent: Table) -> bool:
+    return column != "community_id" and "community_id" in child.c and "community_id" in parent.c
+
+
+ORPHANS = {f"{child.name}.{column}.orphan": (child, column) for child, column, _ in foreign_keys()}
+STRANGERS = {
+    f"{child.name}.{column}.stranger": (child, column, parent)
+    for child, column, parent in foreign_keys()
+    if shared_by_community(child, column, parent)
+}
+
+
+def test_every_invariant_has_its_damage() -> None:
+    known = [invariant.name for invariant in invariants()]
+    assert len(known) == len(set(known))
+    assert sorted(known) == sorted([*DAMAGE, *ORPHANS, *STRANGERS])
+
+
+def test_nothing_is_wrong_where_nothing_is_wrong(whole: Engine) -> None:
+    with whole.connect() as connection:
+        assert prove(connection) == []
+
+
+def test_nothing_is_wrong_with_a_fresh_demo(demo_url: str) -> None:
+    url = make_url(demo_url)
+    engine = (
+        sqlite_engine(url.database or "") if url.get_backend_name() == "sqlite" else postgresql_engine(demo_url, 1)
+    )
+    with engine.connect() as connection:
+        assert prove(connection) == []
+    engine.dispose()
+
+
+def test_every_table_has_a_row_to_damage(whole: Engine) -> None:
+    with whole.connect() as connection:
+        empty = [
+            table.name
+            for table in Base.metadata.sorted_tables
+            if not connection.execute(select(func.count()).select_from(table)).scalar()
+        ]
+    assert empty == []
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [pytest.param(name, one, id=f"{name}-{n}") for name, ways in DAMAGE.items() for n, one in enumerate(ways)],
+)
+def test_damage_is_named_and_nothing_else(whole: Engine, name: str, damage: tuple[str, ...]) -> None:
+    assert named(whole, *damage) == [name]
+
+
+@pytest.mark.parametrize(("damage", "names"), TOGETHER)
+def test_damage_to_several_things_names_them_all(whole: Engine, damage: tuple[str, ...], names: set[str]) -> None:
+    assert set(named(whole, *damage)) == names
+
+
+def first_row(table: Table, column: str) -> str:
+    """A condition for one row of our community, where the column says something if it does anywhere."""
+    keys = [key.name for key in table.primary_key.columns]
+    order = f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END, {', '.join(keys)}"
+    mine = f"WHERE {MINE}" if "community_id" in table.c else ""
+    return " AND ".join(
+        f"{key} = (SELECT {key} FROM {table.name} {mine} ORDER BY {order} LIMIT 1)" for key in keys
+    )
+
+
+def test_orphans(whole: Engine) -> None:
+    for name, (table, column) in ORPHANS.items():
+        found = named(whole, f"UPDATE {table.name} SET {column} = 999999999 WHERE {first_row(table, column)}")
+        print(name, set(found)-{name})
+        assert name in found
+
+def test_strangers(whole: Engine) -> None:
+    for name, (table, column, parent) in STRANGERS.items():
+        found = named(whole, f"UPDATE {table.name} SET {column} = (SELECT min(id) FROM {parent.name} WHERE NOT {MINE}) WHERE {first_row(table, column)}")
+        print(name, set(found)-{name})
+        assert name in found
