@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot import founding, logs, script
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
-from bot.books import Books, FileInUse
+from bot.books import Books, FileInUse, take_lock
 from bot.config import Config, ConfigError, load
 from bot.demo import build_demo
 from bot.script import BadLine, Line, Played, Script, play, read_line
@@ -36,7 +36,8 @@ from models.schedule import done_until
 from models.verify import violations
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="邻里：社区群聊机器人。", pretty_exceptions_enable=False, pretty_exceptions_show_locals=False
+    add_completion=False, no_args_is_help=True, help="邻里：社区群聊机器人。", pretty_exceptions_enable=False, pretty_exceptions_show_locals=False,
+    rich_markup_mode=None
 )
 
 DEMO_FILE = Path("var/demo.sqlite3")
@@ -152,9 +153,11 @@ def demo(
     async def run() -> None:
         db.parent.mkdir(parents=True, exist_ok=True)
         try:
-            books = await Books.open(_fresh(db), serving=True)
+            # Before the file is made anew: it may be what a running demo stands on.
+            lock = take_lock(str(db))
         except FileInUse:
             raise _say_and_exit("演示已经在运行了。请先关掉它，或用 --file 另选一个文件。", 1) from None
+        books = await Books.open(_fresh(db))
         await books.write(lambda session: build_demo(session, start))
         house = House(config, books, clock=MovedClock(start))
         try:
@@ -163,6 +166,7 @@ def demo(
             )
         finally:
             await house.close()
+            os.close(lock)
 
     asyncio.run(run())
 

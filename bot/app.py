@@ -96,6 +96,7 @@ class House:
             wall=self.wall,
             sealer=Sealer(config.secrets.keys()),
             settings=config.delivery,
+            waiting=self.metrics.outbox_waiting,
             pushed=lambda channel, outcome: self.metrics.channel(channel).pushed(PushOutcome(outcome)),
         )
         self.scheduler = Scheduler(

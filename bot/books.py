@@ -176,7 +176,7 @@ class SqliteBooks(Books):
         if not path:
             raise ValueError("a community's books need a file; an in-memory database forgets everything")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _take_lock(path) if serving else None
+        self._lock = take_lock(path) if serving else None
         self.engine: Engine = database.sqlite_engine(path)
         self._readers = database.sqlite_engine(path, read_only=True)
         self._connection: Connection | None = self.engine.connect()
@@ -456,7 +456,8 @@ class PostgresqlBooks(Books):
         self.engine.dispose()
 
 
-def _take_lock(path: str) -> int:
+def take_lock(path: str) -> int:
+    """The lock beside a SQLite file, until the handle is closed. Raises FileInUse where another process has it."""
     handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -466,4 +467,4 @@ def _take_lock(path: str) -> int:
     return handle
 
 
-__all__ = ["Books", "BooksBusy", "BooksClosed", "FileInUse", "savepoint"]
+__all__ = ["Books", "BooksBusy", "BooksClosed", "FileInUse", "savepoint", "take_lock"]

@@ -60,7 +60,7 @@ SECRET_FIELDS = frozenset(
     }
 )
 
-QUIET = ("aiohttp.access", "apscheduler", "asyncio", "sqlalchemy")
+QUIET = ("aiohttp.access", "alembic", "apscheduler", "asyncio", "sqlalchemy")
 """Loggers that are heard from warnings on: below, they repeat what we say ourselves, and SQLAlchemy shows the
 parameters of its statements, which are people's words.
 """

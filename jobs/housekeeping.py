@@ -1,7 +1,7 @@
 """The nightly proof of the ledger, and the dropping of what is over.
 
-At 3:20 every invariant of every table is checked; a violation fails the job, loudly: it is an error in the log, and
-`/healthz` shows it. At 3:40 expired questions are dropped.
+At 3:20 every invariant of every table is checked; a violation fails the job, loudly: it is an error in the log and a
+failed slot in the metrics. At 3:40 expired questions are dropped.
 """
 
 from jobs.tick import Job, Tick

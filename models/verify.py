@@ -75,15 +75,13 @@ class Violation:
     culprits: tuple[object, ...]
 
 
-def invariants() -> Iterator[Invariant]:
+@cache
+def invariants() -> tuple[Invariant, ...]:
     """All invariants: those that the models declare, those across them, and those that every foreign key has."""
     from models import EVERY_TABLE
 
-    for module in EVERY_TABLE:
-        yield from getattr(module, "INVARIANTS", ())
-    yield from ACROSS
-    yield from orphans()
-    yield from strangers()
+    declared = (invariant for module in EVERY_TABLE for invariant in getattr(module, "INVARIANTS", ()))
+    return (*declared, *ACROSS, *orphans(), *strangers())
 
 
 def orphans() -> Iterator[Invariant]:

@@ -348,10 +348,18 @@ async def test_steps_of_the_readme_connect_a_group(tmp_path: Path) -> None:
     assert founded == ("锦绣社区 建好了。请 张敏 在群里 @小邻 发 绑定群 1栋\n", "")
     house = app.House(config, await Books.open(f"sqlite:///{tmp_path}/var/linli.sqlite3", serving=True))
     async with TestServer(house.application()) as server:
-        keys = {"token": SECRETS["token"], "aes_key": SECRETS["aes_key"]}
-        bot = Platform(f"{server.make_url('/callback/aibot')}", "json", time.time, **keys)
         corp_id = config.channels["app"].corp_id
-        member_app = Platform(f"{server.make_url('/callback/app')}", "xml", time.time, receive_id=corp_id, **keys)
+        bot, member_app = (
+            Platform(
+                str(server.make_url(f"/callback/{name}")),
+                flavour,
+                time.time,
+                token=SECRETS["token"],
+                aes_key=SECRETS["aes_key"],
+                receive_id=receive_id,
+            )
+            for name, flavour, receive_id in (("aibot", "json", ""), ("app", "xml", corp_id))
+        )
         assert [(await each.verify("echo")).body for each in (bot, member_app)] == [b"echo", b"echo"]
 
         async def say(text: str, user: str, chat: str = "") -> str:

@@ -6,7 +6,7 @@ postman (`bot/delivery.py`) calls outside of any transaction.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -59,7 +59,7 @@ class Parcel:
 
     address: str
     text: str
-    secret: str = ""
+    secret: str = field(default="", repr=False)
     ref: str = ""
     """The object it shows (`activity:12`), for channels whose messages can be quoted."""
 

@@ -63,7 +63,10 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
+            # However long another migrator takes: only the migration's own statements give up on a lock.
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+            connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
         try:
             command.upgrade(_config(connection), "head")
             if connection.dialect.name == "sqlite":

@@ -1,0 +1,377 @@
+"""The `linli` command as an operator runs it: real processes, real files, exit codes, sentences."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import aiohttp
+import pytest
+
+from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
+from bot.books import Books
+from bot.config import load
+from tests.fakes.wecom_callbacks import AES_KEY, AGENT_ID, CORP_ID, TOKEN, Platform, app_text
+
+ROOT = Path(__file__).parent.parent
+SATURDAY = "2026-11-21T08:55+08:00"
+TUESDAY = "2026-11-17T19:30+08:00"
+CAME = "王秀英，「清洁家园」签到成功 8:55，积分+5（现有21分）。\n走的时候发一声 签退。"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LINLI_")}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "NO_COLOR": "1", "COLUMNS": "200"}
+
+
+async def _start(*arguments: str, cwd: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        cwd=cwd,
+        env=_environment(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def linli(*arguments: str, cwd: Path, stdin: str = "") -> Ran:
+    """Runs a command to its end, in a folder in which nothing is configured."""
+    process = await _start(*arguments, cwd=cwd)
+    out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 60)
+    assert process.returncode is not None
+    assert "Traceback" not in err.decode(), err.decode()
+    return Ran(process.returncode, out.decode(), err.decode())
+
+
+# -- talking ----------------------------------------------------------------------------------------------------------
+
+
+async def test_say_prints_the_answer_and_what_went_out_beside_it(tmp_path: Path) -> None:
+    came, asked, silent, wrong = await asyncio.gather(
+        linli("say", "--as", "王秀英", "--in", "3栋群", "签到", "--at", SATURDAY, cwd=tmp_path),
+        linli("say", "--as", "王秀英", "--in", "3栋群", "@小邻 积分", "--at", TUESDAY, cwd=tmp_path),
+        linli("say", "--as", "王秀英", "--in", "3栋群", "签到那家火锅店满减", cwd=tmp_path),
+        linli("say", "--as", "王秀英", "签到", "--at", "周六", cwd=tmp_path),
+    )
+    assert came == Ran(0, f"{CAME}\n", "")
+    assert asked == Ran(
+        0,
+        "已私信您。\n→ 王秀英：王秀英，您现有16分，本月+0分，服务时长5小时9分。\n为什么有这些分，请发 积分明细。\n",
+        "",
+    )
+    assert silent == Ran(0, "（不作声）\n", "")
+    assert wrong == Ran(2, "", "时间「周六」看不懂，要写成 2026-11-21T08:55+08:00\n")
+    # Nothing is left behind where there is no demo.
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_replay_plays_a_file_in_order_and_moves_the_clock(tmp_path: Path) -> None:
+    lines: list[dict[str, Any]] = [
+        {"as": "王秀英", "in": "3栋群", "text": "签到"},
+        {"clock": SATURDAY},
+        {"as": "王秀英", "in": "3栋群", "text": "签到", "message_id": "m1"},
+        {"as": "王秀英", "in": "3栋群", "text": "签到", "message_id": "m1"},
+        {"as": "李建国", "in": "3栋群", "text": "签到", "quote": "activity:12", "at": "2026-11-21T09:10"},
+        {"as": "李建国", "text": "积分"},
+        {"clock": "2026-11-21T11:00:00+08:00"},
+    ]
+    text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+    (tmp_path / "talk.jsonl").write_text(f"{text}\n\n", "utf-8")
+    played, backwards, broken, missing = await asyncio.gather(
+        linli("replay", "talk.jsonl", "--at", TUESDAY, cwd=tmp_path),
+        linli("replay", "-", "--at", SATURDAY, cwd=tmp_path, stdin=json.dumps({"clock": TUESDAY})),
+        linli("replay", "-", "--at", TUESDAY, cwd=tmp_path, stdin='{"as": "王秀英", "text": "你好"}\n{"as": 3}'),
+        linli("replay", "nowhere.jsonl", cwd=tmp_path),
+    )
+    assert (played.code, played.err) == (0, "")
+    heard = [json.loads(line) for line in played.out.splitlines()]
+    assert [(one["reply"], one["outcome"]) for one in heard] == [
+        ("", "ignore"),
+        ("", "clock"),
+        (CAME, "act"),
+        (CAME, "repeated"),
+        ("李建国，「清洁家园」签到成功 9:10，积分+5（现有9分）。\n走的时候发一声 签退。", "act"),
+        ("李建国，您现有9分，本月+5分，服务时长1小时45分。\n为什么有这些分，请发 积分明细。", "read"),
+        ("", "clock"),
+    ]
+    assert [[push["to"] for push in one["pushes"]] for one in heard] == [
+        [],
+        ["3栋群", "党员群", "5栋群", "物业群", "社区大群"],
+        [],
+        [],
+        [],
+        [],
+        ["王秀英", "李建国"],
+    ]
+    assert (backwards.code, backwards.err) == (
+        2,
+        f"第1行：时间只能往前走，{TUESDAY.replace('30+', '30:00+')} 已经过去了\n",
+    )
+    assert (broken.code, len(broken.out.splitlines())) == (2, 1)
+    assert broken.err == '第2行：缺少 as、text，要写成 {"as": "王秀英", "in": "3栋群", "text": "签到"}\n'
+    assert (missing.code, missing.err) == (2, "读不了 nowhere.jsonl：No such file or directory\n")
+
+
+async def test_understand_answers_each_line_and_writes_nothing(tmp_path: Path) -> None:
+    lines = [
+        {"text": "报名 12 两个人"},
+        {"text": "签到那家火锅店满减"},
+        {"text": "发布活动 周六9点 清洁家园", "role": "resident", "channel": "dm"},
+        {"text": "发布活动 周六9点 包饺子 活动室 20人 5分", "role": "secretary", "channel": "dm"},
+        {"text": "签到", "context": {"quote": {"from": "bot", "ref": "activity:12", "text": ""}}, "at": SATURDAY},
+    ]
+    stdin = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+    plain, explained, wrong, role = await asyncio.gather(
+        linli("understand", "--at", TUESDAY, cwd=tmp_path, stdin=stdin),
+        linli("understand", "--explain", "--at", TUESDAY, cwd=tmp_path, stdin=json.dumps(lines[0])),
+        linli("understand", cwd=tmp_path, stdin="[1]"),
+        linli("understand", cwd=tmp_path, stdin='{"text": "签到", "role": "king"}'),
+    )
+    assert (plain.code, plain.err) == (0, "")
+    meant = [json.loads(line) for line in plain.out.splitlines()]
+    assert [set(one) for one in meant] == [{"intent", "slots", "also", "outcome", "say"}] * 5
+    assert [(one["intent"], one["outcome"]) for one in meant] == [
+        ("signup", "act"),
+        ("smalltalk", "ignore"),
+        ("create_activity", "deny"),
+        ("create_activity", "act"),
+        ("checkin", "act"),
+    ]
+    assert meant[0]["slots"] == {"activity": "12", "count": 2}
+    assert meant[3]["slots"]["when_at"] == "2026-11-21T09:00:00+08:00"
+    assert json.loads(explained.out)["why"] != []
+    assert (wrong.code, wrong.err) == (2, '第1行：要写成 {"text": "报名 12"}\n')
+    assert (role.code, role.err[:24]) == (2, "第1行：没有「king」这个角色，可以写 r")
+
+
+# -- the books --------------------------------------------------------------------------------------------------------
+
+
+async def test_migrate_and_verify_say_how_the_books_stand(tmp_path: Path, sqlite_demo: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new.sqlite3"
+    first = await linli("migrate", "--db", url, cwd=tmp_path)
+    second, sound = await asyncio.gather(
+        linli("migrate", "--db", url, cwd=tmp_path), linli("verify", "--db", url, cwd=tmp_path)
+    )
+    version = second.out.removeprefix("数据库版本 ").strip()
+    assert first == Ran(0, f"数据库已从 空 升级到 {version}\n", "")
+    assert second == Ran(0, f"数据库版本 {version}\n", "")
+    assert sound == Ran(0, "账本核对无误。\n", "")
+
+    damaged = tmp_path / "damaged.sqlite3"
+    damaged.write_bytes(sqlite_demo.read_bytes())
+    with sqlite3.connect(damaged) as connection:
+        connection.execute("UPDATE balances SET amount = amount + 1 WHERE currency = 'points' AND member_id = 2")
+    connection.close()
+    newer = tmp_path / "newer.sqlite3"
+    newer.write_bytes(sqlite_demo.read_bytes())
+    with sqlite3.connect(newer) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999_of_tomorrow'")
+    connection.close()
+    wrong, refused = await asyncio.gather(
+        linli("verify", "--db", f"sqlite:///{damaged}", cwd=tmp_path),
+        linli("migrate", "--db", f"sqlite:///{newer}", cwd=tmp_path),
+    )
+    assert wrong == Ran(1, "balances.sum：2\n", "")
+    assert refused == Ran(
+        2,
+        "",
+        "这个数据库是更新的版本写的（9999_of_tomorrow），请先升级程序，不要用旧程序打开。\n",
+    )
+
+
+# -- serving ----------------------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def serving(*arguments: str, cwd: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A command that serves, from its first line on; it is ended however the test ends."""
+    process = await _start(*arguments, cwd=cwd)
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        if not line:
+            assert process.stderr is not None
+            pytest.fail((await process.stderr.read()).decode())
+        yield process
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+
+
+async def get(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, await response.text()
+
+
+def content(inner: bytes) -> str:
+    return ElementTree.fromstring(inner).findtext("Content") or ""
+
+
+async def test_run_serves_a_channel_and_stops_when_all_is_answered(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "config.toml").write_text(
+        f"""
+[database]
+url = "sqlite:///{tmp_path}/linli.sqlite3"
+
+[http]
+port = {port}
+
+[channels.app]
+kind = "wecom_app"
+token = "{TOKEN}"
+aes_key = "{AES_KEY}"
+corp_id = "{CORP_ID}"
+agent_id = {AGENT_ID}
+""",
+        "utf-8",
+    )
+    found = await linli(
+        "found", "锦绣社区", "--secretary", "张敏", "--account", "ZhangMin", "--channel", "app", cwd=tmp_path
+    )
+    assert found == Ran(0, "锦绣社区 建好了。请 张敏 在群里 @小邻 发 绑定群 1栋\n", "")
+    platform = Platform(f"http://127.0.0.1:{port}/callback/app", "xml", time.time, receive_id=CORP_ID, deadline=20)
+    async with serving("run", cwd=tmp_path) as process:
+        # The console's check of the address, then a message of the secretary and one of a stranger.
+        assert (await platform.verify("42")).body == b"42"
+        answer = await platform.deliver(app_text("不上榜", user="zhangmin", message_id="1"))
+        assert content(answer.inner) == "好的，积分榜不再显示您。想重新上榜请发 我要上榜。"
+        again = await platform.deliver(app_text("不上榜", user="zhangmin", message_id="1"))
+        assert content(again.inner) == content(answer.inner)
+        stranger = await platform.deliver(app_text("签到", user="lisi", message_id="2"))
+        assert content(stranger.inner) == "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
+
+        base = f"http://127.0.0.1:{port}"
+        (health, why), (live, _), (metrics, figures) = await asyncio.gather(
+            *(get(base + path) for path in ("/healthz", "/livez", "/metrics"))
+        )
+        assert (health, live, metrics) == (200, 200, 200), why
+        assert 'channel="app"' in figures
+        assert TOKEN not in figures + why
+
+        # One database, one process.
+        second = await linli("run", cwd=tmp_path)
+        assert second == Ran(1, "", "这个数据库已经有一个程序在用了，不能同时运行两个。\n")
+
+        # A storm, and in the middle of it the end: whatever had an effect was answered.
+        storm = [
+            asyncio.create_task(
+                platform.deliver(app_text(("不上榜", "我要上榜")[number % 2], user="zhangmin", message_id=f"s{number}"))
+            )
+            for number in range(60)
+        ]
+        await asyncio.wait(storm, return_when=asyncio.FIRST_COMPLETED)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+        answers = await asyncio.gather(*storm)
+        assert process.stderr is not None
+        assert "Traceback" not in (await process.stderr.read()).decode()
+    answered = [index for index, one in enumerate(answers) if one.status == 200]
+    with sqlite3.connect(tmp_path / "linli.sqlite3") as connection:
+        written = {row[0] for row in connection.execute("SELECT message_id FROM inbox WHERE message_id LIKE 's%'")}
+    connection.close()
+    assert written == {f"s{index}" for index in answered}
+    assert answered != []
+    sound = await linli("verify", cwd=tmp_path)
+    assert sound == Ran(0, "账本核对无误。\n", "")
+
+
+async def test_run_says_what_is_wrong_with_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[http]\nport = "many"\n[channels.app]\nkind = "pigeon"\n', "utf-8")
+    wrong = await linli("run", cwd=tmp_path)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "http.port" in wrong.err
+    assert "channels.app" in wrong.err
+
+
+async def test_demo_opens_the_simulator_and_a_second_one_leaves_it_alone(tmp_path: Path) -> None:
+    port = free_port()
+    demo = ("demo", "--port", str(port), "--at", TUESDAY, "--file", "demo.sqlite3")
+    async with serving(*demo, cwd=tmp_path) as process:
+        base = f"http://127.0.0.1:{port}"
+        status, page = await get(f"{base}/simulator")
+        assert status == 200
+        assert "小邻" in page or "邻里" in page
+        second = await linli("demo", "--port", str(free_port()), "--file", "demo.sqlite3", cwd=tmp_path)
+        assert second == Ran(1, "", "演示已经在运行了。请先关掉它，或用 --file 另选一个文件。\n")
+        # The running demo's books are where they were, with everybody in them.
+        said = await linli(
+            "say", "--as", "王秀英", "活动 12", "--db", "sqlite:///demo.sqlite3", "--at", TUESDAY, cwd=tmp_path
+        )
+        assert said.out.startswith("12号「清洁家园」11月21日 周六 9:00-11:00\n")
+        busy = await linli("demo", "--port", str(port), "--file", "other.sqlite3", cwd=tmp_path)
+        assert (busy.code, busy.err) == (
+            1,
+            f"打不开 127.0.0.1:{port}（Address already in use）。端口可能被占用，请换一个。\n",
+        )
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def test_what_met_a_bug_is_replayed_from_the_books(tmp_path: Path, sqlite_demo: Path) -> None:
+    """A message that was kept whole is answered once the bug is gone, and forgotten then."""
+    path = tmp_path / "demo.sqlite3"
+    path.write_bytes(sqlite_demo.read_bytes())
+    config = load(None, {}, channel_settings=CHANNEL_SETTINGS, feature_settings=FEATURE_SETTINGS)
+    books = await Books.open(f"sqlite:///{path}", threads=1)
+    house = House(config, books)
+    from sqlalchemy import insert
+
+    from models.inbox import Trouble
+
+    kept = {
+        "channel": "simulator", "message_id": "bug", "namespace": "simulator", "sender": "王秀英", "text": "不上榜",
+        "address": "", "addressed": True, "quote": None, "at": TUESDAY,
+    }  # fmt: skip
+    await books.write(
+        lambda s: s.execute(
+            insert(Trouble),
+            {"channel": "simulator", "message_id": "bug", "incoming": kept, "error": "", "at": house.wall.now()},
+        )
+    )
+    await house.close()
+    url = f"sqlite:///{path}"
+    replayed = await linli("replay", "--kept", "--db", url, cwd=tmp_path)
+    assert json.loads(replayed.out) == {
+        "reply": "好的，积分榜不再显示您。想重新上榜请发 我要上榜。",
+        "pushes": [],
+        "outcome": "act",
+    }
+    again, unnamed = await asyncio.gather(
+        linli("replay", "--kept", "--db", url, cwd=tmp_path), linli("replay", "--kept", cwd=tmp_path)
+    )
+    assert again == Ran(0, "", "")
+    assert unnamed.code == 2

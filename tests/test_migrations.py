@@ -1,0 +1,209 @@
+"""A schema comes to be in one way: from nothing to this release's, by one migrator at a time, wholly or not at all."""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from models import migrations
+from models.base import Base
+from models.database import postgresql_engine, sqlite_engine
+from models.migrations import SchemaTooNew, current, head, upgrade
+
+TABLES = {*Base.metadata.tables, "alembic_version"}
+
+
+@pytest.fixture
+def postgresql_nothing(postgresql_server: str) -> Iterator[str]:
+    """A PostgreSQL database with nothing in it."""
+    server = make_url(postgresql_server).set(drivername="postgresql+psycopg")
+    name = f"linli_migrations_{secrets.token_hex(4)}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def nothing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Engine]]:
+    """Makes engines for one database with nothing in it, each as another process would have it."""
+    url = "" if request.param == "sqlite" else request.getfixturevalue("postgresql_nothing")
+    made: list[Engine] = []
+
+    def engine() -> Engine:
+        made.append(postgresql_engine(url, 1) if url else sqlite_engine(str(tmp_path / "linli.sqlite3")))
+        return made[-1]
+
+    yield engine
+    for one in made:
+        one.dispose()
+
+
+def tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def run(engine: Engine, *statements: str) -> None:
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+        connection.commit()
+
+
+def rows(engine: Engine, query: str) -> list[Any]:
+    with engine.connect() as connection:
+        return [row[0] for row in connection.execute(text(query))]
+
+
+def test_from_nothing_to_this_release(nothing: Callable[[], Engine]) -> None:
+    engine = nothing()
+    assert current(engine) is None
+    assert upgrade(engine) == (None, head())
+    assert current(engine) == head()
+    assert tables(engine) == TABLES
+    # A second time there is nothing to do.
+    assert upgrade(engine) == (head(), head())
+
+
+def test_the_migrated_schema_is_the_one_that_the_models_declare(nothing: Callable[[], Engine]) -> None:
+    engine = nothing()
+    upgrade(engine)
+    with engine.connect() as connection:
+        # SQLite's own spelling of a default cannot be told from another one.
+        defaults = engine.dialect.name == "postgresql"
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": defaults}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_every_constraint_has_its_name(nothing: Callable[[], Engine]) -> None:
+    """Without a name, no later migration could speak of it on every database."""
+    engine = nothing()
+    upgrade(engine)
+    found = inspect(engine)
+    for table in Base.metadata.sorted_tables:
+        checks = {str(item["name"]) for item in found.get_check_constraints(table.name)}
+        keys = {str(item["name"]) for item in found.get_foreign_keys(table.name)}
+        uniques = {str(item["name"]) for item in found.get_unique_constraints(table.name)}
+        named = {str(constraint.name) for constraint in table.constraints}
+        assert checks | keys | uniques | {str(found.get_pk_constraint(table.name)["name"])} == named
+
+
+def test_the_ledgers_triggers_are_there(nothing: Callable[[], Engine]) -> None:
+    engine = nothing()
+    upgrade(engine)
+    if engine.dialect.name == "sqlite":
+        found = rows(engine, "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'transfers'")
+        assert set(found) == {"transfers_append_only_UPDATE", "transfers_append_only_DELETE"}
+    else:
+        found = rows(
+            engine,
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = 'transfers'::regclass AND NOT tgisinternal AND tgenabled = 'O'",
+        )
+        assert set(found) == {"transfers_append_only", "transfers_append_only_truncate"}
+    run(
+        engine,
+        "INSERT INTO communities (id, slug, name, bot_name, since) VALUES (1, 'a', 'a', 'a', '2026-11-17T11:30:00Z')",
+        "INSERT INTO transfers (community_id, key, currency, debit, credit, amount, reason, ref, month, at)"
+        " VALUES (1, 'k', 'points', -1, 1, 5, 'award', 'award:1', 202611, '2026-11-17T11:30:00Z')",
+    )
+    for statement in ("UPDATE transfers SET note = 'x'", "DELETE FROM transfers"):
+        with pytest.raises(DBAPIError, match="append-only"):
+            run(engine, statement)
+    assert rows(engine, "SELECT note FROM transfers") == [""]
+
+
+def test_foreign_keys_hold_again_after_a_migration(nothing: Callable[[], Engine]) -> None:
+    engine = nothing()
+    upgrade(engine)
+    with pytest.raises(DBAPIError, match="(?i)foreign key"):
+        run(engine, "INSERT INTO revisions (community_id, number) VALUES (7, 1)")
+
+
+@pytest.mark.parametrize("newer", ["9999", "0001_and_more"])
+def test_a_newer_releases_database_is_refused_and_left_alone(nothing: Callable[[], Engine], newer: str) -> None:
+    engine = nothing()
+    run(
+        engine,
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
+        f"INSERT INTO alembic_version VALUES ('{newer}')",
+    )
+    for ask in (current, upgrade):
+        with pytest.raises(SchemaTooNew) as caught:
+            ask(engine)
+        assert caught.value.found == newer
+    assert tables(engine) == {"alembic_version"}
+    assert rows(engine, "SELECT version_num FROM alembic_version") == [newer]
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(nothing: Callable[[], Engine]) -> None:
+    """Somebody's own table stands in the way of one that is made late."""
+    engine = nothing()
+    run(engine, "CREATE TABLE signups (mine INTEGER)", "INSERT INTO signups VALUES (7)")
+    with pytest.raises(DBAPIError, match="already exists"):
+        upgrade(engine)
+    assert tables(engine) - {"alembic_version"} == {"signups"}
+    assert rows(engine, "SELECT mine FROM signups") == [7]
+    assert current(engine) is None
+    # Once it is out of the way, the same database migrates.
+    run(engine, "DROP TABLE signups")
+    assert upgrade(engine) == (None, head())
+    assert tables(engine) == TABLES
+
+
+def test_migrators_at_once_migrate_once(nothing: Callable[[], Engine]) -> None:
+    engines = [nothing() for _ in range(4)]
+    together = threading.Barrier(len(engines))
+
+    def migrate(engine: Engine) -> tuple[str | None, str]:
+        together.wait(10)
+        return upgrade(engine)
+
+    with ThreadPoolExecutor(len(engines)) as pool:
+        done = list(pool.map(migrate, engines))
+    assert [after for _, after in done] == [head()] * 4
+    assert rows(engines[0], "SELECT version_num FROM alembic_version") == [head()]
+    assert tables(engines[0]) == TABLES
+
+
+def test_a_second_migrator_waits_however_long_the_first_one_takes(postgresql_nothing: str) -> None:
+    """Ordinary statements give up on a lock after a while; a migrator must not, or a slow migration fails a start."""
+    engine = postgresql_engine(postgresql_nothing, 1)
+
+    @event.listens_for(engine, "connect")
+    def impatient(connection: Any, _record: object) -> None:
+        connection.execute("SET lock_timeout = '50ms'")
+        connection.commit()
+
+    first = postgresql_engine(postgresql_nothing, 1)
+    with ThreadPoolExecutor(1) as pool:
+        with first.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrations.LOCK})
+            waiting = pool.submit(upgrade, engine)
+            until = monotonic() + 10
+            while not rows(first, "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+                assert monotonic() < until, "the second migrator does not wait"
+                sleep(0.01)
+            sleep(0.2)
+            assert not waiting.done()
+            assert tables(first) == set()
+        assert waiting.result(30) == (None, head())
+    assert tables(first) == TABLES
+    # Its patience ends with the lock: the statements of the migration itself give up as any other.
+    with engine.connect() as connection:
+        assert connection.execute(text("SHOW lock_timeout")).scalar() == "50ms"
+    engine.dispose()
+    first.dispose()
