@@ -46,7 +46,7 @@ def build(path: str, residents: int, transfers: int) -> None:
     """Fills a new file. The derived tables are computed by SQL from the transfers, as a restore would."""
     engine = sqlite_engine(path)
     migrations.upgrade(engine)
-    indexes = [index for index in Transfer.__table__.indexes]  # type: ignore[attr-defined]
+    indexes = list(Transfer.__table__.indexes)  # type: ignore[attr-defined]
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA synchronous=OFF")
         connection.exec_driver_sql("PRAGMA cache_size=-400000")
@@ -238,9 +238,7 @@ def wrong(path: str, session: Session, people: list[Person]) -> list[str]:
             amounts = dict(rows)
             shown = sorted((-amount, who) for who, amount in rows if amount > 0 and on_boards[who])
             for person in people[:20]:
-                board = points.board(
-                    session, community_id=person.community.id, months=months, path=None, asker=person
-                )
+                board = points.board(session, community_id=person.community.id, months=months, path=None, asker=person)
                 mine = amounts.get(person.id, 0)
                 own = (1 + bisect(shown, (-mine - 1, 1 << 62)), mine) if mine > 0 else None
                 first = [(-amount, who) for amount, who in shown[:10]]

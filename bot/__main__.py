@@ -36,8 +36,12 @@ from models.schedule import done_until
 from models.verify import violations
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="邻里：社区群聊机器人。", pretty_exceptions_enable=False, pretty_exceptions_show_locals=False,
-    rich_markup_mode=None
+    add_completion=False,
+    no_args_is_help=True,
+    help="邻里：社区群聊机器人。",
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
 )
 
 DEMO_FILE = Path("var/demo.sqlite3")
@@ -92,9 +96,7 @@ def _migrate(url: str) -> tuple[str | None, str]:
     try:
         return migrations.upgrade(engine)
     except migrations.SchemaTooNew as newer:
-        raise _say_and_exit(
-            f"这个数据库是更新的版本写的（{newer.found}），请先升级程序，不要用旧程序打开。"
-        ) from None
+        raise _say_and_exit(f"这个数据库是更新的版本写的（{newer.found}），请先升级程序，不要用旧程序打开。") from None
     finally:
         engine.dispose()
 
@@ -128,7 +130,9 @@ async def _serve(house: House, host: str, port: int, ready: str) -> None:
         await web.TCPSite(runner, host, port, backlog=1024).start()
     except OSError as error:
         await runner.cleanup()
-        raise _say_and_exit(f"打不开 {host}:{port}（{error.strerror}）。端口可能被占用，请换一个。", 1) from None
+        raise _say_and_exit(
+            f"打不开 {host}:{port}（{os.strerror(error.errno or 0)}）。端口可能被占用，请换一个。", 1
+        ) from None
     # What was built by now lives as long as the server: the collector need not look through it again and again, which
     # takes a tenth of a second each time.
     gc.collect()
@@ -161,9 +165,7 @@ def demo(
         await books.write(lambda session: build_demo(session, start))
         house = House(config, books, clock=MovedClock(start))
         try:
-            await _serve(
-                house, "127.0.0.1", port, f"模拟器：http://127.0.0.1:{port}/simulator （按 Ctrl+C 结束）"
-            )
+            await _serve(house, "127.0.0.1", port, f"模拟器：http://127.0.0.1:{port}/simulator （按 Ctrl+C 结束）")
         finally:
             await house.close()
             os.close(lock)
@@ -344,9 +346,7 @@ async def _understood(house: House, line: str, *, explain: bool) -> str:
         raise BadLine('要写成 {"text": "报名 12"}') from None
     quoted = (given.get("context") or {}).get("quote") or {}
     quote = (
-        Quote(str(quoted.get("from", "")), str(quoted.get("text", "")), str(quoted.get("ref", "")))
-        if quoted
-        else None
+        Quote(str(quoted.get("from", "")), str(quoted.get("text", "")), str(quoted.get("ref", ""))) if quoted else None
     )
     try:
         role = Role(given.get("role", Role.RESIDENT))
@@ -426,7 +426,7 @@ def webhook(
     settings = _config(config)
     kind = getattr(settings.channels.get(channel), "kind", None)
     if kind != "wecom_group_webhook":
-        raise _say_and_exit(f"[channels.{channel}] 不是群机器人渠道，要 kind = \"wecom_group_webhook\"。")
+        raise _say_and_exit(f'[channels.{channel}] 不是群机器人渠道，要 kind = "wecom_group_webhook"。')
     # A pipe has nothing to hide.
     key = (typer.prompt("群机器人的 key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()).strip()
 
@@ -449,9 +449,13 @@ def webhook(
         except SecretsLocked:
             raise _say_and_exit("先在配置里设 [secrets] key，群机器人的 key 要加密保存。") from None
         except founding.NoSuchGroup as error:
-            raise _say_and_exit(f"没有 {group}，有的是：{'、'.join(error.fields['known']) or '（还没有绑定过群）'}", 1) from None
+            raise _say_and_exit(
+                f"没有 {group}，有的是：{'、'.join(error.fields['known']) or '（还没有绑定过群）'}", 1
+            ) from None
         except founding.NoSuchCommunity as error:
-            raise _say_and_exit(f"请用 --community 写明社区：{'、'.join(error.fields['known']) or '（还没有）'}", 1) from None
+            raise _say_and_exit(
+                f"请用 --community 写明社区：{'、'.join(error.fields['known']) or '（还没有）'}", 1
+            ) from None
         except IntegrityError:
             raise _say_and_exit(f"{group} 在 {channel} 上已经登记过了。", 1) from None
         finally:

@@ -1,4 +1,4 @@
-"""The only place where the parts are joined: from a configuration to a house that hears, keeps its books, and speaks."""
+"""The only place where the parts are joined: from a configuration to a house that hears, keeps books, and speaks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -131,9 +131,7 @@ class House:
         """Answers one message; see `Dispatcher.hear`."""
         return await self.dispatcher.hear(incoming)
 
-    async def advance(
-        self, to: datetime, moved: Callable[[datetime], Awaitable[None]] | None = None
-    ) -> None:
+    async def advance(self, to: datetime, moved: Callable[[datetime], Awaitable[None]] | None = None) -> None:
         """Moves community time forward, runs what is due in between in order, and delivers what it makes.
 
         Raises ValueError for a moment in the past, and for a house whose clock is the wall's.
@@ -186,7 +184,7 @@ class House:
         try:
             await self.books.read(lambda session: session.execute(text("SELECT 1")))
             if self.books.failing:
-                # Only trying shows that commits succeed again: while this is not ready, nobody sends a message that would.
+                # Only trying shows that commits succeed again: while this is not ready, nobody sends a message.
                 await self.books.prove_writable()
         except BooksBusy:
             self.metrics.database_up(False)
@@ -251,9 +249,7 @@ class Stage:
             ).all()
             found = []
             for external_id in ids:
-                for person in members.find_people(
-                    session, namespace="simulator", external_id=external_id, now=now
-                ):
+                for person in members.find_people(session, namespace="simulator", external_id=external_id, now=now):
                     label = ROLE_LABELS[person.role]
                     if person.role is members.Role.RESIDENT and person.standing is members.Standing.PARTY_MEMBER:
                         label = "党员"

@@ -260,7 +260,7 @@ class SqliteBooks(Books):
         if self._lock is not None:
             os.close(self._lock)
 
-    # -- the writer thread ------------------------------------------------------------------------------------------
+    # -- the writer thread ----------------------------------------
 
     def _write_all(self) -> None:
         stopping = False

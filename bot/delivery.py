@@ -107,7 +107,7 @@ class Bundle:
         return self.messages[0].group_id is not None
 
 
-# -- pure rules ----------------------------------------------------------------------------------------------
+# -- pure rules ----------------------------------------
 
 
 BORDERS = (("\n\n",), ("\n",), ("。", "！", "？", "；"), ("，",), (" ",))
@@ -179,7 +179,7 @@ def retry_wait(tries: int, settings: Settings, chance: random.Random) -> timedel
     return timedelta(seconds=chance.uniform(most / 2, most))
 
 
-# -- the postman ---------------------------------------------------------------------------------------------
+# -- the postman ----------------------------------------
 
 
 class Postman:
@@ -278,7 +278,7 @@ class Postman:
             now = self._clock.now()
             self._waiting(await self._books.read(lambda session: outbox.waiting_count(session, now=now)))
 
-    # -- what is due -----------------------------------------------------------------------------------------
+    # -- what is due ----------------------------------------
 
     async def _take(self) -> int:
         """Claims what is due and begins to serve its addresses; returns how many messages it took up."""
@@ -370,7 +370,7 @@ class Postman:
                     return channel, channel.address_of(route.address), ""
         return None
 
-    # -- one address -----------------------------------------------------------------------------------------
+    # -- one address ----------------------------------------
 
     async def _serve(self, one: Round) -> None:
         """One address, in order; what follows a message that has to wait waits too."""

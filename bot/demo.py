@@ -64,10 +64,48 @@ GROUPS = (
 )
 
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
-GIVEN = (
-    "秀兰 桂英 建华 建军 志强 玉梅 红梅 丽华 国强 卫东 淑珍 春梅 海燕 晓红 志明 文华 小平 玉兰 德福 金凤 "
-    "永强 凤英 桂兰 立新 爱华 永红 宝珍 云霞 雪梅 长青 福生 秋菊 春生 彩霞 兰芳 耀东 守义 家兴 思远 雨桐"
-).split()
+GIVEN = [
+    "秀兰",
+    "桂英",
+    "建华",
+    "建军",
+    "志强",
+    "玉梅",
+    "红梅",
+    "丽华",
+    "国强",
+    "卫东",
+    "淑珍",
+    "春梅",
+    "海燕",
+    "晓红",
+    "志明",
+    "文华",
+    "小平",
+    "玉兰",
+    "德福",
+    "金凤",
+    "永强",
+    "凤英",
+    "桂兰",
+    "立新",
+    "爱华",
+    "永红",
+    "宝珍",
+    "云霞",
+    "雪梅",
+    "长青",
+    "福生",
+    "秋菊",
+    "春生",
+    "彩霞",
+    "兰芳",
+    "耀东",
+    "守义",
+    "家兴",
+    "思远",
+    "雨桐",
+]
 
 
 def build_demo(session: Session, now: datetime) -> CommunityHere:
@@ -123,9 +161,7 @@ def _units(session: Session, community: CommunityHere, now: datetime) -> dict[st
     return units
 
 
-def _people(
-    session: Session, community: CommunityHere, units: dict[str, UnitHere], now: datetime
-) -> dict[str, int]:
+def _people(session: Session, community: CommunityHere, units: dict[str, UnitHere], now: datetime) -> dict[str, int]:
     people: dict[str, int] = {}
     for one in CAST:
         people[one.name] = _add(session, community, one.name, units[one.home], one.room, one.standing, now)
@@ -184,9 +220,7 @@ PAST = (
 """Title, place, days ago, points."""
 
 
-def _past(
-    session: Session, community: CommunityHere, root: UnitHere, people: dict[str, int], now: datetime
-) -> None:
+def _past(session: Session, community: CommunityHere, root: UnitHere, people: dict[str, int], now: datetime) -> None:
     chance = random.Random(SEED + 1)
     members = list(people.values())
     counters.start_after(session, community_id=community.id, kind="activity", last=3)
@@ -208,18 +242,14 @@ def _past(
         )
         for member_id in chance.sample(members, chance.randint(20, 45)):
             came = starts_at + timedelta(minutes=chance.randint(-20, 20))
-            coming = check_in.find_coming(
-                session, community_id=community.id, number=activity.number, now=came
-            )
+            coming = check_in.find_coming(session, community_id=community.id, number=activity.number, now=came)
             assert coming is not None
             check_in.check_in(session, coming=coming, member_id=member_id, made_by=member_id, now=came)
             left = activity.ends_at - timedelta(minutes=chance.randint(0, 40))
             check_in.check_out(session, coming=coming, member_id=member_id, made_by=member_id, now=left)
 
 
-def _coming(
-    session: Session, community: CommunityHere, root: UnitHere, people: dict[str, int], now: datetime
-) -> None:
+def _coming(session: Session, community: CommunityHere, root: UnitHere, people: dict[str, int], now: datetime) -> None:
     saturday = day_of(now) + timedelta(days=(5 - day_of(now).weekday()) % 7)
     if at(saturday, 9) <= now:
         saturday += timedelta(days=7)

@@ -9,7 +9,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -89,6 +89,9 @@ SILENCE = Heard(Reply(), "ignore")
 
 PLAIN_YES = frozenset(("确认", "确定", "是", "是的"))
 """What 确认 may be in talk that was only overheard: 好的 and 行 are said to neighbours all day long."""
+
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class AnsweredMeanwhile(Exception):
@@ -220,7 +223,7 @@ class Dispatcher:
             "why": list(meant.why),
         }
 
-    # -- what is meant ----------------------------------------------------------------------------------------------
+    # -- what is meant ----------------------------------------
 
     async def _answer(self, incoming: Incoming) -> Heard:
         now = self._clock.now()
@@ -292,15 +295,11 @@ class Dispatcher:
         if incoming.address and intent == "bind_group" and person is not None:
             scene.community = person.community
             scene.world = scene.snapshot.worlds[person.community.id].surroundings
-            return await self._write(
-                scene, lambda session: self._unit(session, scene, [scene.understanding])
-            )
+            return await self._write(scene, lambda session: self._unit(session, scene, [scene.understanding]))
         if not incoming.address and len(people) > 1:
             if intent == "choose_community":
                 scene.community = people[0].community
-                return await self._write(
-                    scene, lambda session: self._unit(session, scene, [scene.understanding])
-                )
+                return await self._write(scene, lambda session: self._unit(session, scene, [scene.understanding]))
             names = [person.community.name for person in people]
             return Heard(Reply(say("which_community", names="、".join(names), first=names[0])), "refused")
         if incoming.address:
@@ -535,9 +534,7 @@ class Dispatcher:
         return sentence.format(**fields)
 
     def _to_stranger(self, session: Session, scene: Scene) -> str:
-        reason = last_rejection(
-            session, namespace=scene.incoming.namespace, external_id=scene.incoming.sender
-        )
+        reason = last_rejection(session, namespace=scene.incoming.namespace, external_id=scene.incoming.sender)
         return say("stranger") if reason is None else say("stranger_rejected", reason=reason)
 
     def _combined(self, scene: Scene, parts: list[Understanding], answers: list["Ran"]) -> Reply:
@@ -690,11 +687,7 @@ def _shown(part: Understanding) -> dict[str, Any]:
     """Slots as the corpus writes them: things by their number as text, moments in Shanghai with their offset."""
     things = {slot.name for slot in part.command.slots if slot.kind is Kind.OBJECT} if part.command else set()
     return {
-        name: local(value).isoformat()
-        if isinstance(value, datetime)
-        else str(value)
-        if name in things
-        else value
+        name: local(value).isoformat() if isinstance(value, datetime) else str(value) if name in things else value
         for name, value in part.slots.items()
     }
 
@@ -704,4 +697,4 @@ def _chosen(people: list[Person]) -> Person | None:
     if len(people) == 1:
         return people[0]
     chosen = [person for person in people if person.chosen_at is not None]
-    return max(chosen, key=lambda person: person.chosen_at or datetime.min, default=None)
+    return max(chosen, key=lambda person: person.chosen_at or NEVER, default=None)

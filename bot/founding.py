@@ -50,9 +50,7 @@ def found_community(
     if any(known.name == name for known in directory.communities(session)):
         raise CommunityExists(name=name)
     community = directory.add_community(session, slug=name, name=name, bot_name=bot_name, now=now)
-    root = add_unit(
-        session, community_id=community.id, parent=None, kind=UnitKind.COMMUNITY, name=name, now=now
-    )
+    root = add_unit(session, community_id=community.id, parent=None, kind=UnitKind.COMMUNITY, name=name, now=now)
     for number in range(1, buildings + 1):
         building = add_unit(
             session,
@@ -106,7 +104,14 @@ def found_community(
 
 
 def add_webhook(
-    session: Session, *, community_name: str, group_name: str, channel: str, address: str, sealed_key: str, now: datetime
+    session: Session,
+    *,
+    community_name: str,
+    group_name: str,
+    channel: str,
+    address: str,
+    sealed_key: str,
+    now: datetime,
 ) -> None:
     """Gives a group an endpoint that pushes. Raises NoSuchCommunity and NoSuchGroup."""
     everywhere = directory.communities(session)

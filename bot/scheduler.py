@@ -32,7 +32,7 @@ LEADER_LOCK = 7_256_134
 """PostgreSQL's advisory lock of the one process that ticks."""
 
 CATCH_UP = timedelta(days=2)
-"""How far back a tick looks for what recurs (a nightly proof) after a long stop. What the books ask for is never skipped."""
+"""How far back a tick looks for what recurs (a nightly proof) after a long stop. What the books ask for is kept."""
 
 
 class Leadership:
@@ -100,11 +100,14 @@ class Scheduler:
         }
         self._apscheduler: AsyncIOScheduler | None = None
         self._walking = asyncio.Lock()
+        self._ticking = asyncio.Lock()
+        self._stopping = False
         self.last_tick: datetime | None = None
         """Wall time of the last tick that ended well."""
 
     def start(self, seconds: int) -> None:
-        """Ticks every so many seconds of wall time."""
+        """Ticks every so many seconds of wall time, until it is stopped."""
+        self._stopping = False
         self._apscheduler = AsyncIOScheduler(timezone=SHANGHAI)
         self._apscheduler.add_job(
             self.tick,
@@ -117,20 +120,26 @@ class Scheduler:
         self._apscheduler.start()
 
     async def stop(self) -> None:
-        """Ends after the slot under way."""
-        if self._apscheduler is not None:
-            self._apscheduler.shutdown(wait=False)
-        async with self._walking:
+        """Ends after the tick under way."""
+        self._stopping = True
+        async with self._ticking:
+            # Only now: APScheduler cancels what it finds running.
+            if self._apscheduler is not None:
+                self._apscheduler.shutdown(wait=False)
+                self._apscheduler = None
             await asyncio.to_thread(self._leadership.release)
 
     async def tick(self) -> None:
         """One tick: everything due until now. A passing fault is left to the next tick."""
-        try:
-            if await self._leadership.held():
-                await self.run_until(self._clock.now())
-            self.last_tick = self._wall.now()
-        except (BooksBusy, BooksClosed) as error:
-            log.warning("scheduler.put_off", error=str(error))
+        if self._stopping:
+            return
+        async with self._ticking:
+            try:
+                if await self._leadership.held():
+                    await self.run_until(self._clock.now())
+                self.last_tick = self._wall.now()
+            except (BooksBusy, BooksClosed) as error:
+                log.warning("scheduler.put_off", error=str(error))
 
     async def run_until(
         self, until: datetime, before: Callable[[datetime], Awaitable[None]] | None = None
@@ -190,9 +199,7 @@ class Scheduler:
 
         def asked(session: Session) -> bool:
             assert job.due is not None
-            return any(
-                job.due(session, community, span, self._rules) is not None for community in communities(session)
-            )
+            return any(job.due(session, community, span, self._rules) is not None for community in communities(session))
 
         return await self._books.read(asked)
 

@@ -34,9 +34,7 @@ class Script:
 
     name = CHANNEL
     namespace = NAMESPACE
-    ability = Ability(
-        hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=20_480
-    )
+    ability = Ability(hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=20_480)
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
@@ -87,9 +85,7 @@ class Played:
 
     def as_json(self) -> str:
         pushes = [{"to": push.to, "text": push.text} for push in self.pushes]
-        return json.dumps(
-            {"reply": self.reply, "pushes": pushes, "outcome": self.outcome}, ensure_ascii=False
-        )
+        return json.dumps({"reply": self.reply, "pushes": pushes, "outcome": self.outcome}, ensure_ascii=False)
 
 
 def read_line(text: str) -> Line:

@@ -17,7 +17,6 @@ from models.activities import ActivityHere, open_objects, places_of
 from models.directory import CommunityHere, Endpoint, Group, GroupHere, Place, communities
 from models.units import Unit, names_of_units
 
-
 LOOK_SECONDS = 0.02
 """How long a change by another process may go unnoticed. Changes of this one are known at their commit."""
 
@@ -65,8 +64,11 @@ class Worlds:
             self._looked = tick
             moved = await self._books.moved()
         snapshot = self._snapshot
-        if snapshot is None or moved or self._stale or any(
-            world.until is not None and world.until <= now for world in snapshot.worlds.values()
+        if (
+            snapshot is None
+            or moved
+            or self._stale
+            or any(world.until is not None and world.until <= now for world in snapshot.worlds.values())
         ):
             self._stale = None
             snapshot = self._snapshot = await self._books.read(lambda session: load(session, now))
@@ -79,9 +81,7 @@ def load(session: Session, now: datetime) -> Snapshot:
     worlds = {community.id: _world(session, community, now) for community in everywhere}
     by_id = {community.id: community for community in everywhere}
     chats = {
-        (row.channel, row.address): Place(
-            by_id[row.community_id], GroupHere(row.id, row.name, row.unit_id, row.path)
-        )
+        (row.channel, row.address): Place(by_id[row.community_id], GroupHere(row.id, row.name, row.unit_id, row.path))
         for row in session.execute(
             select(
                 Endpoint.channel,

@@ -1,9 +1,9 @@
 """帮助: what this person can do here, in at most four lines.
 
-    王秀英（3栋群）: @小邻 帮助
-    小邻: 我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。
-          例如 报名 12 2人（参加活动，可以带同伴）。
-          想知道怎么用，请发 帮助 加名字，比如 帮助 活动。
+王秀英（3栋群）: @小邻 帮助
+小邻: 我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。
+      例如 报名 12 2人（参加活动，可以带同伴）。
+      想知道怎么用，请发 帮助 加名字，比如 帮助 活动。
 """
 
 from handlers.chat import Answer, Command, Router, Texts, Turn
@@ -41,9 +41,7 @@ def help_(turn: Turn) -> Answer:
     if turn.person is None:
         return say("stranger", bot=turn.community.bot_name, community=turn.community.name)
     open_to_all = [c for c in turn.commands if c.usage and c.role in (None, Role.RESIDENT)]
-    duties = [
-        c for c in turn.commands if c.usage and c.role not in (None, Role.RESIDENT) and turn.person.may(c.role)
-    ]
+    duties = [c for c in turn.commands if c.usage and c.role not in (None, Role.RESIDENT) and turn.person.may(c.role)]
     topic = turn.slots.get("topic")
     if topic:
         return _about(topic, [*open_to_all, *duties])

@@ -1,10 +1,10 @@
 """撤销: takes back one's own last write within ten minutes; doing it again afterwards works.
 
-    王秀英（3栋群）: 报名 12
-    小邻: 已给 王秀英 报名「清洁家园」，还剩12个名额。
-          11月21日 周六 9:00，中心花园。
-    王秀英（3栋群）: @小邻 撤销
-    小邻: 已撤销「清洁家园」的报名。
+王秀英（3栋群）: 报名 12
+小邻: 已给 王秀英 报名「清洁家园」，还剩12个名额。
+      11月21日 周六 9:00，中心花园。
+王秀英（3栋群）: @小邻 撤销
+小邻: 已撤销「清洁家园」的报名。
 """
 
 from datetime import timedelta
@@ -23,9 +23,7 @@ say = Texts(
 router = Router("undo")
 
 
-@router.command(
-    "undo", "撤销", "撤回", "撤回我的", writes=True, usage="撤销", gist="十分钟内取消自己刚做的一件事"
-)
+@router.command("undo", "撤销", "撤回", "撤回我的", writes=True, usage="撤销", gist="十分钟内取消自己刚做的一件事")
 def undo(turn: Turn) -> Answer:
     acts = audit.last_acts(
         turn.session, community_id=turn.community.id, member_id=turn.who.id, now=turn.now, within=WITHIN

@@ -21,17 +21,13 @@ def due(session: Session, community: CommunityHere, span: Span, _rules: Mapping[
 
 
 def run(tick: Tick) -> bool:
-    forgotten = check_in.forgotten_check_outs(
-        tick.session, community_id=tick.community.id, now=tick.at, limit=ROWS
-    )
+    forgotten = check_in.forgotten_check_outs(tick.session, community_id=tick.community.id, now=tick.at, limit=ROWS)
     for one in forgotten:
         coming = check_in.find_coming(
             tick.session, community_id=tick.community.id, number=one.activity_number, now=tick.at
         )
         assert coming is not None
-        done = check_in.check_out(
-            tick.session, coming=coming, member_id=one.member_id, made_by=None, now=tick.at
-        )
+        done = check_in.check_out(tick.session, coming=coming, member_id=one.member_id, made_by=None, now=tick.at)
         outbox.put(
             tick.session,
             community_id=tick.community.id,

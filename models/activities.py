@@ -203,7 +203,7 @@ COLUMNS = (
 )
 
 
-# -- rules --------------------------------------------------------------------------------------------------------------
+# -- rules ----------------------------------------
 
 
 def seats_left(quota: int | None, taken: int) -> int | None:
@@ -216,7 +216,7 @@ def fits(party: int, quota: int | None, taken: int) -> bool:
     return quota is None or taken + party <= quota
 
 
-# -- actions ------------------------------------------------------------------------------------------------------------
+# -- actions ----------------------------------------
 
 
 def publish_activity(
@@ -501,7 +501,7 @@ def _refuse_over(activity: ActivityHere, now: datetime) -> None:
         raise ActivityOver(number=activity.number, title=activity.title, ends_at=activity.ends_at)
 
 
-# -- queries ------------------------------------------------------------------------------------------------------------
+# -- queries ----------------------------------------
 
 _FIND = Prepared(
     select(*COLUMNS).where(Activity.community_id == bindparam("community"), Activity.number == bindparam("number_"))

@@ -131,13 +131,9 @@ def last_acts(session: Session, *, community_id: int, member_id: int, now: datet
         .order_by(Audit.id.desc())
         .limit(20)
     ).all()
-    return [
-        Act(*row[:5]) for row in rows if (row.channel, row.message_id) == (rows[0].channel, rows[0].message_id)
-    ]
+    return [Act(*row[:5]) for row in rows if (row.channel, row.message_id) == (rows[0].channel, rows[0].message_id)]
 
 
 def mark_undone(session: Session, *, community_id: int, act_id: int, by: int) -> None:
     """Says of an act that another one took it back."""
-    session.execute(
-        update(Audit).where(Audit.community_id == community_id, Audit.id == act_id).values(undone_by=by)
-    )
+    session.execute(update(Audit).where(Audit.community_id == community_id, Audit.id == act_id).values(undone_by=by))

@@ -70,7 +70,7 @@ class Base(DeclarativeBase):
 
 
 class Refusal(Exception):
-    """An expected no. Its class is its name, its `fields` are what the sentence needs; the sentence is the handler's."""
+    """An expected no. Its class is its name, `fields` are what its sentence needs; the sentence is the handler's."""
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(fields)

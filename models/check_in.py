@@ -1,7 +1,7 @@
 """Coming and going: who was there, from when to when, and what it earned.
 
-Somebody says 签到 at the place; the points for coming are theirs at once. Who says 签退 gets the recorded minutes and the
-points per hour; who forgets is checked out at the planned end.
+Somebody says 签到 at the place; the points for coming are theirs at once. Who says 签退 gets the recorded minutes and
+the points per hour; who forgets is checked out at the planned end.
 
 - A person has one live check-in for an activity, and one live check-out for a check-in.
 - A check-in lies in the activity's window, in community time.
@@ -115,7 +115,7 @@ class NoSuchCheckIn(Refusal):
     """The act is not there any more. Fields: id."""
 
 
-# -- rules --------------------------------------------------------------------------------------------------------------
+# -- rules ----------------------------------------
 
 
 def served_minutes(came: datetime, left: datetime, starts_at: datetime, ends_at: datetime) -> int:
@@ -123,7 +123,7 @@ def served_minutes(came: datetime, left: datetime, starts_at: datetime, ends_at:
     return whole_minutes(max(came, starts_at), min(left, ends_at))
 
 
-# -- actions ------------------------------------------------------------------------------------------------------------
+# -- actions ----------------------------------------
 
 _latest = aliased(PointRule)
 _RULE_IN_FORCE = (
@@ -413,7 +413,7 @@ def undo_check_out(session: Session, *, community_id: int, check_out_id: int, by
     ).scalar_one()
 
 
-# -- queries ------------------------------------------------------------------------------------------------------------
+# -- queries ----------------------------------------
 
 
 def where_checked_in(session: Session, *, community_id: int, member_id: int) -> list[int]:

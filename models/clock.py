@@ -66,7 +66,7 @@ def month_of(moment: datetime) -> int:
 
 
 def start_of(day: date) -> datetime:
-    """The first moment of a Shanghai day, in UTC. Computed in Shanghai and moved back at once, whatever the offset was."""
+    """The first moment of a Shanghai day, in UTC. Computed in Shanghai and moved back at once, whatever the offset."""
     return datetime.combine(day, time(), SHANGHAI).astimezone(UTC)
 
 

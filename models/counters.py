@@ -21,10 +21,12 @@ class Counter(Base):
 
 
 _NEXT = Prepared(
-    lambda insert: insert(Counter)
-    .values(community_id=bindparam("community"), kind=bindparam("what"), last=1)
-    .on_conflict_do_update(index_elements=["community_id", "kind"], set_={"last": Counter.last + 1})
-    .returning(Counter.last)
+    lambda insert: (
+        insert(Counter)
+        .values(community_id=bindparam("community"), kind=bindparam("what"), last=1)
+        .on_conflict_do_update(index_elements=["community_id", "kind"], set_={"last": Counter.last + 1})
+        .returning(Counter.last)
+    )
 )
 
 

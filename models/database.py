@@ -52,7 +52,9 @@ class Prepared:
     def _make(self, dialect: Dialect) -> "Made":
         # sqlite3 takes :name and psycopg takes %(name)s, so both take a dictionary.
         named: Any = sqlite.dialect(paramstyle="named") if dialect.name == "sqlite" else postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
-        statement: Any = self.statement if isinstance(self.statement, ClauseElement) else self.statement(INSERTS[named.name])
+        statement: Any = (
+            self.statement if isinstance(self.statement, ClauseElement) else self.statement(INSERTS[named.name])
+        )
         # SQLite knows the id of the last row without being asked, and a RETURNING doubles what its INSERT costs: it
         # becomes a program of several writes, which copies every page that it is about to change.
         rowid = self._makes is not None and dialect.name == "sqlite"
@@ -188,9 +190,7 @@ def postgresql_engine(url: str, threads: int) -> Engine:
     return engine
 
 
-TRANSIENT_STATES = frozenset(
-    {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53100", "53200", "53300", "58030"}
-)
+TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53100", "53200", "53300", "58030"})
 """PostgreSQL: serialization failure, deadlock, lock not available, shutdowns, cannot connect now, disk full, out of
 memory, too many connections, input or output error."""
 
@@ -205,4 +205,6 @@ def is_transient(error: BaseException) -> bool:
     state = getattr(raw, "sqlstate", None)
     if state is not None:
         return state in TRANSIENT_STATES or state.startswith("08")
-    return type(raw).__name__ in {"OperationalError", "InterfaceError", "PoolTimeout"} and type(raw).__module__.startswith("psycopg")
+    return type(raw).__name__ in {"OperationalError", "InterfaceError", "PoolTimeout"} and type(
+        raw
+    ).__module__.startswith("psycopg")

@@ -1,6 +1,6 @@
 """What came in: one row for each message that wrote something, with the answer it got.
 
-- `(channel, message_id)` is unique: a message delivered again finds its row, gets the same answer and does nothing else.
+- `(channel, message_id)` is unique: a message delivered again finds its row, gets the same answer, does nothing else.
 - The text of a message is not kept. Only a message that failed by a bug is kept whole, until it is replayed.
 """
 
@@ -114,7 +114,9 @@ def keep_trouble(
 
 def troubles(session: Session) -> list[tuple[int, dict[str, Any]]]:
     """The messages that met a bug and wait to be replayed, oldest first."""
-    return [(row.id, row.incoming) for row in session.execute(select(Trouble.id, Trouble.incoming).order_by(Trouble.id))]
+    return [
+        (row.id, row.incoming) for row in session.execute(select(Trouble.id, Trouble.incoming).order_by(Trouble.id))
+    ]
 
 
 def drop_trouble(session: Session, *, trouble_id: int) -> None:

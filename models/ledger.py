@@ -171,7 +171,7 @@ _ADD_TO_MONTH = _adding(MonthlyTotal, ["community_id", "member_id", "currency", 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A transfer that stands in the books now. `balance` is the credited person's (the debited one's of a deduction)."""
+    """A transfer that stands in the books. `balance` is the credited person's; of a deduction, the debited one's."""
 
     id: int
     balance: int

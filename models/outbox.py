@@ -204,7 +204,7 @@ def put(
     return row is not None
 
 
-# -- what the postman does -----------------------------------------------------------------------------------
+# -- what the postman does ----------------------------------------
 
 
 class LeaseLost(Exception):

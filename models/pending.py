@@ -71,9 +71,7 @@ def open_question(
     return Question(row[0], _unpacked(row[1]), row[2], row[3]) if row else None
 
 
-def lapsed_question(
-    session: Session, *, community_id: int, member_id: int, conversation: str, now: datetime
-) -> bool:
+def lapsed_question(session: Session, *, community_id: int, member_id: int, conversation: str, now: datetime) -> bool:
     """Whether the last question here was answered by nobody in its time."""
     return (
         session.scalar(
@@ -137,6 +135,5 @@ def _packed(slots: dict[str, Any]) -> dict[str, Any]:
 
 def _unpacked(slots: dict[str, Any]) -> dict[str, Any]:
     return {
-        k: datetime.fromisoformat(v["moment"]) if isinstance(v, dict) and "moment" in v else v
-        for k, v in slots.items()
+        k: datetime.fromisoformat(v["moment"]) if isinstance(v, dict) and "moment" in v else v for k, v in slots.items()
     }

@@ -161,7 +161,7 @@ class PointsMissing(Refusal):
     """An upheld appeal about points that were given needs the number of points to add. Fields: number."""
 
 
-# -- rules --------------------------------------------------------------------------------------------------------------
+# -- rules ----------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def for_minutes(minutes: int, rule: Rule) -> int:
     return minutes // 60 * rule.per_hour
 
 
-# -- actions ------------------------------------------------------------------------------------------------------------
+# -- actions ----------------------------------------
 
 
 def set_rule(session: Session, *, community_id: int, kind: str, rule: Rule, since: datetime) -> None:
@@ -525,7 +525,7 @@ def show_on_boards(session: Session, *, community_id: int, member_id: int, shown
     return changed.one_or_none() is not None
 
 
-# -- queries ------------------------------------------------------------------------------------------------------------
+# -- queries ----------------------------------------
 
 
 def rule_of(session: Session, *, community_id: int, kind: str, now: datetime) -> Rule:
@@ -591,7 +591,7 @@ def board(
     limit: int = 10,
     currency: Currency = Currency.POINTS,
 ) -> Board:
-    """Who has most, of a period (None: all time) and a unit's path (None: the whole community). Equal amounts share a place."""
+    """Who has most, of a period (None: all time) and a unit's path (None: everybody). Equal amounts share a place."""
     source, amount = _source(community_id, months, path, currency)
     shown = and_(Member.on_boards, Member.merged_into.is_(None), Member.forgotten_at.is_(None), amount > 0)
     rows = session.execute(

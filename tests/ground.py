@@ -101,9 +101,7 @@ def add_person(
 
 def give(session: Session, community_id: int, member_id: int, role: Role, unit: UnitHere) -> None:
     """A role as the operator gives it."""
-    give_role(
-        session, community_id=community_id, member_id=member_id, role=role, unit=unit, now=FOUNDED, by=None
-    )
+    give_role(session, community_id=community_id, member_id=member_id, role=role, unit=unit, now=FOUNDED, by=None)
 
 
 def add_many(session: Session, ground: Ground, count: int) -> list[int]:

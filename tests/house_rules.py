@@ -102,7 +102,7 @@ def imports(source: Source) -> Iterator[tuple[ast.AST, str]]:
                 yield node, f"{node.module}.{alias.name}" if is_module else node.module
 
 
-# -- who may import whom -------------------------------------------------------------------------------------
+# -- who may import whom ----------------------------------------
 
 
 def imports_against_the_direction(source: Source) -> list[str]:
@@ -173,7 +173,7 @@ def imports_of_siblings(source: Source) -> list[str]:
     return found
 
 
-# -- what is said nowhere ------------------------------------------------------------------------------------
+# -- what is said nowhere ----------------------------------------
 
 
 def _calls(source: Source) -> Iterator[tuple[ast.Call, str]]:
@@ -273,7 +273,7 @@ def chinese_strings(source: Source) -> list[str]:
     return found
 
 
-# -- queries -------------------------------------------------------------------------------------------------
+# -- queries ----------------------------------------
 
 
 def queries_without_community(source: Source) -> list[tuple[str, str]]:
@@ -360,7 +360,7 @@ def _is_column(node: ast.AST) -> bool:
     return node.attr == "community_id" and (table[0].isupper() or table.startswith("_"))
 
 
-# -- settings, texts and refusals ----------------------------------------------------------------------------
+# -- settings, texts and refusals ----------------------------------------
 
 
 def attributes_read(source: Source) -> set[str]:

@@ -36,7 +36,7 @@ def signed_up(number: int) -> Any:
     return unit
 
 
-# -- what is on -------------------------------------------------------------------------------------------------------
+# -- what is on ----------------------------------------
 
 
 @ON_SQLITE
@@ -86,7 +86,7 @@ async def test_one_activity_is_shown_with_the_next_step_for_the_asker(street: St
     )
 
 
-# -- coming and not coming --------------------------------------------------------------------------------------------
+# -- coming and not coming ----------------------------------------
 
 
 async def test_people_sign_up_with_companions_wait_and_move_up(street: Street) -> None:
@@ -214,7 +214,7 @@ async def test_the_last_places_go_to_as_many_as_there_are_whatever_arrives_at_on
             await street.house.close()
 
 
-# -- announcing and calling off ---------------------------------------------------------------------------------------
+# -- announcing and calling off ----------------------------------------
 
 
 @ON_SQLITE

@@ -74,7 +74,7 @@ def proven(session: Session) -> None:
         assert session.execute(invariant.culprits).all() == [], invariant.name
 
 
-# -- rules --------------------------------------------------------------------------------------------------------------
+# -- rules ----------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_party_fits_or_not(party: int, quota: int | None, taken: int, fit: boo
     assert fits(party, quota, taken) is fit
 
 
-# -- publishing ---------------------------------------------------------------------------------------------------------
+# -- publishing ----------------------------------------
 
 
 async def test_an_activity_is_found_as_it_was_published_and_only_in_its_community(books: Books) -> None:
@@ -149,7 +149,7 @@ async def test_an_activity_without_places_or_without_a_span_is_no_activity(books
             await books.write(lambda s, w=wrong: publish(s, ground, **w))  # type: ignore[misc]
 
 
-# -- signing up ---------------------------------------------------------------------------------------------------------
+# -- signing up ----------------------------------------
 
 
 async def test_places_are_given_in_order_and_then_a_place_in_the_waiting_list(books: Books) -> None:
@@ -281,9 +281,7 @@ async def test_a_party_with_places_may_grow_into_those_that_are_free(books: Book
     assert (done.state, done.companions, done.left, done.changed) == (CONFIRMED, 3, 0, True)
 
 
-@pytest.mark.parametrize(
-    ("quota", "companions", "most"), [(20, 6, 5), (None, 6, 5), (4, 4, 3), (1, 1, 0)]
-)
+@pytest.mark.parametrize(("quota", "companions", "most"), [(20, 6, 5), (None, 6, 5), (4, 4, 3), (1, 1, 0)])
 async def test_a_party_that_can_never_fit_is_refused(
     books: Books, quota: int | None, companions: int, most: int
 ) -> None:
@@ -311,7 +309,7 @@ async def test_a_waiting_party_cannot_grow_beyond_all_places(books: Books) -> No
     assert await books.read(lambda s: standing(s, activity, who)) == [(0, 2, CONFIRMED), (1, 0, WAITING)]
 
 
-# -- leaving ------------------------------------------------------------------------------------------------------------
+# -- leaving ----------------------------------------
 
 
 async def test_those_who_wait_move_up_in_order_as_far_as_they_fit(books: Books) -> None:
@@ -359,7 +357,7 @@ async def test_who_is_not_signed_up_has_nothing_to_cancel(books: Books) -> None:
         assert caught.value.fields == {"number": 1, "title": "清洁家园"}
 
 
-# -- when ---------------------------------------------------------------------------------------------------------------
+# -- when ----------------------------------------
 
 END = SATURDAY + timedelta(hours=2)
 TICK = timedelta(microseconds=1)
@@ -397,9 +395,7 @@ async def test_what_is_called_off_takes_nobody_any_more(books: Books) -> None:
     ground, who, told = await books.write(unit)
     # Those with a place and those who wait; not who had left.
     assert told == [who[0], who[1], who[3]]
-    activity = await books.read(
-        lambda s: activities.find_activity(s, community_id=ground.community.id, number=1)
-    )
+    activity = await books.read(lambda s: activities.find_activity(s, community_id=ground.community.id, number=1))
     fields = {"number": 1, "title": "清洁家园", "reason": "下雨"}
     attempts: tuple[Callable[[Session], Any], ...] = (
         lambda s: sign(s, activity, who[5]),
@@ -436,12 +432,10 @@ async def test_a_sign_up_that_comes_as_it_is_called_off_is_refused(books: Books)
 async def test_what_is_over_is_not_called_off(books: Books) -> None:
     _, activity, _ = await books.write(lambda s: opened(s, quota=None))
     with pytest.raises(ActivityOver):
-        await books.write(
-            lambda s: activities.cancel_activity(s, activity=activity, reason="", by=None, now=END)
-        )
+        await books.write(lambda s: activities.cancel_activity(s, activity=activity, reason="", by=None, now=END))
 
 
-# -- everything at once -------------------------------------------------------------------------------------------------
+# -- everything at once ----------------------------------------
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -516,7 +510,7 @@ async def test_one_person_who_signs_up_eight_times_at_once_has_one_row(books: Bo
     assert await books.read(lambda s: activities.how_full(s, activity)) == (2, 0)
 
 
-# -- lists --------------------------------------------------------------------------------------------------------------
+# -- lists ----------------------------------------
 
 
 async def test_what_is_coming_is_listed_soonest_first_with_ones_own_place(books: Books) -> None:
@@ -541,9 +535,10 @@ async def test_what_is_coming_is_listed_soonest_first_with_ones_own_place(books:
         assert [one.activity.number for one in listed(me, END - TICK)] == [sooner.number, later.number]
         assert [one.activity.number for one in listed(me, END)] == [later.number]
         assert [one.activity.number for one in listed(me, limit=1)] == [sooner.number]
-        assert activities.coming_activities(
-            session, community_id=ground.elsewhere.id, member_id=None, now=NOW, limit=10
-        ) == []
+        assert (
+            activities.coming_activities(session, community_id=ground.elsewhere.id, member_id=None, now=NOW, limit=10)
+            == []
+        )
 
     await books.write(unit)
 

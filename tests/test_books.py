@@ -32,7 +32,9 @@ async def test_a_failing_unit_rolls_back_alone(books: Books) -> None:
         count(session)
         raise ValueError("no")
 
-    results = await asyncio.gather(*(books.write(fail if i % 3 == 0 else count) for i in range(30)), return_exceptions=True)
+    results = await asyncio.gather(
+        *(books.write(fail if i % 3 == 0 else count) for i in range(30)), return_exceptions=True
+    )
     assert sorted(r for r in results if isinstance(r, int)) == list(range(1, 21))
     assert sum(isinstance(r, ValueError) for r in results) == 10
     assert await books.read(lambda s: s.scalar(select(Counter.last))) == 20

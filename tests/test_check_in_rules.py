@@ -87,9 +87,7 @@ def undo_out(session: Session, ground: Ground, check_out_id: int, now: datetime 
 def has(session: Session, ground: Ground, name: str = "王秀英") -> tuple[int, int]:
     """Points and recorded minutes."""
     return tuple(  # type: ignore[return-value]
-        ledger.balance_of(
-            session, community_id=ground.community.id, member_id=ground.people[name], currency=currency
-        )
+        ledger.balance_of(session, community_id=ground.community.id, member_id=ground.people[name], currency=currency)
         for currency in (Currency.POINTS, Currency.RECORDED_MINUTES)
     )
 
@@ -99,7 +97,7 @@ def proven(session: Session) -> None:
         assert session.execute(invariant.culprits).all() == [], invariant.name
 
 
-# -- rules --------------------------------------------------------------------------------------------------------------
+# -- rules ----------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -182,7 +180,7 @@ def test_hours_are_whole(minutes: int, given: int) -> None:
     assert for_minutes(minutes, replace(PLAIN, per_hour=3)) == given
 
 
-# -- the window ---------------------------------------------------------------------------------------------------------
+# -- the window ----------------------------------------
 
 
 async def test_a_check_in_lies_in_the_window(books: Books) -> None:
@@ -246,7 +244,7 @@ async def test_eight_check_ins_of_one_person_at_once_are_one(books: Books) -> No
     await books.read(proven)
 
 
-# -- points -------------------------------------------------------------------------------------------------------------
+# -- points ----------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -272,7 +270,9 @@ async def test_an_activity_earns_by_its_own_points_and_the_rule(
         left = go(session, ground, at, starts_at + timedelta(hours=2))
         proven(session)
         lines = session.execute(
-            select(Transfer.key, Transfer.currency, Transfer.amount, Transfer.reason, Transfer.ref).order_by(Transfer.id)
+            select(Transfer.key, Transfer.currency, Transfer.amount, Transfer.reason, Transfer.ref).order_by(
+                Transfer.id
+            )
         ).all()
         return came, left, has(session, ground), [tuple(line) for line in lines]
 
@@ -330,7 +330,7 @@ async def test_a_community_without_a_rule_gives_what_the_activity_says(books: Bo
     assert await books.write(unit) == (NO_RULE, 5, 120, 0)
 
 
-# -- caps ---------------------------------------------------------------------------------------------------------------
+# -- caps ----------------------------------------
 
 
 def earn(
@@ -433,9 +433,7 @@ async def test_a_cap_holds_when_one_person_comes_to_many_places_at_once(books: B
 
     def several(session: Session) -> list[Coming]:
         set_rule(session, ground, rule)
-        return [
-            coming(session, ground, publish(session, ground, points=2), SATURDAY) for _ in range(8)
-        ]
+        return [coming(session, ground, publish(session, ground, points=2), SATURDAY) for _ in range(8)]
 
     places = await books.write(several)
     results = await asyncio.gather(*(books.write(lambda s, at=at: come(s, ground, at)) for at in places))  # type: ignore[misc]
@@ -444,7 +442,7 @@ async def test_a_cap_holds_when_one_person_comes_to_many_places_at_once(books: B
     await books.read(proven)
 
 
-# -- leaving ------------------------------------------------------------------------------------------------------------
+# -- leaving ----------------------------------------
 
 
 async def test_leaving_needs_coming_and_happens_once(books: Books) -> None:
@@ -494,7 +492,7 @@ async def test_leaving_before_the_start_records_no_minutes(books: Books) -> None
     assert await books.write(unit) == (0, 0, (2, 0))
 
 
-# -- and back again -----------------------------------------------------------------------------------------------------
+# -- and back again ----------------------------------------
 
 
 async def test_undoing_a_check_in_gives_everything_back_and_doing_it_again_works(books: Books) -> None:
@@ -537,9 +535,7 @@ async def test_undoing_a_check_out_lets_one_be_there_again(books: Books) -> None
         assert has(session, ground) == (2, 0)
         with pytest.raises(NoSuchCheckIn):
             undo_out(session, ground, first.id)
-        where = check_in.where_checked_in(
-            session, community_id=ground.community.id, member_id=ground.people["王秀英"]
-        )
+        where = check_in.where_checked_in(session, community_id=ground.community.id, member_id=ground.people["王秀英"])
         assert where == [1]
         second = go(session, ground, at)
         assert second.id > first.id
@@ -598,7 +594,7 @@ async def test_eight_who_undo_one_check_in_at_once_undo_it_once(books: Books) ->
     await books.read(proven)
 
 
-# -- forgotten ----------------------------------------------------------------------------------------------------------
+# -- forgotten ----------------------------------------
 
 
 async def test_forgotten_check_outs_are_those_of_what_is_over(books: Books) -> None:
@@ -610,9 +606,7 @@ async def test_forgotten_check_outs_are_those_of_what_is_over(books: Books) -> N
             come(session, ground, at, name=name)
         come(session, ground, coming(session, ground, later, SATURDAY + timedelta(hours=1)), END - TICK, "何叔")
         go(session, ground, at, SATURDAY + timedelta(hours=1), "李建国")
-        done = session.execute(
-            select(CheckIn.id).where(CheckIn.member_id == ground.people["陈美玲"])
-        ).scalar_one()
+        done = session.execute(select(CheckIn.id).where(CheckIn.member_id == ground.people["陈美玲"])).scalar_one()
         undo_in(session, ground, done)
 
         def forgotten(now: datetime, limit: int = 10, community_id: int = 0) -> list[Forgotten]:
@@ -638,9 +632,7 @@ async def test_forgotten_check_outs_are_those_of_what_is_over(books: Books) -> N
         row = session.execute(select(CheckOut.at, CheckOut.made_by).where(CheckOut.id == closed.id)).one()
         assert tuple(row) == (END, None)
         assert forgotten(END) == expected[1:]
-        assert check_in.how_many_came(
-            session, community_id=ground.community.id, activity_id=at.activity.id
-        ) == 3
+        assert check_in.how_many_came(session, community_id=ground.community.id, activity_id=at.activity.id) == 3
         proven(session)
 
     await books.write(unit)
@@ -652,9 +644,7 @@ async def test_where_somebody_is_now_is_listed_newest_first(books: Books) -> Non
         second = publish(session, ground)
 
         def where(name: str = "王秀英") -> list[int]:
-            return check_in.where_checked_in(
-                session, community_id=ground.community.id, member_id=ground.people[name]
-            )
+            return check_in.where_checked_in(session, community_id=ground.community.id, member_id=ground.people[name])
 
         assert where() == []
         come(session, ground, at)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -17,10 +18,12 @@ from xml.etree import ElementTree
 
 import aiohttp
 import pytest
+from sqlalchemy import insert
 
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
 from bot.books import Books
 from bot.config import load
+from models.inbox import Trouble
 from tests.fakes.wecom_callbacks import AES_KEY, AGENT_ID, CORP_ID, TOKEN, Platform, app_text
 
 ROOT = Path(__file__).parent.parent
@@ -66,26 +69,22 @@ async def linli(*arguments: str, cwd: Path, stdin: str = "") -> Ran:
     return Ran(process.returncode, out.decode(), err.decode())
 
 
-# -- talking ----------------------------------------------------------------------------------------------------------
+# -- talking ----------------------------------------
 
 
 async def test_say_prints_the_answer_and_what_went_out_beside_it(tmp_path: Path) -> None:
-    came, asked, silent, wrong = await asyncio.gather(
-        linli("say", "--as", "王秀英", "--in", "3栋群", "签到", "--at", SATURDAY, cwd=tmp_path),
+    asked, wrong = await asyncio.gather(
         linli("say", "--as", "王秀英", "--in", "3栋群", "@小邻 积分", "--at", TUESDAY, cwd=tmp_path),
-        linli("say", "--as", "王秀英", "--in", "3栋群", "签到那家火锅店满减", cwd=tmp_path),
         linli("say", "--as", "王秀英", "签到", "--at", "周六", cwd=tmp_path),
     )
-    assert came == Ran(0, f"{CAME}\n", "")
     assert asked == Ran(
         0,
         "已私信您。\n→ 王秀英：王秀英，您现有16分，本月+0分，服务时长5小时9分。\n为什么有这些分，请发 积分明细。\n",
         "",
     )
-    assert silent == Ran(0, "（不作声）\n", "")
     assert wrong == Ran(2, "", "时间「周六」看不懂，要写成 2026-11-21T08:55+08:00\n")
     # Nothing is left behind where there is no demo.
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path) == []
 
 
 async def test_replay_plays_a_file_in_order_and_moves_the_clock(tmp_path: Path) -> None:
@@ -100,9 +99,8 @@ async def test_replay_plays_a_file_in_order_and_moves_the_clock(tmp_path: Path) 
     ]
     text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
     (tmp_path / "talk.jsonl").write_text(f"{text}\n\n", "utf-8")
-    played, backwards, broken, missing = await asyncio.gather(
+    played, broken, missing = await asyncio.gather(
         linli("replay", "talk.jsonl", "--at", TUESDAY, cwd=tmp_path),
-        linli("replay", "-", "--at", SATURDAY, cwd=tmp_path, stdin=json.dumps({"clock": TUESDAY})),
         linli("replay", "-", "--at", TUESDAY, cwd=tmp_path, stdin='{"as": "王秀英", "text": "你好"}\n{"as": 3}'),
         linli("replay", "nowhere.jsonl", cwd=tmp_path),
     )
@@ -126,10 +124,6 @@ async def test_replay_plays_a_file_in_order_and_moves_the_clock(tmp_path: Path) 
         [],
         ["王秀英", "李建国"],
     ]
-    assert (backwards.code, backwards.err) == (
-        2,
-        f"第1行：时间只能往前走，{TUESDAY.replace('30+', '30:00+')} 已经过去了\n",
-    )
     assert (broken.code, len(broken.out.splitlines())) == (2, 1)
     assert broken.err == '第2行：缺少 as、text，要写成 {"as": "王秀英", "in": "3栋群", "text": "签到"}\n'
     assert (missing.code, missing.err) == (2, "读不了 nowhere.jsonl：No such file or directory\n")
@@ -144,14 +138,13 @@ async def test_understand_answers_each_line_and_writes_nothing(tmp_path: Path) -
         {"text": "签到", "context": {"quote": {"from": "bot", "ref": "activity:12", "text": ""}}, "at": SATURDAY},
     ]
     stdin = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
-    plain, explained, wrong, role = await asyncio.gather(
-        linli("understand", "--at", TUESDAY, cwd=tmp_path, stdin=stdin),
-        linli("understand", "--explain", "--at", TUESDAY, cwd=tmp_path, stdin=json.dumps(lines[0])),
-        linli("understand", cwd=tmp_path, stdin="[1]"),
-        linli("understand", cwd=tmp_path, stdin='{"text": "签到", "role": "king"}'),
+    plain, wrong = await asyncio.gather(
+        linli("understand", "--explain", "--at", TUESDAY, cwd=tmp_path, stdin=stdin),
+        linli("understand", cwd=tmp_path, stdin='{"text": "签到"}\n{"text": "签到", "role": "king"}'),
     )
     assert (plain.code, plain.err) == (0, "")
     meant = [json.loads(line) for line in plain.out.splitlines()]
+    assert all(one.pop("why") for one in meant)
     assert [set(one) for one in meant] == [{"intent", "slots", "also", "outcome", "say"}] * 5
     assert [(one["intent"], one["outcome"]) for one in meant] == [
         ("signup", "act"),
@@ -162,12 +155,13 @@ async def test_understand_answers_each_line_and_writes_nothing(tmp_path: Path) -
     ]
     assert meant[0]["slots"] == {"activity": "12", "count": 2}
     assert meant[3]["slots"]["when_at"] == "2026-11-21T09:00:00+08:00"
-    assert json.loads(explained.out)["why"] != []
-    assert (wrong.code, wrong.err) == (2, '第1行：要写成 {"text": "报名 12"}\n')
-    assert (role.code, role.err[:24]) == (2, "第1行：没有「king」这个角色，可以写 r")
+    assert (wrong.code, len(wrong.out.splitlines())) == (2, 1)
+    assert wrong.err.startswith("第2行：没有「king」这个角色，可以写 resident、member、")
+    # Explanations are for those who ask.
+    assert "why" not in json.loads(wrong.out)
 
 
-# -- the books --------------------------------------------------------------------------------------------------------
+# -- the books ----------------------------------------
 
 
 async def test_migrate_and_verify_say_how_the_books_stand(tmp_path: Path, sqlite_demo: Path) -> None:
@@ -182,12 +176,12 @@ async def test_migrate_and_verify_say_how_the_books_stand(tmp_path: Path, sqlite
     assert sound == Ran(0, "账本核对无误。\n", "")
 
     damaged = tmp_path / "damaged.sqlite3"
-    damaged.write_bytes(sqlite_demo.read_bytes())
+    shutil.copy(sqlite_demo, damaged)
     with sqlite3.connect(damaged) as connection:
         connection.execute("UPDATE balances SET amount = amount + 1 WHERE currency = 'points' AND member_id = 2")
     connection.close()
     newer = tmp_path / "newer.sqlite3"
-    newer.write_bytes(sqlite_demo.read_bytes())
+    shutil.copy(sqlite_demo, newer)
     with sqlite3.connect(newer) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999_of_tomorrow'")
     connection.close()
@@ -203,7 +197,7 @@ async def test_migrate_and_verify_say_how_the_books_stand(tmp_path: Path, sqlite
     )
 
 
-# -- serving ----------------------------------------------------------------------------------------------------------
+# -- serving ----------------------------------------
 
 
 def free_port() -> int:
@@ -323,8 +317,7 @@ async def test_demo_opens_the_simulator_and_a_second_one_leaves_it_alone(tmp_pat
     async with serving(*demo, cwd=tmp_path) as process:
         base = f"http://127.0.0.1:{port}"
         status, page = await get(f"{base}/simulator")
-        assert status == 200
-        assert "小邻" in page or "邻里" in page
+        assert (status, '<html lang="zh-CN">' in page) == (200, True)
         second = await linli("demo", "--port", str(free_port()), "--file", "demo.sqlite3", cwd=tmp_path)
         assert second == Ran(1, "", "演示已经在运行了。请先关掉它，或用 --file 另选一个文件。\n")
         # The running demo's books are where they were, with everybody in them.
@@ -344,14 +337,10 @@ async def test_demo_opens_the_simulator_and_a_second_one_leaves_it_alone(tmp_pat
 async def test_what_met_a_bug_is_replayed_from_the_books(tmp_path: Path, sqlite_demo: Path) -> None:
     """A message that was kept whole is answered once the bug is gone, and forgotten then."""
     path = tmp_path / "demo.sqlite3"
-    path.write_bytes(sqlite_demo.read_bytes())
+    shutil.copy(sqlite_demo, path)
     config = load(None, {}, channel_settings=CHANNEL_SETTINGS, feature_settings=FEATURE_SETTINGS)
     books = await Books.open(f"sqlite:///{path}", threads=1)
     house = House(config, books)
-    from sqlalchemy import insert
-
-    from models.inbox import Trouble
-
     kept = {
         "channel": "simulator", "message_id": "bug", "namespace": "simulator", "sender": "王秀英", "text": "不上榜",
         "address": "", "addressed": True, "quote": None, "at": TUESDAY,

@@ -29,9 +29,7 @@ INSERT_AUDIT = Prepared(
         "community_id", "at", "member_id", "action", "object_ref", "group_id", "channel", "message_id", "detail"
     ),
 )  # fmt: skip
-FIND_AUDIT = Prepared(
-    select(Audit.id, Audit.at, Audit.detail, Audit.member_id).where(Audit.at == bindparam("moment"))
-)
+FIND_AUDIT = Prepared(select(Audit.id, Audit.at, Audit.detail, Audit.member_id).where(Audit.at == bindparam("moment")))
 SET_LAST = Prepared(
     lambda insert: (
         (statement := insert(Counter))
@@ -127,7 +125,9 @@ async def test_a_naive_moment_has_no_place_in_the_books(books: Books) -> None:
 
 async def test_none_goes_in_and_comes_out_as_null(books: Books) -> None:
     query = Prepared(
-        select(Pending.slot, Pending.expires_at, literal(None)).where(Pending.slot.is_(None), Pending.member_id == bindparam("member"))
+        select(Pending.slot, Pending.expires_at, literal(None)).where(
+            Pending.slot.is_(None), Pending.member_id == bindparam("member")
+        )
     )
     nothing = Prepared(select(func.max(Pending.expires_at)))
 
@@ -159,9 +159,7 @@ async def test_fixed_parameters_are_part_of_the_statement(books: Books) -> None:
             Community.slug == "a", Community.since == MOMENT, Community.name == bindparam("name_")
         )
     )
-    raise_to = Prepared(
-        update(Community).where(Community.slug == "a").values(bot_name="大邻", name=bindparam("new"))
-    )
+    raise_to = Prepared(update(Community).where(Community.slug == "a").values(bot_name="大邻", name=bindparam("new")))
 
     def unit(session: Session) -> tuple[Any, ...]:
         community(session)

@@ -255,7 +255,7 @@ def heard() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
-# -- splitting and merging --------------------------------------------------------------------------------
+# -- splitting and merging ----------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_wait_grows_with_jitter_up_to_its_maximum(tries: int, least: float, most
     assert max(waits) - min(waits) > (most - least) * 0.9
 
 
-# -- the plain way ----------------------------------------------------------------------------------------
+# -- the plain way ----------------------------------------
 
 
 async def test_messages_reach_groups_and_people(post: Post, heard: io.StringIO) -> None:
@@ -450,7 +450,7 @@ async def test_unreadable_secret_fails_its_message_and_stops_nobody(post: Post, 
     assert "no configured key" in heard.getvalue()
 
 
-# -- long messages ----------------------------------------------------------------------------------------
+# -- long messages ----------------------------------------
 
 
 async def test_parts_go_on_where_they_stopped_after_a_restart(post: Post) -> None:
@@ -486,7 +486,7 @@ async def test_tries_of_one_part_are_not_taken_from_the_next(post: Post) -> None
     assert await post.ends() == [("sent", "")]
 
 
-# -- limits -----------------------------------------------------------------------------------------------
+# -- limits ----------------------------------------
 
 
 def numbered(count: int) -> list[str]:
@@ -599,7 +599,7 @@ async def test_rest_that_http_asks_for_is_kept_even_after_the_last_try(post: Pos
     assert await post.states() == ["failed", "sent"]
 
 
-# -- refusals ---------------------------------------------------------------------------------------------
+# -- refusals ----------------------------------------
 
 
 async def test_passing_errors_are_tried_again_with_growing_waits_up_to_the_last_try(post: Post) -> None:
@@ -684,7 +684,7 @@ async def test_young_message_does_not_die_with_the_old_one_that_it_was_merged_wi
     assert await post.states() == ["failed", "sent"]
 
 
-# -- lost answers -----------------------------------------------------------------------------------------
+# -- lost answers ----------------------------------------
 
 
 async def test_lost_answer_to_a_group_is_unknown_at_once(post: Post) -> None:
@@ -831,7 +831,7 @@ async def test_zombie_postman_writes_no_outcome_of_a_message(post: Post) -> None
     assert await post.attempts() == ["failed", "sent"], "what became of its request is known all the same"
 
 
-# -- trouble of one that must not be the others' ------------------------------------------------------------
+# -- trouble of one that must not be the others' ----------------------------------------
 
 
 async def test_bug_in_a_channel_loses_nothing_and_stops_nobody(post: Post) -> None:
@@ -919,7 +919,7 @@ async def test_outcome_is_written_although_the_books_are_busy(post: Post) -> Non
     assert len(post.line.sent) == 1
 
 
-# -- running ----------------------------------------------------------------------------------------------
+# -- running ----------------------------------------
 
 
 async def test_running_postman_outlives_busy_books_and_bugs(post: Post) -> None:

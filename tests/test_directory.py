@@ -53,9 +53,7 @@ async def test_a_bound_chat_is_found_with_its_group_and_community(books: Books) 
     ground = await books.write(lay)
     group_id = await books.write(binding(ground, "c1", "3栋", "3栋群"))
     unit = ground.units["3栋"]
-    assert await books.read(chat("c1")) == Place(
-        ground.community, GroupHere(group_id, "3栋群", unit.id, unit.path)
-    )
+    assert await books.read(chat("c1")) == Place(ground.community, GroupHere(group_id, "3栋群", unit.id, unit.path))
     assert await books.read(chat("c1", "simulator")) is None
     assert await books.read(chat("c2")) is None
 

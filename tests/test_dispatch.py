@@ -102,7 +102,7 @@ async def test_small_talk_with_the_bot_is_answered_and_writes_nothing(street: St
     assert grown(before, await count_rows(street.house)) == {}
 
 
-# -- open questions ---------------------------------------------------------------------------------------------------
+# -- open questions ----------------------------------------
 
 
 async def test_a_question_is_answered_by_the_one_who_was_asked_where_they_were_asked(street: Street) -> None:
@@ -218,7 +218,7 @@ async def test_one_confirmation_delivered_to_two_houses_publishes_once(demo_url:
             await street.house.close()
 
 
-# -- the same message, and the order of messages ----------------------------------------------------------------------
+# -- the same message, and the order of messages ----------------------------------------
 
 
 @ON_SQLITE
@@ -248,7 +248,7 @@ async def test_messages_of_one_person_take_effect_in_the_order_of_arrival(street
     )
 
 
-# -- bugs and faults --------------------------------------------------------------------------------------------------
+# -- bugs and faults ----------------------------------------
 
 broken = Router("broken")
 
@@ -362,7 +362,7 @@ async def test_closed_books_let_the_platform_try_again(street: Street, sqlite_ur
         await listening.hear(incoming(street, "王秀英", "报名 12"))
 
 
-# -- understanding without doing --------------------------------------------------------------------------------------
+# -- understanding without doing ----------------------------------------
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def prose(text: str) -> str:
     return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
-# -- links, files, names -----------------------------------------------------------------------------------------
+# -- links, files, names ----------------------------------------
 
 
 def anchors(text: str) -> set[str]:
@@ -113,7 +113,7 @@ def test_the_house_is_described_where_newcomers_look() -> None:
     assert all("docs/pictures/simulator.png" in read(readme) for readme in READMES)
 
 
-# -- the twins ---------------------------------------------------------------------------------------------------
+# -- the twins ----------------------------------------
 
 
 def outline(text: str) -> list[object]:
@@ -153,7 +153,7 @@ def test_each_readme_speaks_its_language() -> None:
     assert strange == []
 
 
-# -- commands ----------------------------------------------------------------------------------------------------
+# -- commands ----------------------------------------
 
 
 def test_table_of_chat_commands_is_fresh() -> None:
@@ -266,7 +266,7 @@ def test_terminal_says_what_the_readme_shows(command: str, said: str, tmp_path: 
     assert shell(command, tmp_path) == (said, "")
 
 
-# -- the dialogue ------------------------------------------------------------------------------------------------
+# -- the dialogue ----------------------------------------
 
 SCENE = re.compile(r"—— (\S+)，(\d+)月(\d+)日 \S+ (\d+):(\d+) ——")
 
@@ -304,7 +304,7 @@ async def test_dialogue_of_the_readme_is_what_happens(street: Street) -> None:
     assert len(heard) >= 3
 
 
-# -- settings ----------------------------------------------------------------------------------------------------
+# -- settings ----------------------------------------
 
 SECRETS = {"token": "t0ken", "aes_key": "k" * 43, "key": "a passphrase long enough"}
 
@@ -388,7 +388,7 @@ async def test_steps_of_the_readme_connect_a_group(tmp_path: Path) -> None:
     assert registered == ("3栋群 登记好了，以后的提醒会发到那里。\n", "")
 
 
-# -- pictures of the house ---------------------------------------------------------------------------------------
+# -- pictures of the house ----------------------------------------
 
 
 @pytest.mark.parametrize("readme", READMES)
@@ -410,7 +410,7 @@ def test_drawn_rooms_are_the_rooms(readme: str) -> None:
     ]
 
 
-# -- changes and decisions ---------------------------------------------------------------------------------------
+# -- changes and decisions ----------------------------------------
 
 
 def test_changelog_begins_with_this_version() -> None:

@@ -127,9 +127,7 @@ async def test_ready_again_when_the_trouble_is_over(health: Health, client: Clie
     assert (await asked(client))[0] == 200
 
 
-async def test_ready_again_although_the_first_question_is_never_answered(
-    health: Health, client: ClientSession
-) -> None:
+async def test_ready_again_although_the_first_question_is_never_answered(health: Health, client: ClientSession) -> None:
     asked_before: list[int] = []
 
     async def losing_the_first() -> str:

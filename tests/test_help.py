@@ -84,7 +84,7 @@ def test_every_command_has_its_line_in_the_help() -> None:
     assert [command.intent for router in FEATURES for command in router if not (command.usage and command.gist)] == []
 
 
-# -- four lines -------------------------------------------------------------------------------------------------------
+# -- four lines ----------------------------------------
 
 LONG_NAME = "欧阳娜娜·阿卜杜拉"
 LONG_TITLE = "第十二届邻里节暨中秋敬老爱老志愿服务活动"

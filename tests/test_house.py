@@ -58,7 +58,7 @@ PLAIN_ROOMS = sources(*PLAIN)
 EVERYTHING = sources(*ROOMS, "tests", "bench")
 
 
-# -- who may import whom -------------------------------------------------------------------------------------
+# -- who may import whom ----------------------------------------
 
 
 def test_imports_run_one_way() -> None:
@@ -77,7 +77,7 @@ def test_features_jobs_and_channels_do_not_import_each_other() -> None:
     assert offenders(imports_of_siblings, HOUSE) == []
 
 
-# -- what is said nowhere ------------------------------------------------------------------------------------
+# -- what is said nowhere ----------------------------------------
 
 
 def test_nothing_is_committed_outside_of_the_books() -> None:
@@ -174,7 +174,7 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
     assert found == []
 
 
-# -- tables --------------------------------------------------------------------------------------------------
+# -- tables ----------------------------------------
 
 GLOBAL_TABLES = {
     "communities": "is the community",
@@ -304,7 +304,7 @@ def test_every_query_names_its_community() -> None:
     assert [key for key in excepted if key not in found] == [], "needs no exception"
 
 
-# -- lists that one can read ---------------------------------------------------------------------------------
+# -- lists that one can read ----------------------------------------
 
 SHARED_HANDLERS = ("__init__", "chat")
 SHARED_JOBS = ("__init__", "tick")
@@ -413,7 +413,7 @@ def test_every_setting_changes_something() -> None:
     assert unread == set(UNREAD_SETTINGS)
 
 
-# -- what is said to people ----------------------------------------------------------------------------------
+# -- what is said to people ----------------------------------------
 
 
 def test_sentences_have_plain_fields_and_at_most_four_lines() -> None:
@@ -507,7 +507,7 @@ def test_refusals_are_raised_with_the_fields_that_they_promise() -> None:
     assert [one for source in PLAIN_ROOMS for one in raised_fields(source, REFUSALS)] == []
 
 
-# -- the rules see what they are there for -------------------------------------------------------------------
+# -- the rules see what they are there for ----------------------------------------
 
 OFFENCES: list[tuple[Rule, str, str]] = [
     (imports_against_the_direction, "models/x.py", "from handlers.chat import Turn"),

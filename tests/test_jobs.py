@@ -34,7 +34,7 @@ def slots(session: Session) -> list[tuple[str, datetime, str]]:
     ]
 
 
-# -- reminders --------------------------------------------------------------------------------------------------------
+# -- reminders ----------------------------------------
 
 
 async def test_two_hours_before_every_group_it_is_for_is_reminded_once(street: Street) -> None:
@@ -116,7 +116,7 @@ async def test_a_quoted_reminder_checks_in(street: Street) -> None:
     assert reply == "孙姐，「清洁家园」签到成功 8:40，积分+5（现有15分）。\n走的时候发一声 签退。"
 
 
-# -- forgotten check-outs ---------------------------------------------------------------------------------------------
+# -- forgotten check-outs ----------------------------------------
 
 
 @ON_SQLITE
@@ -168,7 +168,7 @@ async def test_who_checked_out_or_took_it_back_is_left_alone(street: Street) -> 
     )
 
 
-# -- at night ---------------------------------------------------------------------------------------------------------
+# -- at night ----------------------------------------
 
 
 async def test_the_nightly_proof_fails_loudly_on_a_wrong_balance(street: Street) -> None:

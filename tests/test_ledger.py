@@ -76,9 +76,7 @@ def correcting(
 
 
 def balance(session: Session, ground: Ground, name: str, currency: Currency = Currency.POINTS) -> int:
-    return balance_of(
-        session, community_id=ground.community.id, member_id=ground.people[name], currency=currency
-    )
+    return balance_of(session, community_id=ground.community.id, member_id=ground.people[name], currency=currency)
 
 
 def month(session: Session, ground: Ground, name: str, number: int) -> int:
@@ -172,17 +170,13 @@ async def test_spending_more_than_there_is_writes_nothing(books: Books) -> None:
 async def test_somebody_without_a_balance_has_nothing_to_spend(books: Books) -> None:
     ground = await books.write(lay)
     with pytest.raises(NotEnough) as caught:
-        await books.write(
-            posting(ground, "redeem:1", 1, debit=ground.people["李建国"], credit=SystemAccount.REDEEMED)
-        )
+        await books.write(posting(ground, "redeem:1", 1, debit=ground.people["李建国"], credit=SystemAccount.REDEEMED))
     assert caught.value.fields == {"balance": 0, "amount": 1}
     assert await books.read(derived) == ([], [])
 
 
 @pytest.mark.parametrize(("giver", "taker"), [("王秀英", "李建国"), ("李建国", "王秀英")])
-async def test_between_two_people_the_balance_told_is_the_credited_ones(
-    books: Books, giver: str, taker: str
-) -> None:
+async def test_between_two_people_the_balance_told_is_the_credited_ones(books: Books, giver: str, taker: str) -> None:
     ground = await books.write(lay)
     people = ground.people
     await books.write(posting(ground, "award:1", 10, credit=people[giver]))
@@ -211,9 +205,7 @@ async def test_currencies_are_never_added_together(books: Books) -> None:
         (IN_DECEMBER, DECEMBER),
     ],
 )
-async def test_points_count_in_the_shanghai_month_of_their_moment(
-    books: Books, at: datetime, counts_in: int
-) -> None:
+async def test_points_count_in_the_shanghai_month_of_their_moment(books: Books, at: datetime, counts_in: int) -> None:
     ground = await books.write(lay)
 
     def unit(session: Session) -> dict[int, int]:
@@ -223,7 +215,7 @@ async def test_points_count_in_the_shanghai_month_of_their_moment(
     assert await books.write(unit) == {NOVEMBER: 0, DECEMBER: 0} | {counts_in: 5}
 
 
-# -- never changed ------------------------------------------------------------------------------------------------------
+# -- never changed ----------------------------------------
 
 
 STATEMENTS = ("UPDATE transfers SET amount = 500", "DELETE FROM transfers", "TRUNCATE transfers CASCADE")
@@ -288,7 +280,7 @@ async def test_a_refused_change_leaves_the_rest_of_its_batch_alone(books: Books)
     assert await books.write(posting(ground, "later", 1)) is not None
 
 
-# -- corrections --------------------------------------------------------------------------------------------------------
+# -- corrections ----------------------------------------
 
 
 async def test_a_correction_counts_in_the_month_of_the_first(books: Books) -> None:
@@ -371,7 +363,7 @@ async def test_correct_all_takes_back_what_stands_and_says_how_much(books: Books
     assert await books.read(lambda s: [balance(s, ground, "王秀英", currency) for currency in Currency]) == [0, 0, 0]
 
 
-# -- sums ---------------------------------------------------------------------------------------------------------------
+# -- sums ----------------------------------------
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -532,7 +524,7 @@ async def test_nobody_spends_the_same_points_twice(books: Books) -> None:
     await books.read(proven)
 
 
-# -- statements ---------------------------------------------------------------------------------------------------------
+# -- statements ----------------------------------------
 
 
 async def test_a_statement_is_newest_first_signed_and_paged(books: Books) -> None:

@@ -56,17 +56,13 @@ def listen() -> Iterator[Listen]:
     ) -> Heard:
         heard = Heard()
         # pytest's own handlers would format every record a second time, in their way.
-        root.handlers[:] = [
-            each for each in root.handlers if isinstance(getattr(each, "stream", None), Heard)
-        ]
+        root.handlers[:] = [each for each in root.handlers if isinstance(getattr(each, "stream", None), Heard)]
         logs.configure(level, format, heard, message_text=message_text)
         return heard
 
     yield configured
     logging.captureWarnings(False)
-    root.handlers[:] = [
-        each for each in root.handlers if not isinstance(getattr(each, "stream", None), Heard)
-    ]
+    root.handlers[:] = [each for each in root.handlers if not isinstance(getattr(each, "stream", None), Heard)]
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
 
@@ -101,9 +97,7 @@ def test_json_record_is_one_line_with_fields_and_shanghai_time(listen: Listen) -
 def test_console_record_reads_from_left_to_right(listen: Listen) -> None:
     heard = listen("console")
 
-    logs.logger("bot.delivery").warning(
-        "推送 %s", "失败", endpoint=3, why="对方 不在", group="3栋群", none=None
-    )
+    logs.logger("bot.delivery").warning("推送 %s", "失败", endpoint=3, why="对方 不在", group="3栋群", none=None)
 
     (line,) = heard.lines
     assert line[23:] == ' 警告 bot.delivery  推送 失败 endpoint=3 why="对方 不在" group=3栋群 none=null'
@@ -337,9 +331,7 @@ def test_registered_secret_appears_nowhere(listen: Listen, format: Any, secret: 
     logs.register_secret(secret)
 
     log = logs.logger("bot")
-    log.info(
-        f"直接 {secret} 说", value=secret, nested={"a": [secret, (secret,)]}, url=f"/x?k={quote(secret)}"
-    )
+    log.info(f"直接 {secret} 说", value=secret, nested={"a": [secret, (secret,)]}, url=f"/x?k={quote(secret)}")
     log.info("别样 %s", quote_plus(secret), shown=repr([secret]), object=SecretInRepr(secret))
     logging.getLogger("library").warning("库 %s", secret, extra={"who": secret})
     if secret.isdigit():
@@ -458,9 +450,7 @@ def test_secrets_registered_by_many_threads_are_all_known() -> None:
 def test_peoples_words_are_written_only_on_request(listen: Listen, message_text: bool) -> None:
     heard = listen(message_text=message_text)
 
-    logs.logger("bot").info(
-        "收到", text="我家在3栋502", reply="好的", quote={"text": "x"}, content="", body=None
-    )
+    logs.logger("bot").info("收到", text="我家在3栋502", reply="好的", quote={"text": "x"}, content="", body=None)
 
     record = heard.records[0]
     told = {name: record[name] for name in ("text", "reply", "quote", "content", "body")}
@@ -505,9 +495,7 @@ def test_postgresqls_detail_does_not_tell_the_rows_words(listen: Listen) -> None
     except RuntimeError:
         logs.logger("bot").exception("写不进")
 
-    assert heard.records[0]["exception"].endswith(
-        'null value in column "at"\nDETAIL: …\n[SQL: insert into remarks]'
-    )
+    assert heard.records[0]["exception"].endswith('null value in column "at"\nDETAIL: …\n[SQL: insert into remarks]')
 
 
 def test_validation_error_does_not_tell_what_was_given(listen: Listen) -> None:

@@ -84,8 +84,7 @@ def deciding(by: str, number: int, *, approve: bool = True, reason: str = "") ->
 
 def known_as(account: str, now: datetime = NOW) -> Callable[[Session], list[tuple[int, str]]]:
     return lambda session: [
-        (one.community.id, one.name)
-        for one in find_people(session, namespace=NAMESPACE, external_id=account, now=now)
+        (one.community.id, one.name) for one in find_people(session, namespace=NAMESPACE, external_id=account, now=now)
     ]
 
 
@@ -96,7 +95,7 @@ async def rostered(books: Books, ground: Ground, name: str, unit: str, *, room: 
     )
 
 
-# -- rules --------------------------------------------------------------------------------------------------------------
+# -- rules ----------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -145,7 +144,7 @@ async def test_a_role_reaches_as_far_as_its_unit(books: Books) -> None:
     assert await books.read(look) == list(REACH)
 
 
-# -- who somebody is ----------------------------------------------------------------------------------------------------
+# -- who somebody is ----------------------------------------
 
 
 async def test_a_person_comes_with_everything_that_is_known(books: Books) -> None:
@@ -194,9 +193,7 @@ async def test_several_roles_are_all_held_and_the_highest_is_ones_own(books: Boo
         (-timedelta(days=30), -timedelta(days=1), False),
     ],
 )
-async def test_a_role_holds_for_its_term(
-    books: Books, since: timedelta, until: timedelta | None, held: bool
-) -> None:
+async def test_a_role_holds_for_its_term(books: Books, since: timedelta, until: timedelta | None, held: bool) -> None:
     ground = await books.write(lay)
 
     def unit(session: Session) -> Role:
@@ -250,7 +247,7 @@ async def test_a_person_of_two_communities_is_two_people_each_with_their_own_rol
     assert await books.write(unit) == [("锦绣社区", Role.BUILDING_LEAD), ("滨河社区", Role.RESIDENT)]
 
 
-# -- finding neighbours -------------------------------------------------------------------------------------------------
+# -- finding neighbours ----------------------------------------
 
 
 async def test_a_member_is_found_by_name_within_a_scope(books: Books) -> None:
@@ -275,7 +272,9 @@ async def test_namesakes_are_refused_unless_a_scope_tells_them_apart(books: Book
     other = await rostered(books, ground, "王秀英", "5栋1单元")
 
     def find(within: str) -> Callable[[Session], Neighbour]:
-        return lambda s: find_member(s, community_id=ground.community.id, name="王秀英", within=ground.units[within].path)
+        return lambda s: find_member(
+            s, community_id=ground.community.id, name="王秀英", within=ground.units[within].path
+        )
 
     with pytest.raises(SeveralMembers) as caught:
         await books.read(find("社区"))
@@ -318,9 +317,7 @@ async def test_those_nearest_to_a_unit_are_asked_first(books: Books) -> None:
     assert await books.read(asked("3栋2单元", Role.ADMIN)) == []
     # A role that is over, or a person who has gone, asks nobody's attention.
     await books.write(
-        lambda s: s.execute(
-            update(MemberRole).where(MemberRole.member_id == ground.people["老赵"]).values(until=NOW)
-        )
+        lambda s: s.execute(update(MemberRole).where(MemberRole.member_id == ground.people["老赵"]).values(until=NOW))
     )
     assert await books.read(asked("3栋2单元", Role.BUILDING_LEAD)) == ["张敏", "孙丽"]
     await books.write(
@@ -329,7 +326,7 @@ async def test_those_nearest_to_a_unit_are_asked_first(books: Books) -> None:
     assert await books.read(asked("3栋2单元", Role.BUILDING_LEAD)) == ["孙丽"]
 
 
-# -- 绑定 -----------------------------------------------------------------------------------------------------------------
+# -- 绑定 ----------------------------------------
 
 
 @pytest.mark.parametrize(("unit", "room"), [("3栋", ""), ("3栋2单元", ""), ("3栋", "502"), ("3栋2单元", "502")])
@@ -476,7 +473,7 @@ async def test_one_account_that_claims_many_times_at_once_is_heard_once(books: B
     assert await books.read(lambda s: s.scalar(select(func.count()).select_from(Registration))) == 1
 
 
-# -- 审核 -----------------------------------------------------------------------------------------------------------------
+# -- 审核 ----------------------------------------
 
 
 MAY_DECIDE = {
@@ -654,7 +651,7 @@ async def test_two_claims_approved_at_once_do_not_share_one_person(books: Books)
     assert member_id in ids
 
 
-# -- roles --------------------------------------------------------------------------------------------------------------
+# -- roles ----------------------------------------
 
 
 MAY_GIVE = (

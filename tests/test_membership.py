@@ -23,7 +23,7 @@ UNBOUND = "这个群还没有绑定到楼栋。请社区书记在群里 @我 发
 NO_ACTIVITY = "没有找到 {}号活动。看看有哪些活动，请发 活动。"
 
 
-# -- strangers --------------------------------------------------------------------------------------------------------
+# -- strangers ----------------------------------------
 
 
 async def test_one_match_with_the_roster_binds_at_once(street: Street) -> None:
@@ -151,7 +151,7 @@ async def test_a_stranger_gets_help_with_binding_and_nothing_else(street: Street
     assert set(after) <= {"outbox", "attempts", "attempt_items", "job_slots"}
 
 
-# -- chats ------------------------------------------------------------------------------------------------------------
+# -- chats ----------------------------------------
 
 
 @ON_SQLITE
@@ -206,7 +206,7 @@ async def test_a_secretary_binds_a_chat_and_then_it_works(street: Street) -> Non
     assert await street.house.books.read(where) == [("simulator", "新建的群", "4栋群")]
 
 
-# -- two communities --------------------------------------------------------------------------------------------------
+# -- two communities ----------------------------------------
 
 
 def build_other(session: Session) -> None:

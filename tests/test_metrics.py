@@ -65,9 +65,7 @@ async def test_messages_are_counted_by_channel_and_outcome(metrics: Metrics, cli
     }
 
 
-async def test_answer_times_fall_into_buckets_up_to_five_seconds(
-    metrics: Metrics, client: ClientSession
-) -> None:
+async def test_answer_times_fall_into_buckets_up_to_five_seconds(metrics: Metrics, client: ClientSession) -> None:
     # On a bound belongs to the bucket below it; longer than all bounds only to the last.
     for seconds in (0.0, 0.001, 0.0011, 5.0, 5.1):
         metrics.channel("app").answered(Outcome.READ, seconds)
@@ -123,9 +121,7 @@ async def test_known_channels_and_jobs_are_shown_before_anything_happened(client
     assert "process_resident_memory_bytes" in text
 
 
-async def test_reasons_without_end_do_not_become_labels_without_end(
-    metrics: Metrics, client: ClientSession
-) -> None:
+async def test_reasons_without_end_do_not_become_labels_without_end(metrics: Metrics, client: ClientSession) -> None:
     for number in range(REASONS_MAX + 50):
         metrics.channel("app").refused(f"reason-{number}")
 
@@ -148,9 +144,7 @@ async def test_two_apps_in_one_process_count_apart(metrics: Metrics, client: Cli
 async def test_scraper_that_asks_for_openmetrics_gets_it(metrics: Metrics, client: ClientSession) -> None:
     metrics.channel("app").answered(Outcome.ACT, 0.1)
 
-    async with client.get(
-        "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
-    ) as answer:
+    async with client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}) as answer:
         text = await answer.text()
         assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
 

@@ -111,7 +111,8 @@ def test_the_ledgers_triggers_are_there(nothing: Callable[[], Engine]) -> None:
     else:
         found = rows(
             engine,
-            "SELECT tgname FROM pg_trigger WHERE tgrelid = 'transfers'::regclass AND NOT tgisinternal AND tgenabled = 'O'",
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = 'transfers'::regclass"
+            " AND NOT tgisinternal AND tgenabled = 'O'",
         )
         assert set(found) == {"transfers_append_only", "transfers_append_only_truncate"}
     run(
@@ -129,7 +130,7 @@ def test_the_ledgers_triggers_are_there(nothing: Callable[[], Engine]) -> None:
 def test_foreign_keys_hold_again_after_a_migration(nothing: Callable[[], Engine]) -> None:
     engine = nothing()
     upgrade(engine)
-    with pytest.raises(DBAPIError, match="(?i)foreign key"):
+    with pytest.raises(DBAPIError, match=r"(?i)foreign key"):
         run(engine, "INSERT INTO revisions (community_id, number) VALUES (7, 1)")
 
 

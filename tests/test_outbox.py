@@ -132,7 +132,7 @@ def seconds(number: float) -> timedelta:
     return timedelta(seconds=number)
 
 
-# -- putting in -------------------------------------------------------------------------------------------
+# -- putting in ----------------------------------------
 
 
 async def test_what_is_put_in_twice_under_one_key_is_there_once(street: Street) -> None:
@@ -152,7 +152,7 @@ async def test_message_goes_to_a_group_or_to_a_person(street: Street) -> None:
         await street.put("both", group_id=street.groups[0], member_id=street.people[0])
 
 
-# -- claiming ---------------------------------------------------------------------------------------------
+# -- claiming ----------------------------------------
 
 
 async def test_claim_takes_what_is_due_in_its_order(street: Street) -> None:
@@ -257,7 +257,7 @@ async def test_what_ended_is_never_claimed_again(street: Street) -> None:
     assert await street.states() == {"sent": "sent", "failed": "failed", "unknown": "unknown"}
 
 
-# -- who may write ----------------------------------------------------------------------------------------
+# -- who may write ----------------------------------------
 
 
 async def test_postman_that_lost_its_lease_writes_nothing(street: Street) -> None:
@@ -336,7 +336,7 @@ async def attempts(street: Street) -> list[tuple[str, str]]:
     return await street.books.read(unit)
 
 
-# -- attempts ---------------------------------------------------------------------------------------------
+# -- attempts ----------------------------------------
 
 
 async def test_attempts_without_an_answer_are_known(street: Street) -> None:
@@ -438,7 +438,7 @@ async def test_strictest_limit_decides(street: Street) -> None:
     assert await street.wait(after=seconds(10), limits=[(3, MINUTE), (2, seconds(100)), (9, MINUTE)]) == seconds(91)
 
 
-# -- routes and figures -----------------------------------------------------------------------------------
+# -- routes and figures ----------------------------------------
 
 
 async def test_routes_name_every_way_to_a_recipient_and_nobody_elses(street: Street) -> None:

@@ -30,8 +30,8 @@ from models.points import (
     OwnDecision,
     PointsMissing,
     Ranked,
-    ToOneself,
     TooManyPoints,
+    ToOneself,
     WaitingAppeal,
     award_points,
     board,
@@ -78,7 +78,7 @@ def balance(session: Session, ground: Ground, name: str) -> int:
     )
 
 
-# -- 加分 and 扣分 ----------------------------------------------------------------------------------------------------------
+# -- 加分 and 扣分 ----------------------------------------
 
 
 async def test_an_award_names_its_giver_and_its_reason(books: Books) -> None:
@@ -89,8 +89,9 @@ async def test_an_award_names_its_giver_and_its_reason(books: Books) -> None:
         assert (given.balance, taken.balance) == (5, 3)
         member, giver = ground.people["王秀英"], ground.people["老赵"]
         rows = session.execute(
-            select(Award.id, Award.member_id, Award.points, Award.reason, Award.made_by, Award.at, Award.undone_at)
-            .order_by(Award.id)
+            select(
+                Award.id, Award.member_id, Award.points, Award.reason, Award.made_by, Award.at, Award.undone_at
+            ).order_by(Award.id)
         ).all()
         assert [tuple(row) for row in rows] == [
             (given.id, member, 5, "修灯", giver, NOW, None),
@@ -186,7 +187,7 @@ async def test_an_award_is_taken_back_by_its_opposite(books: Books) -> None:
     await books.write(unit)
 
 
-# -- 申诉 ----------------------------------------------------------------------------------------------------------------
+# -- 申诉 ----------------------------------------
 
 
 def line(session: Session, ground: Ground, name: str) -> int:
@@ -202,14 +203,10 @@ def line(session: Session, ground: Ground, name: str) -> int:
 
 
 def appeal(session: Session, by: str, transfer_id: int) -> points.Appealed:
-    return points.appeal(
-        session, member=person(session, by), transfer_id=transfer_id, reason="那天我不在", now=NOW
-    )
+    return points.appeal(session, member=person(session, by), transfer_id=transfer_id, reason="那天我不在", now=NOW)
 
 
-def decide(
-    session: Session, by: str, number: int, *, uphold: bool = True, add: int | None = None
-) -> Decided:
+def decide(session: Session, by: str, number: int, *, uphold: bool = True, add: int | None = None) -> Decided:
     return points.decide_appeal(
         session,
         reviewer=person(session, by),
@@ -268,15 +265,13 @@ async def test_only_ones_own_points_are_appealed_and_once(books: Books) -> None:
         assert posted is not None
         return ground, mine, other, posted.id
 
-    ground, mine, other, minutes = await books.write(unit)
+    _, mine, other, minutes = await books.write(unit)
     for number in (other, minutes, minutes + 1000):
         with pytest.raises(NoSuchTransfer) as caught:
             await books.write(lambda s, n=number: appeal(s, "王秀英", n))  # type: ignore[misc]
         assert caught.value.fields == {"number": number}
     with pytest.raises(NoSuchTransfer):
-        await books.write(
-            lambda s: appeal(s, "王五", mine)
-        )
+        await books.write(lambda s: appeal(s, "王五", mine))
     first = await books.write(lambda s: appeal(s, "王秀英", mine))
     with pytest.raises(AppealedAlready) as again:
         await books.write(lambda s: appeal(s, "王秀英", mine))
@@ -399,9 +394,7 @@ async def test_a_deduction_that_its_giver_took_back_is_not_taken_back_twice(book
         give(session, ground, "孙丽", "王秀英", 10)
         taken = give(session, ground, "孙丽", "王秀英", -4)
         number = appeal(session, "王秀英", line(session, ground, "王秀英")).number
-        undo_award(
-            session, community_id=ground.community.id, award_id=taken.id, by=ground.people["孙丽"], now=NOW
-        )
+        undo_award(session, community_id=ground.community.id, award_id=taken.id, by=ground.people["孙丽"], now=NOW)
         return ground, number
 
     ground, number = await books.write(unit)
@@ -411,7 +404,7 @@ async def test_a_deduction_that_its_giver_took_back_is_not_taken_back_twice(book
     assert (await books.write(lambda s: decide(s, "张敏", number, uphold=False))).balance == 10
 
 
-# -- periods ------------------------------------------------------------------------------------------------------------
+# -- periods ----------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -425,9 +418,7 @@ async def test_a_deduction_that_its_giver_took_back_is_not_taken_back_twice(book
         ((2026, 9, 15), (202609, 202609), (202608, 202608), (202607, 202609), (202601, 202609)),
     ],
 )
-def test_periods_in_whole_shanghai_months(
-    now: tuple[int, ...], month: Any, last: Any, quarter: Any, year: Any
-) -> None:
+def test_periods_in_whole_shanghai_months(now: tuple[int, ...], month: Any, last: Any, quarter: Any, year: Any) -> None:
     moment = datetime(*now, tzinfo=SHANGHAI)  # type: ignore[misc, arg-type]
     assert {period: months_of(period, moment) for period in ("本月", "上月", "本季", "今年", "全部")} == {
         "本月": Months(*month),
@@ -444,10 +435,12 @@ def test_another_word_is_no_period(period: str) -> None:
         months_of(period, NOW)
 
 
-# -- boards -------------------------------------------------------------------------------------------------------------
+# -- boards ----------------------------------------
 
 
-def earn(session: Session, community_id: int, member_id: int, amount: int, *, month: int = 202611, key: str = "") -> int:
+def earn(
+    session: Session, community_id: int, member_id: int, amount: int, *, month: int = 202611, key: str = ""
+) -> int:
     posted = ledger.transfer(
         session,
         community_id=community_id,
@@ -550,7 +543,13 @@ async def test_who_opted_out_is_on_no_board_and_sees_their_own_place(books: Book
     ground = await books.write(unit)
     rest = [(1, "王秀英", 10), (2, "孙姐", 7), (2, "何叔", 7), (4, "老赵", 3)]
     for unit_ in ("", "社区"):
-        for name, own in (("老赵", (4, 3)), ("孙姐", (2, 7)), ("李建国", (1, 10)), ("陈美玲", (2, 7)), ("王秀英", (1, 10))):
+        for name, own in (
+            ("老赵", (4, 3)),
+            ("孙姐", (2, 7)),
+            ("李建国", (1, 10)),
+            ("陈美玲", (2, 7)),
+            ("王秀英", (1, 10)),
+        ):
             found = await books.read(lambda s, n=name, u=unit_: seen(s, ground, n, unit=u))  # type: ignore[misc]
             assert short(found) == (rest, own), (name, unit_)
     await books.write(
@@ -645,9 +644,7 @@ async def test_boards_say_what_one_would_count_by_hand(books: Books, seed: int) 
                 hidden.add(member_id)
                 show_on_boards(session, community_id=ground.community.id, member_id=member_id, shown=False)
         paths = {unit.id: unit.path for unit in ground.units.values()}
-        homes.update(
-            {row.id: paths[row.unit_id] for row in session.execute(select(Member.id, Member.unit_id))}
-        )
+        homes.update({row.id: paths[row.unit_id] for row in session.execute(select(Member.id, Member.unit_id))})
         return ground
 
     ground = await books.write(unit)

@@ -32,7 +32,7 @@ def balance(name: str) -> Any:
     return unit
 
 
-# -- what one has -----------------------------------------------------------------------------------------------------
+# -- what one has ----------------------------------------
 
 
 async def test_the_balance_goes_to_the_person_alone(street: Street) -> None:
@@ -141,7 +141,7 @@ async def test_the_rules_are_told_in_words(street: Street) -> None:
     )
 
 
-# -- boards -----------------------------------------------------------------------------------------------------------
+# -- boards ----------------------------------------
 
 
 @ON_SQLITE
@@ -227,7 +227,7 @@ async def test_an_empty_board_says_so(street: Street) -> None:
     assert await street.say("王秀英", "排行榜") == "本月还没有积分记录。"
 
 
-# -- giving and taking ------------------------------------------------------------------------------------------------
+# -- giving and taking ----------------------------------------
 
 
 @ON_SQLITE
@@ -301,7 +301,7 @@ async def test_namesakes_are_told_apart_by_their_building(street: Street) -> Non
     )
 
 
-# -- disagreeing ------------------------------------------------------------------------------------------------------
+# -- disagreeing ----------------------------------------
 
 
 async def test_an_appeal_is_decided_by_somebody_who_did_not_give(street: Street) -> None:

@@ -1,6 +1,7 @@
 """When jobs run: once for each slot, in order, through restarts, bugs, jumps of the clock, and several processes."""
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,7 +85,7 @@ async def ground(books: Books) -> Books:
     return books
 
 
-# -- restarts ---------------------------------------------------------------------------------------------------------
+# -- restarts ----------------------------------------
 
 
 async def test_a_restart_across_the_moment_loses_no_reminder_and_sends_none_twice(demo_url: str) -> None:
@@ -148,7 +149,7 @@ async def test_a_slot_whose_process_died_is_finished_by_the_next(ground: Books) 
     ]
 
 
-# -- bugs and faults --------------------------------------------------------------------------------------------------
+# -- bugs and faults ----------------------------------------
 
 
 async def test_a_job_that_raises_is_marked_and_the_others_go_on(ground: Books) -> None:
@@ -209,7 +210,7 @@ async def test_some_jobs_run_once_for_all_communities(ground: Books, demo_url: s
     assert log.ran == [("proof", november(16, 13), "锦绣社区")]
 
 
-# -- the clock --------------------------------------------------------------------------------------------------------
+# -- the clock ----------------------------------------
 
 
 async def test_a_jump_over_days_runs_everything_in_order(ground: Books) -> None:
@@ -297,7 +298,7 @@ async def test_a_started_scheduler_ticks_by_itself_and_stops(ground: Books) -> N
     assert len(log.ran) == 1
 
 
-# -- several processes ------------------------------------------------------------------------------------------------
+# -- several processes ----------------------------------------
 
 
 @ON_POSTGRESQL
@@ -306,12 +307,12 @@ async def test_a_slot_runs_once_where_two_processes_tick_in_one_moment(database_
     job = log.job("hourly", cron="0 * * * *", once=True)
     clock = MovedClock(MONDAY, frozen=True)
     other = await Books.open(database_url, threads=4)
-    both = [scheduler(books, job, url=database_url, clock=clock) for books in (ground, other)]
     try:
         for hour in range(13, 23):
             clock.move_to(november(16, hour))
+            # New ones each time, so that the lead is fought for.
+            both = [scheduler(books, job, url=database_url, clock=clock) for books in (ground, other)]
             await asyncio.gather(*(one.tick() for one in both))
-            # Whoever led lets go, so that the lead is fought for each time.
             await asyncio.gather(*(one.stop() for one in both))
     finally:
         await other.close()
@@ -323,29 +324,58 @@ async def test_one_process_leads_until_it_lets_go_or_its_session_dies(database_u
     log = Log()
     job = log.job("noon", cron="0 * * * *", once=True)
     clock = MovedClock(MONDAY, frozen=True)
-    here, there = (scheduler(ground, job, url=database_url, clock=clock) for _ in range(2))
+    first, second, third = (scheduler(ground, job, url=database_url, clock=clock) for _ in range(3))
     clock.move_to(november(16, 13))
-    await here.tick()
+    await first.tick()
     clock.move_to(november(16, 14))
-    await there.tick()
+    await second.tick()
     assert [at for _, at, _ in log.ran] == [november(16, 13)], "the second ticked while the first led"
     # Not to lead is no fault: the second is as healthy as the first.
-    assert there.last_tick is not None
-    await here.stop()
-    await there.tick()
+    assert second.last_tick is not None
+    await first.stop()
+    await second.tick()
     assert [at for _, at, _ in log.ran] == [november(16, 13), november(16, 14)]
     # The leader's session dies with its machine; nobody lets go.
     _kill_leader(database_url)
     clock.move_to(november(16, 15))
-    await here.tick()
+    await third.tick()
     clock.move_to(november(16, 16))
-    await there.tick()
+    await second.tick()
     assert [at for _, at, _ in log.ran] == [november(16, hour) for hour in (13, 14, 15)]
-    await here.stop()
+    await third.stop()
     # Who lost the lead comes back to it.
-    await there.tick()
+    await second.tick()
     assert [at for _, at, _ in log.ran] == [november(16, hour) for hour in (13, 14, 15, 16)]
-    await there.stop()
+    await second.stop()
+    # What was stopped ticks no more.
+    clock.move_to(november(16, 17))
+    await second.tick()
+    assert len(log.ran) == 4
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_stopping_waits_for_the_slot_under_way(ground: Books) -> None:
+    log, begun, go_on = Log(), threading.Event(), threading.Event()
+
+    def run(tick: Tick) -> bool:
+        begun.set()
+        go_on.wait(5)
+        log.ran.append(("slow", tick.at, tick.community.name))
+        return False
+
+    running = scheduler(
+        ground, Job("slow", run, cron="0 13 * * *", once=True), clock=MovedClock(november(16, 13), frozen=True)
+    )
+    running.start(1)
+    await asyncio.to_thread(begun.wait, 5)
+    stopping = asyncio.create_task(running.stop())
+    await asyncio.sleep(0.05)
+    assert not stopping.done()
+    go_on.set()
+    await stopping
+    assert log.ran == [("slow", november(16, 13), "锦绣社区")]
+    assert await ground.read(states) == [("slow", november(16, 13), "done", "")]
+    assert running.last_tick is not None
 
 
 def _kill_leader(url: str) -> None:

@@ -226,18 +226,14 @@ async def test_example_is_typed_and_not_sent(chair: Chair) -> None:
 async def test_quote_is_chosen_by_a_tap_and_names_its_object(chair: Chair) -> None:
     await chair.say("签到")
     await chair.lines().nth(1).locator(".bubble").click()
-    await expect(chair.page.locator("#quoting")).to_have_text(
-        "引用 小邻：签到成功，清洁家园 +5 积分，现在共 128 分。"
-    )
+    await expect(chair.page.locator("#quoting")).to_have_text("引用 小邻：签到成功，清洁家园 +5 积分，现在共 128 分。")
     await chair.say("这个是什么")
     await expect(chair.texts().nth(3)).to_have_text("您引用的是 bot activity:12")
     await expect(chair.lines().nth(2).locator(".quoted")).to_have_text(
         "小邻：签到成功，清洁家园 +5 积分，现在共 128 分。"
     )
     await expect(chair.page.locator("#quoting")).to_be_hidden()
-    assert chair.house.heard[1].quote == Quote(
-        "bot", "签到成功，清洁家园 +5 积分，现在共 128 分。", "activity:12"
-    )
+    assert chair.house.heard[1].quote == Quote("bot", "签到成功，清洁家园 +5 积分，现在共 128 分。", "activity:12")
 
 
 async def test_quote_is_chosen_and_dropped_with_the_keyboard(chair: Chair) -> None:
@@ -375,9 +371,7 @@ async def test_clock_goes_to_saturday_and_shows_every_push(chair: Chair) -> None
     await chair.show_clock()
     await expect(chair.page.locator(".clock-face")).to_have_text("2026年11月17日 周二19:30")
     await chair.page.get_by_role("button", name="周六 8:55").click()
-    await expect(chair.page.locator("#pushes-title")).to_have_text(
-        "走到了11月21日 周六 8:55，小邻一路上说了 9 次："
-    )
+    await expect(chair.page.locator("#pushes-title")).to_have_text("走到了11月21日 周六 8:55，小邻一路上说了 9 次：")
     await expect(chair.page.locator(".clock-face")).to_have_text("2026年11月21日 周六8:55")
     await expect(chair.page.locator("#subtitle")).to_have_text("11月21日 周六 8:55")
     pushes = chair.page.locator(".push")
@@ -410,9 +404,7 @@ async def test_clock_says_that_it_cannot_go_back(chair: Chair) -> None:
     await chair.show_clock()
     await chair.page.get_by_label("走到这一刻").fill("2026-11-16T08:00")
     await chair.page.get_by_role("button", name="走", exact=True).click()
-    await expect(chair.page.locator("#clock-problem")).to_have_text(
-        "时间只能往前走，现在已经是11月17日 周二 19:30了。"
-    )
+    await expect(chair.page.locator("#clock-problem")).to_have_text("时间只能往前走，现在已经是11月17日 周二 19:30了。")
     await expect(chair.page.locator(".clock-face")).to_have_text("2026年11月17日 周二19:30")
     # The browser's own note of the refused request is no fault of the page.
     chair.errors[:] = [error for error in chair.errors if "400 (Bad Request)" not in error]
@@ -584,9 +576,7 @@ async def audit(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("size", [DESK, PHONE, SMALL_PHONE, {"width": 900, "height": 700}])
 async def test_page_is_easy_to_read_and_to_press(browser: Browser, size: Any) -> None:
-    house = SmallHouse(
-        people=[*EVERYBODY, Someone("long", "欧阳" * 12, "很长的身份" * 4, "某某路" * 9), *CROWD]
-    )
+    house = SmallHouse(people=[*EVERYBODY, Someone("long", "欧阳" * 12, "很长的身份" * 4, "某某路" * 9), *CROWD])
     async with simulated(house) as server:
         context = await browser.new_context(viewport=size)
         chair = Chair(await context.new_page(), house)
@@ -617,16 +607,12 @@ async def test_page_is_easy_to_read_and_to_press(browser: Browser, size: Any) ->
 
 
 FAULTS: dict[str, Callable[[str], bool]] = {
-    "document.querySelector('#title').style.fontSize = '12px'": lambda fault: fault.startswith(
-        "small 12px H1"
-    ),
+    "document.querySelector('#title').style.fontSize = '12px'": lambda fault: fault.startswith("small 12px H1"),
     "document.querySelector('#title').style.color = '#aaa'": lambda fault: fault.startswith("pale 2.3"),
     "document.querySelector('#send').style.cssText = 'min-width:0;width:30px;padding:0'": lambda fault: bool(
         re.match(r"tiny 30x\d+ BUTTON send", fault)
     ),
-    "document.querySelector('#send').textContent = ''": lambda fault: fault.startswith(
-        "nameless BUTTON send"
-    ),
+    "document.querySelector('#send').textContent = ''": lambda fault: fault.startswith("nameless BUTTON send"),
     "document.querySelector('#composer').style.width = '2000px'": lambda fault: "sticks out" in fault,
 }
 

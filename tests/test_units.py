@@ -7,7 +7,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot.books import Books
-from models.units import NoSuchUnit, UnitHere, UnitKind, add_unit, covers, find_unit, names_of_units, root_of, unit_by_id
+from models.units import (
+    NoSuchUnit,
+    UnitHere,
+    UnitKind,
+    add_unit,
+    covers,
+    find_unit,
+    names_of_units,
+    root_of,
+    unit_by_id,
+)
 from tests.ground import FOUNDED, lay
 
 
@@ -78,9 +88,7 @@ async def test_each_community_finds_its_own_units_only(books: Books) -> None:
 
     assert await books.read(look) == tuple(ground.units[name] for name in ("滨河3栋2单元", "滨河社区", "滨河3栋"))
     with pytest.raises(NoSuchUnit):
-        await books.read(
-            lambda s: unit_by_id(s, community_id=ground.community.id, unit_id=ground.units["滨河3栋"].id)
-        )
+        await books.read(lambda s: unit_by_id(s, community_id=ground.community.id, unit_id=ground.units["滨河3栋"].id))
 
 
 async def test_doors_are_named_with_their_building(books: Books) -> None:

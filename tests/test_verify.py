@@ -52,18 +52,14 @@ def fill(session: Session) -> None:
         session, community_id=theirs.id, member_id=wang, namespace="simulator", external_id="王五", now=NOW
     )
     group_id = add_group(session, community_id=theirs.id, unit=root, name="滨河群", now=NOW)
-    add_endpoint(
-        session, community_id=theirs.id, group_id=group_id, channel="simulator", address="滨河群", now=NOW
-    )
+    add_endpoint(session, community_id=theirs.id, group_id=group_id, channel="simulator", address="滨河群", now=NOW)
     set_rule(session, community_id=theirs.id, kind="activity", rule=Rule(2, 1, 0, 0, 100, 20, 6, 100), since=NOW)
     other = activities.publish_activity(
         session, community_id=theirs.id, unit=root, title="义诊", place="", starts_at=SATURDAY,
         ends_at=SATURDAY + timedelta(hours=2), quota=None, points=None, made_by=wang, now=NOW,
         check_in_opens_minutes=30,
     )  # fmt: skip
-    activities.sign_up(
-        session, activity=other, member_id=wang, companions=0, made_by=wang, now=NOW, companions_max=5
-    )
+    activities.sign_up(session, activity=other, member_id=wang, companions=0, made_by=wang, now=NOW, companions_max=5)
     coming = check_in.find_coming(session, community_id=theirs.id, number=other.number, now=LATER)
     assert coming is not None
     check_in.check_in(session, coming=coming, member_id=wang, made_by=wang, now=LATER)
@@ -110,9 +106,7 @@ def fill(session: Session) -> None:
         give(name, amount)
     points.undo_award(session, community_id=ours, award_id=give("老魏", 7).id, by=ids["孙丽"], now=NOW)
     for name, uphold in (("王秀英", True), ("李建国", True), ("陈美玲", False), ("孙姐", None)):
-        line = ledger.statement(
-            session, community_id=ours, member_id=ids[name], currency=Currency.POINTS, limit=1
-        )[0]
+        line = ledger.statement(session, community_id=ours, member_id=ids[name], currency=Currency.POINTS, limit=1)[0]
         made = points.appeal(session, member=person(name), transfer_id=line.id, reason="不对", now=NOW)
         if uphold is not None:
             decide_appeal(
@@ -158,9 +152,7 @@ def fill(session: Session) -> None:
     group = groups_of(session, community_id=ours)[0].id
     for number, state in enumerate(outbox.OutboxState):
         to: dict[str, Any] = {"member_id": ids["王秀英"]} if number % 2 else {"group_id": group}
-        outbox.put(
-            session, community_id=ours, key=f"k{number}", message="您好", now=NOW, expires_at=SATURDAY, **to
-        )
+        outbox.put(session, community_id=ours, key=f"k{number}", message="您好", now=NOW, expires_at=SATURDAY, **to)
         if state != "waiting":
             session.execute(
                 update(Outbox)
@@ -293,7 +285,7 @@ def prove(connection: Connection) -> list[Violation]:
     return found
 
 
-# -- damage -------------------------------------------------------------------------------------------------------------
+# -- damage ----------------------------------------
 
 WHEN = "'2020-01-01T00:00:00.000000Z'"
 MINE = "community_id = (SELECT min(id) FROM communities)"
@@ -304,7 +296,8 @@ FIRST_BALANCE = (
 )
 FIRST_MONTH = (
     f"WHERE {MINE} AND currency = 'points'"
-    f" AND member_id = (SELECT max(member_id) FROM monthly_totals WHERE {MINE} AND currency = 'points' AND month = 202611)"
+    f" AND member_id = (SELECT max(member_id) FROM monthly_totals"
+    f" WHERE {MINE} AND currency = 'points' AND month = 202611)"
     " AND month = 202611"
 )
 CORRECTION = "WHERE corrects = (SELECT id FROM transfers WHERE key = 'misc:1')"
@@ -453,7 +446,7 @@ TOGETHER: list[tuple[tuple[str, ...], set[str]]] = [
     (
         (
             "INSERT INTO transfers (community_id, key, currency, debit, credit, amount, reason, ref, month, at)"
-            f" SELECT community_id, 'forged', currency, debit, credit, amount, reason, ref, month, at"
+            " SELECT community_id, 'forged', currency, debit, credit, amount, reason, ref, month, at"
             " FROM transfers WHERE key = 'misc:2'",
         ),
         {*SUMS},
@@ -471,7 +464,10 @@ TOGETHER: list[tuple[tuple[str, ...], set[str]]] = [
         (f"UPDATE check_ins SET undone_at = {WHEN} WHERE id = (SELECT check_in_id FROM check_outs WHERE id = {LEFT})",),
         {"check_ins.undone", "check_outs.check_in"},
     ),
-    (("DELETE FROM transfers WHERE reason = 'award' AND amount = 5",), {*SUMS, "awards.transfer", "appeals.transfer_id.orphan"}),
+    (
+        ("DELETE FROM transfers WHERE reason = 'award' AND amount = 5",),
+        {*SUMS, "awards.transfer", "appeals.transfer_id.orphan"},
+    ),
 ]
 """Damage that breaks several things at once, and must name them all."""
 
@@ -510,9 +506,7 @@ def test_nothing_is_wrong_where_nothing_is_wrong(whole: Engine) -> None:
 
 def test_nothing_is_wrong_with_a_fresh_demo(demo_url: str) -> None:
     url = make_url(demo_url)
-    engine = (
-        sqlite_engine(url.database or "") if url.get_backend_name() == "sqlite" else postgresql_engine(demo_url, 1)
-    )
+    engine = sqlite_engine(url.database or "") if url.get_backend_name() == "sqlite" else postgresql_engine(demo_url, 1)
     with engine.connect() as connection:
         assert prove(connection) == []
     engine.dispose()
@@ -546,9 +540,7 @@ def first_row(table: Table, column: str) -> str:
     keys = [key.name for key in table.primary_key.columns]
     order = f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END, {', '.join(keys)}"
     mine = f"WHERE {MINE}" if "community_id" in table.c else ""
-    return " AND ".join(
-        f"{key} = (SELECT {key} FROM {table.name} {mine} ORDER BY {order} LIMIT 1)" for key in keys
-    )
+    return " AND ".join(f"{key} = (SELECT {key} FROM {table.name} {mine} ORDER BY {order} LIMIT 1)" for key in keys)
 
 
 NOBODY = 999_999_999
@@ -604,8 +596,6 @@ def test_rows_of_no_community_are_named(whole: Engine) -> None:
     found = {}
     for name, (table, column) in asked.items():
         with unguarded(whole) as connection:
-            connection.execute(
-                text(f"UPDATE {table.name} SET {column} = {NOBODY} WHERE {first_row(table, column)}")
-            )
+            connection.execute(text(f"UPDATE {table.name} SET {column} = {NOBODY} WHERE {first_row(table, column)}"))
             found[name] = connection.execute(by_name[name].culprits).all()
     assert found == {name: [(NOBODY,)] for name in asked}

@@ -16,7 +16,7 @@ from aiohttp import web
 from handlers.chat import Incoming, Reply
 
 Hear = Callable[[Incoming], Awaitable[Reply]]
-"""What a channel calls with each message; returns after the durable commit. Raises `Unavailable` for a passing fault."""
+"""What a channel calls with each message. Returns after the durable commit; raises Unavailable for a passing fault."""
 
 
 class Unavailable(Exception):
@@ -70,9 +70,7 @@ class DeliveryError(Exception):
     `pause` asks that nothing more goes to this address for so long (a rate limit was hit).
     """
 
-    def __init__(
-        self, detail: str, *, permanent: bool, code: int | str = "", pause: timedelta | None = None
-    ) -> None:
+    def __init__(self, detail: str, *, permanent: bool, code: int | str = "", pause: timedelta | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.permanent = permanent

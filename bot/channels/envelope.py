@@ -151,8 +151,7 @@ def seal_json(message: bytes, keys: Keys, *, timestamp: int, nonce: str) -> byte
     """
     encrypted, signature = _seal(message, keys, timestamp, nonce)
     return (
-        f'{{"encrypt":"{encrypted}","msgsignature":"{signature}",'
-        f'"timestamp":{timestamp},"nonce":{_quote_json(nonce)}}}'
+        f'{{"encrypt":"{encrypted}","msgsignature":"{signature}","timestamp":{timestamp},"nonce":{_quote_json(nonce)}}}'
     ).encode()
 
 

@@ -281,9 +281,7 @@ class Simulator:
     waits for them.
     """
 
-    ability = Ability(
-        hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=TEXT_BYTES
-    )
+    ability = Ability(hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=TEXT_BYTES)
 
     def __init__(
         self,
@@ -383,15 +381,11 @@ class Simulator:
         shown, meant = self._quoted(conversation, quote)
         addressed = not address or self._mentions_bot(text) or (meant is not None and meant.author == "bot")
         heard = addressed or self.hears(address) is Hears.EVERYTHING
-        entry = self._line_for(
-            conversation, speaker, text, shown, message_id or uuid.uuid4().hex, heard=heard
-        )
+        entry = self._line_for(conversation, speaker, text, shown, message_id or uuid.uuid4().hex, heard=heard)
         self._spoken_last = conversation
         if not heard:
             return Said(entry, None, None)
-        incoming = Incoming(
-            self.name, entry.message_id, self.namespace, sender, text, address, addressed, meant
-        )
+        incoming = Incoming(self.name, entry.message_id, self.namespace, sender, text, address, addressed, meant)
         answered = False
         try:
             reply = await self._hear(incoming)
@@ -561,9 +555,7 @@ class Simulator:
 
     def _file(self, file: str) -> web.FileResponse:
         kind = f"{FILES[file]}; charset=utf-8"
-        return web.FileResponse(
-            PAGE / file, headers={**PROTECTION, "Cache-Control": "no-cache", "Content-Type": kind}
-        )
+        return web.FileResponse(PAGE / file, headers={**PROTECTION, "Cache-Control": "no-cache", "Content-Type": kind})
 
     async def _show_state(self, request: web.Request) -> web.StreamResponse:
         await self._look_again()
@@ -588,9 +580,7 @@ class Simulator:
                 ],
                 "presets": [{"preset": key, "label": preset.label} for key, preset in PRESETS.items()],
                 "text_characters_max": TEXT_CHARACTERS_MAX,
-                "entries": [
-                    entry.as_json() for entry in self.transcript.since(_cursor(request.query.get("since")))
-                ],
+                "entries": [entry.as_json() for entry in self.transcript.since(_cursor(request.query.get("since")))],
                 "cursor": self.transcript.change,
             }
         )
@@ -598,9 +588,7 @@ class Simulator:
     async def _take_say(self, request: web.Request) -> web.StreamResponse:
         form = await _form(request, _Say)
         try:
-            said = await self.say(
-                form.sender, form.address, form.text, quote=form.quote, message_id=form.message_id
-            )
+            said = await self.say(form.sender, form.address, form.text, quote=form.quote, message_id=form.message_id)
         except Unavailable:
             return _json({"error": f"{self._stage.bot_name}这会儿忙不过来，请点一下消息重发。"}, 503)
         reply = said.reply or Reply()

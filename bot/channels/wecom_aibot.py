@@ -52,9 +52,7 @@ class WecomAibot:
         self.name = name
         self.namespace = settings.namespace or f"wecom-aibot:{name}"
         self._shared_ids = bool(settings.namespace)
-        self._keys = Keys(
-            settings.token.get_secret_value(), settings.aes_key.get_secret_value(), settings.receive_id
-        )
+        self._keys = Keys(settings.token.get_secret_value(), settings.aes_key.get_secret_value(), settings.receive_id)
         self._url = CallbackUrl(
             name=name,
             keys=self._keys,

@@ -172,9 +172,7 @@ class WecomApp:
     ) -> None:
         self.name = name
         self.namespace = f"wecom:{settings.corp_id}"
-        self._keys = Keys(
-            settings.token.get_secret_value(), settings.aes_key.get_secret_value(), settings.corp_id
-        )
+        self._keys = Keys(settings.token.get_secret_value(), settings.aes_key.get_secret_value(), settings.corp_id)
         self._url = CallbackUrl(
             name=name,
             keys=self._keys,

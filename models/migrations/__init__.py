@@ -3,7 +3,6 @@
 `upgrade` is the one way in which a schema comes to be, in production, in the demo and in tests alike.
 """
 
-
 from pathlib import Path
 
 from alembic import command
@@ -40,7 +39,7 @@ def head() -> str:
 
 
 def current(engine: Engine) -> str | None:
-    """The revision of a database; None for an empty one. Raises SchemaTooNew for one that this release does not know."""
+    """The revision of a database; None for an empty one. Raises SchemaTooNew for one from a newer release."""
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
@@ -84,5 +83,3 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA foreign_keys=ON")
     return before, head()
-
-

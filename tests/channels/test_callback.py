@@ -308,9 +308,7 @@ async def test_two_hundred_half_sent_requests_hold_nobody_up(caplog: pytest.LogC
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-@pytest.mark.parametrize(
-    ("raised", "status"), [(Unavailable("the disk is full"), 503), (RuntimeError("a bug"), 500)]
-)
+@pytest.mark.parametrize(("raised", "status"), [(Unavailable("the disk is full"), 503), (RuntimeError("a bug"), 500)])
 async def test_fault_behind_the_door_is_a_status_without_words(raised: Exception, status: int) -> None:
     scene = Scene("json")
 

@@ -392,10 +392,7 @@ FOREIGN = (403, {"error": "这个请求来自别的网页，没有照办。"})
 async def test_host_that_is_not_this_machine_is_refused(host: str, allowed: bool) -> None:
     async with opened(host_names=("demo.lan",)) as page:
         said = await page.post("/simulator/say", SAY, headers={"Host": host})
-        seen = [
-            await page.get(f"/simulator{path}", headers={"Host": host})
-            for path in ("", "/state", "/script.js")
-        ]
+        seen = [await page.get(f"/simulator{path}", headers={"Host": host}) for path in ("", "/state", "/script.js")]
         assert (said[0] == 200, said == ELSEWHERE) == (allowed, not allowed)
         assert [response.status for response in seen] == [200 if allowed else 403] * 3
         assert len(page.house.heard) == allowed
@@ -516,9 +513,7 @@ async def test_clock_tells_nothing_of_what_was_said_before_or_after(page: Page) 
         ("2026-11-17T12:00:00Z", "11月17日 周二 20:00"),
     ],
 )
-async def test_clock_reads_a_moment_without_an_offset_as_shanghai_time(
-    page: Page, to: str, label: str
-) -> None:
+async def test_clock_reads_a_moment_without_an_offset_as_shanghai_time(page: Page, to: str, label: str) -> None:
     status, answer = await page.post("/simulator/clock", {"to": to})
     assert (status, answer["now"]["label"]) == (200, label)
 
@@ -539,9 +534,7 @@ async def test_clock_moves_forward_only_and_a_year_at_most(page: Page, to: str, 
 
 
 async def test_two_moves_at_once_happen_one_after_the_other(page: Page) -> None:
-    both = await asyncio.gather(
-        *(page.post("/simulator/clock", {"preset": "next_morning"}) for _ in range(2))
-    )
+    both = await asyncio.gather(*(page.post("/simulator/clock", {"preset": "next_morning"}) for _ in range(2)))
     pushes = sorted(answer["pushes"][0]["at"]["label"] for _, answer in both)
     assert pushes == ["11月18日 周三 8:00", "11月19日 周四 8:00"]
     assert [len(answer["pushes"]) for _, answer in both] == [2, 2]
@@ -686,9 +679,7 @@ async def test_a_page_that_does_not_read_is_let_go_and_loses_nothing() -> None:
     transcript.listeners.add(listener)
     now = SmallHouse().now()
     for number in range(UNSENT_MAX + 1):
-        transcript.add(
-            conversation="g3", kind=Kind.SAID, author="laozhao", name="老赵", text=str(number), at=now
-        )
+        transcript.add(conversation="g3", kind=Kind.SAID, author="laozhao", name="老赵", text=str(number), at=now)
     assert await listener.next(1) is None
     assert [entry.text for entry in transcript.since(0)] == [str(n) for n in range(UNSENT_MAX + 1)]
 

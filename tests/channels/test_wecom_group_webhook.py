@@ -279,7 +279,7 @@ async def test_closing_twice_and_sending_after_it_works(api: WecomApi, webhook: 
     assert api.texts() == [TEXT]
 
 
-# -- the platform on loopback keeps the platform's rules ----------------------------------------------------
+# -- the platform on loopback keeps the platform's rules ----------------------------------------
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 CARD = {"card_type": "text_notice", "card_action": {"type": 1, "url": "https://example.org"}}

@@ -24,9 +24,7 @@ EVERYBODY = [
 ]
 GROUPS = [Place("g3", "3栋群"), Place("gparty", "党员群"), Place("gall", "锦绣社区大群")]
 ANSWERS = {
-    "活动": Reply(
-        "近期有3场活动：\n12 清洁家园 周六9:00 中心花园\n13 义诊 周日9:00 活动室\n回“报名 12”就能报名。"
-    ),
+    "活动": Reply("近期有3场活动：\n12 清洁家园 周六9:00 中心花园\n13 义诊 周日9:00 活动室\n回“报名 12”就能报名。"),
     "报名 12 2人": Reply(
         "好的，王秀英，清洁家园给您留了2个位子。\n11月21日 周六 9:00，中心花园见。", ref="activity:12"
     ),
@@ -70,9 +68,7 @@ class SmallHouse:
             raise Unavailable
         text = incoming.text.replace("@小邻", "").strip()
         if text == "报修 3栋路灯不亮":
-            await self.simulator.send(
-                Parcel(address_of("liuyang"), "3栋路灯不亮，请接单。", ref="issue:1024")
-            )
+            await self.simulator.send(Parcel(address_of("liuyang"), "3栋路灯不亮，请接单。", ref="issue:1024"))
             return Reply("记下了，1024号，已经转给物业刘洋。", ref="issue:1024")
         if incoming.quote:
             return Reply(f"您引用的是 {incoming.quote.author} {incoming.quote.ref}".strip())

@@ -71,5 +71,3 @@ async def open_street(url: str, *, now: datetime = TUESDAY_EVENING, twice: bool 
     house = House(config, books, clock=MovedClock(now, frozen=True), beside=[script])
     await house.scheduler.run_until(now)
     return Street(house, script, twice)
-
-

@@ -198,9 +198,7 @@ class Platform:
         return URL(f"{self.url}?{query}" if query else self.url, encoded=True)
 
 
-def app_text(
-    text: str, *, user: str = "lisi", message_id: str = "7300000000000000001", corp: str = CORP_ID
-) -> bytes:
+def app_text(text: str, *, user: str = "lisi", message_id: str = "7300000000000000001", corp: str = CORP_ID) -> bytes:
     """A member's text to the app, as page 90239 shapes it."""
     safe = text.replace("]]>", "]]]]><![CDATA[>")
     return (
