@@ -339,7 +339,7 @@ def sign_up(
         )
     ).one_or_none()
     if live is not None:
-        return _change_party(session, activity, live, companions, quota, taken, now)
+        return _change_party(session, activity, live, companions, quota, taken, waiting, now)
     # Whoever waits already goes first, even where a small party would fit.
     state = SignupState.CONFIRMED if waiting == 0 and fits(1 + companions, quota, taken) else SignupState.WAITING
     signup_id = session.execute(
@@ -369,14 +369,18 @@ def _change_party(
     companions: int,
     quota: int | None,
     taken: int,
+    waiting: int,
     now: datetime,
 ) -> SignedUp:
     signup_id, before, state = live.id, live.companions, SignupState(live.state)
     if companions == before:
         place = 0 if state is SignupState.CONFIRMED else _place(session, activity, signup_id)
         return SignedUp(signup_id, state, companions, seats_left(quota, taken), place, False, first_time=False)
-    if state is SignupState.CONFIRMED and not fits(companions - before, quota, taken):
-        raise NoRoomForMore(number=activity.number, title=activity.title, left=seats_left(quota, taken))
+    if state is SignupState.CONFIRMED and companions > before:
+        # What is free belongs to those who wait; a party that has places does not grow past them.
+        left = 0 if waiting else seats_left(quota, taken)
+        if left is not None and companions - before > left:
+            raise NoRoomForMore(number=activity.number, title=activity.title, left=left)
     session.execute(
         update(Signup)
         .where(Signup.community_id == activity.community_id, Signup.id == signup_id)

@@ -29,6 +29,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     union_all,
 )
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
@@ -99,7 +100,7 @@ class Balance(Base):
     """What a person has: derived, and proved every night."""
 
     __tablename__ = "balances"
-    __table_args__ = (Index("ix_balances_board", "community_id", "currency", "amount"),)
+    __table_args__ = (Index("ix_balances_board", "community_id", "currency", text("amount DESC"), "member_id"),)
 
     community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"), primary_key=True)
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), primary_key=True)
@@ -111,7 +112,9 @@ class MonthlyTotal(Base):
     """What a person gained in a Shanghai month: derived, for the boards."""
 
     __tablename__ = "monthly_totals"
-    __table_args__ = (Index("ix_monthly_totals_board", "community_id", "currency", "month", "amount"),)
+    __table_args__ = (
+        Index("ix_monthly_totals_board", "community_id", "currency", "month", text("amount DESC"), "member_id"),
+    )
 
     community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"), primary_key=True)
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), primary_key=True)

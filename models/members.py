@@ -29,6 +29,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
     true,
     update,
 )
@@ -107,7 +108,17 @@ class RegistrationState(StrEnum):
 
 class Member(Base):
     __tablename__ = "members"
-    __table_args__ = (Index("ix_members_name", "community_id", "name"), Index("ix_members_unit", "unit_id"))
+    __table_args__ = (
+        Index("ix_members_name", "community_id", "name"),
+        Index("ix_members_unit", "unit_id"),
+        # Those few whom no board shows: see `points.board`, which asks in these words.
+        Index(
+            "ix_members_unseen",
+            "community_id",
+            sqlite_where=text("on_boards = 0 OR merged_into IS NOT NULL OR forgotten_at IS NOT NULL"),
+            postgresql_where=text("NOT on_boards OR merged_into IS NOT NULL OR forgotten_at IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))

@@ -7,6 +7,7 @@
 - Who opted out is on no board, and still sees their own place.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +19,8 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    Row,
+    ScalarSelect,
     Select,
     String,
     UniqueConstraint,
@@ -39,7 +42,7 @@ from models.counters import next_number
 from models.holidays import is_festival
 from models.ledger import Balance, Currency, MonthlyTotal, NoSuchTransfer, SystemAccount, Transfer
 from models.members import Member, Neighbour, Person, Role, member_by_id
-from models.units import Unit
+from models.units import Unit, covers
 
 
 class Settings(BaseModel):
@@ -591,49 +594,96 @@ def board(
     limit: int = 10,
     currency: Currency = Currency.POINTS,
 ) -> Board:
-    """Who has most, of a period (None: all time) and a unit's path (None: everybody). Equal amounts share a place."""
-    source, amount = _source(community_id, months, path, currency)
-    shown = and_(Member.on_boards, Member.merged_into.is_(None), Member.forgotten_at.is_(None), amount > 0)
-    rows = session.execute(
-        source.add_columns(amount.label("amount"), Member.name, Member.hides_name)
-        .where(shown)
-        .order_by(amount.desc(), source.selected_columns[0])
+    """Who has most, of a period (None: all time) and a unit's path (None: the whole community).
+
+    Equal amounts share a place.
+    """
+    has = _amount(community_id, months, currency)
+    mine = 0
+    if path is None or covers(path, asker.unit_path):
+        who = select(has).where(Member.community_id == community_id, Member.id == asker.id)
+        mine = session.execute(who).scalar() or 0
+    if path is None or (path.count("/") == 2 and covers(path, asker.unit_path)):  # the community's own root
+        first, ahead = _everywhere(session, community_id, months, currency, has, mine, limit)
+    else:
+        first, ahead = _within(session, community_id, path, has, mine, limit)
+    lines: list[Ranked] = []
+    for index, row in enumerate(first):
+        place = lines[-1].place if lines and lines[-1].amount == row.amount else index + 1
+        lines.append(Ranked(place, row.member_id, row.name, bool(row.hides_name), row.amount))
+    own = Ranked(ahead + 1, asker.id, asker.name, asker.hides_name, mine) if mine > 0 else None
+    return Board(tuple(lines), own)
+
+
+def _amount(community_id: int, months: Months | None, currency: Currency) -> ScalarSelect[Any]:
+    # What the member of the row has, by the primary key: where few people are asked about, this reads least.
+    table: type[Balance] | type[MonthlyTotal] = Balance if months is None else MonthlyTotal
+    query = select(table.amount).where(
+        table.community_id == community_id, table.member_id == Member.id, table.currency == currency
+    )
+    if months is not None and months.first == months.last:
+        query = query.where(MonthlyTotal.month == months.first)
+    elif months is not None:
+        # Named one by one, so that the primary key finds them.
+        count = (months.last // 100 - months.first // 100) * 12 + months.last % 100 - months.first % 100
+        each = [months_back(months.last, back) for back in range(count + 1)]
+        query = query.with_only_columns(func.sum(MonthlyTotal.amount)).where(MonthlyTotal.month.in_(each))
+    return query.correlate(Member).scalar_subquery()
+
+
+def _within(
+    session: Session, community_id: int, path: str, has: ScalarSelect[Any], mine: int, limit: int
+) -> tuple[Sequence[Row[Any]], int]:
+    # From the units to their people: a scope is small beside the community.
+    people = (
+        select(Member.id.label("member_id"), Member.name, Member.hides_name, has.label("amount"))
+        .select_from(Unit)
+        .join(Member, Member.unit_id == Unit.id)
+        .where(Unit.community_id == community_id, Unit.path.like(path + "%"), ~_UNSEEN)
+        .subquery()
+    )
+    first = session.execute(
+        select(people).where(people.c.amount > 0).order_by(people.c.amount.desc(), people.c.member_id).limit(limit)
+    ).all()
+    return first, _count(session, select(people.c.member_id).where(people.c.amount > mine)) if mine > 0 else 0
+
+
+def _everywhere(
+    session: Session,
+    community_id: int,
+    months: Months | None,
+    currency: Currency,
+    has: ScalarSelect[Any],
+    mine: int,
+    limit: int,
+) -> tuple[Sequence[Row[Any]], int]:
+    query, amount = _amounts(community_id, months, currency)
+    member_id = query.selected_columns[0]
+    first = session.execute(
+        query.add_columns(amount.label("amount"), Member.name, Member.hides_name)
+        .join(Member, Member.id == member_id)
+        .where(~_UNSEEN, amount > 0)
+        .order_by(amount.desc(), member_id)
         .limit(limit)
     ).all()
-    first: list[Ranked] = []
-    for index, row in enumerate(rows):
-        place = first[-1].place if first and first[-1].amount == row.amount else index + 1
-        first.append(Ranked(place, row.member_id, row.name, bool(row.hides_name), row.amount))
-    mine = session.execute(source.add_columns(amount.label("amount")).where(Member.id == asker.id)).one_or_none()
-    if mine is None or mine.amount <= 0:
-        return Board(tuple(first), None)
-    ahead = source.where(shown, amount > mine.amount)
-    if path is None:
-        # Nobody is joined to be counted: those who opted out are few and are taken off again.
-        ahead_all = _ahead(community_id, months, currency, mine.amount)
-        unseen = or_(~Member.on_boards, Member.merged_into.is_not(None), Member.forgotten_at.is_not(None))
-        opted_out = source.where(unseen, amount > mine.amount)
-        place = 1 + _count(session, ahead_all) - _count(session, opted_out)
-    else:
-        place = 1 + _count(session, ahead)
-    return Board(tuple(first), Ranked(place, asker.id, asker.name, asker.hides_name, mine.amount))
+    if mine <= 0:
+        return first, 0
+    # Nobody is joined to be counted: those who are on no board are few and are taken off again.
+    unseen = select(Member.id).where(Member.community_id == community_id, _UNSEEN, has > mine)
+    return first, _count(session, query.where(amount > mine)) - _count(session, unseen)
 
 
-def _count(session: Session, query: Select[*tuple[Any, ...]]) -> int:
-    return int(session.execute(select(func.count()).select_from(query.subquery())).scalar_one())
-
-
-def _table(community_id: int, months: Months | None, currency: Currency) -> tuple[Select[*tuple[Any, ...]], Any]:
+def _amounts(community_id: int, months: Months | None, currency: Currency) -> tuple[Select[*tuple[Any, ...]], Any]:
+    # What everybody has, in the order of the boards' own indexes.
     if months is None:
         return (
             select(Balance.member_id).where(Balance.community_id == community_id, Balance.currency == currency),
             Balance.amount,
         )
-    one_month = months.first == months.last
     query = select(MonthlyTotal.member_id).where(
         MonthlyTotal.community_id == community_id, MonthlyTotal.currency == currency
     )
-    if one_month:
+    if months.first == months.last:
         return query.where(MonthlyTotal.month == months.first), MonthlyTotal.amount
     sums = (
         query.add_columns(func.sum(MonthlyTotal.amount).label("total"))
@@ -644,22 +694,12 @@ def _table(community_id: int, months: Months | None, currency: Currency) -> tupl
     return select(sums.c.member_id), sums.c.total
 
 
-def _source(
-    community_id: int, months: Months | None, path: str | None, currency: Currency
-) -> tuple[Select[*tuple[Any, ...]], Any]:
-    query, amount = _table(community_id, months, currency)
-    member_id = query.selected_columns[0]
-    query = query.join(Member, Member.id == member_id)
-    if path is not None:
-        query = query.join(Unit, Member.unit_id == Unit.id).where(
-            Unit.community_id == community_id, Unit.path.like(path + "%")
-        )
-    return query, amount
+def _count(session: Session, query: Select[*tuple[Any, ...]]) -> int:
+    return int(session.execute(select(func.count()).select_from(query.subquery())).scalar_one())
 
 
-def _ahead(community_id: int, months: Months | None, currency: Currency, amount: int) -> Select[*tuple[Any, ...]]:
-    query, column = _table(community_id, months, currency)
-    return query.where(column > amount)
+# As the index `ix_members_unseen` has it, word for word.
+_UNSEEN = or_(~Member.on_boards, Member.merged_into.is_not(None), Member.forgotten_at.is_not(None))
 
 
 def earned_this_month(session: Session, *, community_id: int, member_id: int, now: datetime) -> int:

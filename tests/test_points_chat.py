@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -15,7 +14,7 @@ from models.members import Member, Role, add_identity, add_member, give_role
 from models.outbox import Outbox
 from models.points import Award
 from models.units import find_unit
-from tests.dialogue import ON_SQLITE, Spoken, count_rows, direct, grown, november, talk
+from tests.dialogue import ON_SQLITE, count_rows, direct, grown, november, talk
 from tests.fakes.street import Street, open_street
 
 RULES = "【积分规则】参加活动每次2分，满一小时再加1分；节日当天按200%\n以活动上写的分数为准。"
@@ -256,26 +255,25 @@ NOT_ALLOWED = "这件事要楼长或社区来办。您能办的事请发 帮助�
 
 
 @ON_SQLITE
-@pytest.mark.parametrize(
-    "line",
-    [
-        ("老赵", "3栋群", "@小邻 加分 孙丽 5 修灯", BEYOND),
-        ("老赵", direct, "加分 孙丽 5 修灯", BEYOND),
-        ("老赵", direct, "加分 老赵 5 修灯", "不能给自己加减分，请别的同志来办。"),
-        ("张敏", direct, "加分 张敏 5 修灯", "不能给自己加减分，请别的同志来办。"),
-        ("张敏", direct, "加分 李建国 500 修灯", "一次最多100分，请分几次，或核对一下数字。"),
-        ("张敏", direct, "加分 钱多多 5 修灯", "没有找到 钱多多。请写全名，或请楼长帮忙看看名册。"),
-        ("张敏", direct, "加分 李建国 5", "请写上理由，例如 加分 李建国 5 修灯"),
-        ("张敏", direct, "加分 李建国", "多少分？例如 加分 李建国 5 修灯"),
-        ("王秀英", "3栋群", "@小邻 加分 李建国 5 修灯", NOT_ALLOWED),
-        ("李建国", direct, "加分 王秀英 5 修灯", NOT_ALLOWED),
-        ("刘洋", direct, "扣分 王秀英 5 乱停车", NOT_ALLOWED),
-        ("陌生人", direct, "加分 李建国 5 修灯", "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"),
-        ("张敏", "3栋群", "加分 李建国 5 修灯", ""),
-    ],
-)
-async def test_giving_is_refused_and_writes_nothing(street: Street, line: Spoken) -> None:
-    await talk(street, [line])
+async def test_giving_is_refused_and_writes_nothing(street: Street) -> None:
+    await talk(
+        street,
+        [
+            ("老赵", "3栋群", "@小邻 加分 孙丽 5 修灯", BEYOND),
+            ("老赵", direct, "加分 孙丽 5 修灯", BEYOND),
+            ("老赵", direct, "加分 老赵 5 修灯", "不能给自己加减分，请别的同志来办。"),
+            ("张敏", direct, "加分 张敏 5 修灯", "不能给自己加减分，请别的同志来办。"),
+            ("张敏", direct, "加分 李建国 500 修灯", "一次最多100分，请分几次，或核对一下数字。"),
+            ("张敏", direct, "加分 钱多多 5 修灯", "没有找到 钱多多。请写全名，或请楼长帮忙看看名册。"),
+            ("张敏", direct, "加分 李建国 5", "请写上理由，例如 加分 李建国 5 修灯"),
+            ("张敏", direct, "加分 李建国", "多少分？例如 加分 李建国 5 修灯"),
+            ("王秀英", "3栋群", "@小邻 加分 李建国 5 修灯", NOT_ALLOWED),
+            ("李建国", direct, "加分 王秀英 5 修灯", NOT_ALLOWED),
+            ("刘洋", direct, "扣分 王秀英 5 乱停车", NOT_ALLOWED),
+            ("陌生人", direct, "加分 李建国 5 修灯", "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"),
+            ("张敏", "3栋群", "加分 李建国 5 修灯", ""),
+        ],
+    )
     assert await street.house.books.read(lambda s: s.scalar(select(func.count(Award.id)))) == 0
     assert await street.house.books.read(lambda s: s.scalar(select(func.count(Outbox.id)))) == 0
 

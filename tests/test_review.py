@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from sqlalchemy import delete, select
 
 from bot.script import Push
@@ -97,24 +96,23 @@ async def test_the_list_shows_the_oldest_two_and_says_how_many_wait(street: Stre
     )
 
 
-@ON_SQLITE
-@pytest.mark.parametrize(
-    "line",
-    [
-        ("王秀英", direct, "审核", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
-        ("王秀英", direct, "通过 1", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
-        ("刘洋", direct, "驳回 1 不认识", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
-        # 老赵 is the lead of 3栋, 周敏 of the second branch: 5栋 is not theirs.
-        ("老赵", direct, "审核", NOTHING),
-        ("老赵", direct, "通过 1", GONE.format(1)),
-        ("老赵", direct, "驳回 1 不认识", GONE.format(1)),
-        ("周敏", direct, "通过 1", GONE.format(1)),
-        ("张敏", direct, "通过 99", GONE.format(99)),
-        ("lisi", direct, "通过 1", "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"),
-    ],
+BEYOND: tuple[Spoken, ...] = (
+    ("王秀英", direct, "审核", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
+    ("王秀英", direct, "通过 1", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
+    ("刘洋", direct, "驳回 1 不认识", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
+    # 老赵 is the lead of 3栋, 周敏 of the second branch: 5栋 is not theirs.
+    ("老赵", direct, "审核", NOTHING),
+    ("老赵", direct, "通过 1", GONE.format(1)),
+    ("老赵", direct, "驳回 1 不认识", GONE.format(1)),
+    ("周敏", direct, "通过 1", GONE.format(1)),
+    ("张敏", direct, "通过 99", GONE.format(99)),
+    ("lisi", direct, "通过 1", "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"),
 )
-async def test_nobody_decides_beyond_their_scope(street: Street, line: Spoken) -> None:
-    await talk(street, [("lisi", direct, "绑定 李四 5栋", WAITS.format("李四", "5栋", 1)), line])
+
+
+@ON_SQLITE
+async def test_nobody_decides_beyond_their_scope(street: Street) -> None:
+    await talk(street, [("lisi", direct, "绑定 李四 5栋", WAITS.format("李四", "5栋", 1)), *BEYOND])
     assert await street.house.books.read(lambda s: list(s.scalars(select(Registration.state)))) == ["waiting"]
 
 

@@ -184,6 +184,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_members_name", "members", ["community_id", "name"], unique=False)
     op.create_index("ix_members_unit", "members", ["unit_id"], unique=False)
+    op.create_index(
+        "ix_members_unseen",
+        "members",
+        ["community_id"],
+        unique=False,
+        sqlite_where=sa.text("on_boards = 0 OR merged_into IS NOT NULL OR forgotten_at IS NOT NULL"),
+        postgresql_where=sa.text("NOT on_boards OR merged_into IS NOT NULL OR forgotten_at IS NOT NULL"),
+    )
     op.create_table(
         "activities",
         sa.Column("id", models.base.Id, nullable=False),
@@ -283,7 +291,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_balances_member_id")),
         sa.PrimaryKeyConstraint("community_id", "member_id", "currency", name=op.f("pk_balances")),
     )
-    op.create_index("ix_balances_board", "balances", ["community_id", "currency", "amount"], unique=False)
+    op.create_index(
+        "ix_balances_board",
+        "balances",
+        ["community_id", "currency", sa.literal_column("amount DESC"), "member_id"],
+        unique=False,
+    )
     op.create_table(
         "consents",
         sa.Column("id", models.base.Id, nullable=False),
@@ -405,7 +418,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("community_id", "member_id", "currency", "month", name=op.f("pk_monthly_totals")),
     )
     op.create_index(
-        "ix_monthly_totals_board", "monthly_totals", ["community_id", "currency", "month", "amount"], unique=False
+        "ix_monthly_totals_board",
+        "monthly_totals",
+        ["community_id", "currency", "month", sa.literal_column("amount DESC"), "member_id"],
+        unique=False,
     )
     op.create_table(
         "outbox",
