@@ -573,7 +573,7 @@ async def test_nothing_of_another_community_is_undone(books: Books) -> None:
     def unit(session: Session) -> None:
         ground, at = opened(session)
         done, out = come(session, ground, at), go(session, ground, at)
-        theirs = {"community_id": ground.elsewhere.id, "by": ground.people["王五"], "now": END}
+        theirs: dict[str, Any] = {"community_id": ground.elsewhere.id, "by": ground.people["王五"], "now": END}
         with pytest.raises(NoSuchCheckIn):
             check_in.undo_check_in(session, check_in_id=done.id, **theirs)
         with pytest.raises(NoSuchCheckIn):

@@ -269,6 +269,7 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "waiting_count": "a figure for the operator",
     },
     "models/points.py": {
+        "_amount": "narrows a query that is scoped",
         "_count": "counts the rows of a scoped query",
     },
     "models/schedule.py": {"end_slot": DEPLOYMENT, "unfinished_slots": DEPLOYMENT, "done_until": DEPLOYMENT},

@@ -481,7 +481,7 @@ def seen(
 
 def short(found: Board) -> tuple[list[tuple[int, str, int]], tuple[int, int] | None]:
     """Places, names and amounts; and one's own place and amount."""
-    own = found.own and (found.own.place, found.own.amount)
+    own = None if found.own is None else (found.own.place, found.own.amount)
     return [(one.place, one.name, one.amount) for one in found.first], own
 
 

@@ -159,12 +159,12 @@ def fill(session: Session) -> None:
                 .where(Outbox.key == f"k{number}")
                 .values(state=state, finished_at=NOW, dead_reason="expired" if state == "failed" else "")
             )
-    for number, state in enumerate(("sent", "failed")):
+    for number, outcome in enumerate(("sent", "failed")):
         attempt = session.execute(
             insert(Attempt).returning(Attempt.id),
             {
                 "community_id": ours, "channel": "webhook", "address": "x", "began_at": NOW, "ended_at": NOW,
-                "outcome": state, "detail": "",
+                "outcome": outcome, "detail": "",
             },
         ).scalar_one()  # fmt: skip
         row = session.execute(select(Outbox.id).where(Outbox.key == f"k{number + 1}")).scalar_one()
