@@ -1,7 +1,6 @@
 """Which command a message means, whether it means one at all, and what is asked back."""
 
 from datetime import datetime
-from timeit import repeat
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from handlers.language.normalise import LONGEST, normalise
 from handlers.language.slots import Kind, Slot
 from models.clock import SHANGHAI
 from models.members import Role
-from tests.language.street import BOT, NOW, demo, grammar, routers, silent
+from tests.language.street import BOT, NOW, demo, grammar, repeat, routers, silent
 
 GRAMMAR = grammar()
 DEMO = demo()

@@ -1,13 +1,11 @@
 """One spelling for everything that is typed."""
 
-from timeit import repeat
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handlers.language.normalise import LONGEST, Typed, normalise
-from tests.language.street import BOT
+from tests.language.street import BOT, repeat
 
 
 @pytest.mark.parametrize(
