@@ -366,19 +366,18 @@ class Dispatcher:
         return None
 
     def _question(self, session: Session, scene: Scene) -> pending.Question | Heard | None:
-        stored = self._before(session, scene.incoming)
-        if stored is not None:
-            return stored
         person = self._person(session, scene)
-        if person is None:
-            return None
-        return pending.open_question(
-            session,
-            community_id=person.community.id,
-            member_id=person.id,
-            conversation=pending.conversation(scene.group.id if scene.group else None),
-            now=scene.now,
-        )
+        question = None
+        if person is not None:
+            question = pending.open_question(
+                session,
+                community_id=person.community.id,
+                member_id=person.id,
+                conversation=pending.conversation(scene.group.id if scene.group else None),
+                now=scene.now,
+            )
+        # Looked up last: where another replica answered this very message, its answer was there when the question went.
+        return self._before(session, scene.incoming) or question
 
     def _read(self, session: Session, scene: Scene, parts: list[Understanding]) -> Heard:
         stored = self._before(session, scene.incoming)
@@ -437,38 +436,35 @@ class Dispatcher:
         if isinstance(question, Heard):
             return question
         person = self._person(session, scene)
+        lapsed = question is None and self._lapsed(session, scene)
         misfit = self._misfit(scene, question)
-        if question is None and person is not None and self._lapsed(session, scene):
-            # Said once, and then the question is forgotten.
-            return self._close(session, scene, person, [], [Ran(Reply(say("too_late")))])
-        if question is None or person is None or misfit is not None:
+        if person is None or (misfit is not None and not lapsed):
             return misfit or SILENCE
-        slots = dict(question.slots)
-        given = scene.understanding.slots
-        command = self._by_intent[question.intent]
+        if not self._close(session, scene, person):
+            # Another answer took the question in this very moment, perhaps this message on another replica.
+            return self._before(session, scene.incoming) or self._misfit(scene, None) or SILENCE
+        if question is None:
+            # Said once, and then the question is forgotten.
+            return self._finish(session, scene, person, [], [Ran(Reply(say("too_late")))])
+        command, slots = self._by_intent[question.intent], dict(question.slots)
         part = dataclasses.replace(
             scene.understanding, intent=command.intent, command=command, outcome="act", slots=slots
         )
-        confirmed = False
+        given = scene.understanding.slots
         if given.get("yes") is False:
-            return self._close(session, scene, person, [part], [Ran(Reply(say("dropped")))])
-        if question.slot in (None, RUN):
-            confirmed = question.slot is None
-        else:
-            slots[question.slot or RUN] = question.options[given.get("number", 1) - 1]
-        ran = self._run(session, scene, person, part, confirmed=confirmed)
-        return self._close(session, scene, person, [part], [ran])
+            return self._finish(session, scene, person, [part], [Ran(Reply(say("dropped")))])
+        if question.slot not in (None, RUN):
+            slots[question.slot] = question.options[given.get("number", 1) - 1]
+        ran = self._run(session, scene, person, part, confirmed=question.slot is None)
+        return self._finish(session, scene, person, [part], [ran])
 
-    def _close(
-        self, session: Session, scene: Scene, person: Person, parts: list[Understanding], answers: list["Ran"]
-    ) -> Heard:
-        pending.close_question(
+    def _close(self, session: Session, scene: Scene, person: Person) -> bool:
+        return pending.close_question(
             session,
             community_id=person.community.id,
             member_id=person.id,
             conversation=pending.conversation(scene.group.id if scene.group else None),
         )
-        return self._finish(session, scene, person, parts, answers)
 
     def _run(
         self,

@@ -57,6 +57,16 @@ _FIND = Prepared(
     )
 )
 
+_ASKED = ("community_id", "member_id", "conversation", "intent", "slots", "slot", "options", "expires_at")
+
+_ASK = Prepared(
+    lambda insert: (asked := insert(Pending)).on_conflict_do_update(
+        index_elements=["community_id", "member_id", "conversation"],
+        set_={name: asked.excluded[name] for name in _ASKED[3:]},
+    ),
+    columns=_ASKED,
+)
+
 
 def conversation(group_id: int | None) -> str:
     """The name of a conversation, as pending questions are kept under it."""
@@ -96,31 +106,31 @@ def ask(
     expires_at: datetime,
 ) -> None:
     """Keeps a question, in the place of the last one."""
-    close_question(session, community_id=community_id, member_id=member_id, conversation=conversation)
-    session.execute(
-        Pending.__table__.insert(),  # type: ignore[attr-defined]
-        {
-            "community_id": community_id,
-            "member_id": member_id,
-            "conversation": conversation,
-            "intent": question.intent,
-            "slots": _packed(question.slots),
-            "slot": question.slot,
-            "options": question.options,
-            "expires_at": expires_at,
-        },
+    _ASK.run(
+        session,
+        community_id=community_id,
+        member_id=member_id,
+        conversation=conversation,
+        intent=question.intent,
+        slots=_packed(question.slots),
+        slot=question.slot,
+        options=question.options,
+        expires_at=expires_at,
     )
 
 
-def close_question(session: Session, *, community_id: int, member_id: int, conversation: str) -> None:
-    """Takes a question away: answered, or replaced."""
-    session.execute(
-        delete(Pending).where(
+def close_question(session: Session, *, community_id: int, member_id: int, conversation: str) -> bool:
+    """Takes a question away before its answer takes effect; False where another answer took it in this very moment."""
+    closed = session.scalars(
+        delete(Pending)
+        .where(
             Pending.community_id == community_id,
             Pending.member_id == member_id,
             Pending.conversation == conversation,
         )
-    )
+        .returning(Pending.id)
+    ).all()
+    return bool(closed)
 
 
 def forget_expired(session: Session, *, community_id: int, now: datetime) -> None:

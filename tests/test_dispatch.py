@@ -200,19 +200,38 @@ async def test_a_question_outlives_the_process_that_asked_it(demo_url: str) -> N
     await second.house.close()
 
 
-async def test_one_confirmation_delivered_to_two_houses_publishes_once(demo_url: str) -> None:
+@pytest.mark.parametrize("same", [True, False], ids=["one message", "two messages"])
+async def test_confirmations_heard_by_two_houses_at_once_publish_once(demo_url: str, same: bool) -> None:
     here, there = await open_street(demo_url), await open_street(demo_url)
     try:
-        await here.say("张敏", PUBLISHING)
-        answers = await asyncio.gather(
-            *(street.house.dispatcher.answer(incoming(street, "张敏", "确认")) for street in (here, there))
-        )
-        published = [heard for heard in answers if heard.outcome == "act"]
-        assert [heard.reply.text for heard in published] == [PUBLISHED.format(15, 15)]
-        number = await here.house.books.read(
+        for number in range(15, 23):
+            await here.say("张敏", PUBLISHING)
+            first = incoming(here, "张敏", "确认", message_id=f"first-{number}")
+            second = first if same else incoming(there, "张敏", "确认", message_id=f"second-{number}")
+            answers = await asyncio.gather(here.house.dispatcher.answer(first), there.house.dispatcher.answer(second))
+            published = PUBLISHED.format(number, number)
+            assert sorted(heard.reply.text for heard in answers) == sorted(
+                [published, published if same else NOTHING_PENDING]
+            )
+        last = await here.house.books.read(
             lambda s: s.scalar(select(Counter.last).where(Counter.community_id == 1, Counter.kind == "activity"))
         )
-        assert number == 15
+        assert last == 22
+    finally:
+        for street in (here, there):
+            await street.house.close()
+
+
+async def test_questions_asked_by_two_houses_at_once_leave_one_open(demo_url: str) -> None:
+    here, there = await open_street(demo_url), await open_street(demo_url)
+    try:
+        for _ in range(8):
+            answers = await asyncio.gather(
+                *(street.house.dispatcher.answer(incoming(street, "张敏", PUBLISHING)) for street in (here, there))
+            )
+            assert [heard.reply.text for heard in answers] == [PREVIEW, PREVIEW]
+        assert await here.say("张敏", "确认") == PUBLISHED.format(15, 15)
+        assert await there.say("张敏", "确认") == NOTHING_PENDING
     finally:
         for street in (here, there):
             await street.house.close()
