@@ -12,26 +12,30 @@ from models import (
     directory,
     inbox,
     ledger,
-    members,
     outbox,
     pending,
     points,
     schedule,
     units,
 )
+from models.members import consent, invitations, merging, people, registration
 
 EVERY_TABLE = (
     activities,
     audit,
     check_in,
+    consent,
     counters,
     directory,
     inbox,
+    invitations,
     ledger,
-    members,
+    merging,
     outbox,
     pending,
+    people,
     points,
+    registration,
     schedule,
     units,
 )

@@ -251,10 +251,8 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "troubles": "a message that failed may have failed before its community was known",
         "drop_trouble": "a message that failed may have failed before its community was known",
     },
-    "models/members.py": {
-        "FIND_PEOPLE": "finds the sender in each community that knows them",
-        "last_rejection": "an account that no community knows yet asks about itself",
-    },
+    "models/members/people.py": {"FIND_PEOPLE": "finds the sender in each community that knows them"},
+    "models/members/registration.py": {"last_rejection": "an account that no community knows yet asks about itself"},
     "models/outbox.py": {
         "_due": "the postman serves all communities",
         "_CLAIM": "the postman serves all communities",
