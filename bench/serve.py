@@ -18,8 +18,9 @@ from pathlib import Path
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from bot.__main__ import _engine, run
 from bot.books import Books
+from bot.terminal import open_engine
+from bot.terminal.serving import run
 from models import activities, counters, points
 from models.clock import WallClock
 from models.directory import Endpoint, Group, Identity, add_community
@@ -127,7 +128,7 @@ def seed(session: Session) -> None:
 
 def is_seeded(url: str) -> bool:
     """Whether the community is there, in a database of the current schema."""
-    engine = _engine(url)
+    engine = open_engine(url)
     try:
         upgrade(engine)
         with Session(engine) as session:

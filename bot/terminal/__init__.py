@@ -1,0 +1,104 @@
+"""What an operator types at the machine: the `linli` command, one module for each group of its commands.
+
+Here stands what they share: the options, how a bad one is answered, and the way to the configured books.
+"""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy import Engine, make_url
+
+from bot import script
+from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS
+from bot.books import Books
+from bot.config import Config, ConfigError, load
+from bot.script import BadLine
+from models import migrations
+from models.database import postgresql_engine, sqlite_engine
+
+At = Annotated[str, typer.Option("--at", help="社区时间，例如 2026-11-17T19:30+08:00；不写就是现在")]
+Db = Annotated[str, typer.Option("--db", help="数据库地址，例如 sqlite:///var/linli.sqlite3")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="配置文件；不写就用 config.toml")]
+
+
+def refused(sentence: str, code: int = 2) -> typer.Exit:
+    """Says the sentence where errors are read, and is the exit to raise; 2 is for words that were off."""
+    typer.echo(sentence, err=True)
+    return typer.Exit(code)
+
+
+def moment(text: str) -> datetime | None:
+    """The moment of an `--at`, None where it was not given. Raises typer.Exit."""
+    try:
+        return script.moment(text) if text else None
+    except BadLine as error:
+        raise refused(str(error)) from None
+
+
+def configured(path: Path | None, **overrides: str) -> Config:
+    """The configuration, with `overrides` as if they stood in the environment. Raises typer.Exit."""
+    try:
+        return load(
+            path,
+            {**os.environ, **overrides},
+            channel_settings=CHANNEL_SETTINGS,
+            feature_settings=FEATURE_SETTINGS,
+        )
+    except ConfigError as error:
+        for problem in error.problems:
+            typer.echo(str(problem), err=True)
+        raise typer.Exit(2) from None
+
+
+def address_of(config: Config) -> str:
+    """The URL of the configured database, with its password."""
+    return config.database.address().render_as_string(hide_password=False)
+
+
+def open_engine(url: str) -> Engine:
+    """An engine of our own making for the database at a URL."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
+        return sqlite_engine(address.database or "")
+    return postgresql_engine(url, 1)
+
+
+def migrated(url: str) -> tuple[str | None, str]:
+    """Brings a database up to date; the version before (None: empty) and after. Raises typer.Exit for a newer one."""
+    opened = open_engine(url)
+    try:
+        return migrations.upgrade(opened)
+    except migrations.SchemaTooNew as newer:
+        raise refused(f"这个数据库是更新的版本写的（{newer.found}），请先升级程序，不要用旧程序打开。") from None
+    finally:
+        opened.dispose()
+
+
+def backed_up_and_migrated(url: str) -> tuple[str | None, str]:
+    """Like `migrated`, and copies an SQLite file before it is changed."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite" and Path(address.database or "").exists():
+        opened = open_engine(url)
+        try:
+            found = migrations.current(opened)
+            if found is not None and found != migrations.head():
+                target = f"{address.database}.before-{migrations.head()}"
+                with opened.connect() as connection:
+                    connection.exec_driver_sql("VACUUM INTO ?", (target,))
+                typer.echo(f"升级前已备份到 {target}")
+        except migrations.SchemaTooNew:
+            pass  # refused by the migration itself, with a sentence
+        finally:
+            opened.dispose()
+    return migrated(url)
+
+
+async def migrated_books(config: Config) -> Books:
+    """The configured books, up to date."""
+    url = address_of(config)
+    migrated(url)
+    return await Books.open(url, threads=1)

@@ -1,0 +1,120 @@
+"""`demo` and `run`: the bot at work, until it is told to stop."""
+
+import asyncio
+import gc
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from aiohttp import web
+from aiohttp.log import server_logger
+
+from bot import logs
+from bot.app import House
+from bot.books import Books, FileInUse, take_lock
+from bot.demo import build_demo
+from bot.terminal import At, ConfigFile, address_of, backed_up_and_migrated, configured, migrated, moment, refused
+from models.clock import MovedClock, WallClock
+
+DEMO_FILE = Path("var/demo.sqlite3")
+DEMO_PORT = 8088
+
+
+def demo(
+    at: At = "",
+    port: Annotated[int, typer.Option(help="模拟器的端口")] = DEMO_PORT,
+    db: Annotated[Path, typer.Option("--file", help="演示数据库文件；每次都重新建")] = DEMO_FILE,
+) -> None:
+    """造一个演示社区，打开模拟器：不用账号，不用密钥，不用联网。"""
+    logs.configure("warning", "console")
+    start = moment(at) or WallClock().now()
+    config = configured(None, LINLI_SIMULATOR__ENABLED="true", LINLI_DATABASE__URL=f"sqlite:///{db}")
+
+    async def run() -> None:
+        db.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # Before the file is made anew: it may be what a running demo stands on.
+            lock = take_lock(str(db))
+        except FileInUse:
+            raise refused("演示已经在运行了。请先关掉它，或用 --file 另选一个文件。", 1) from None
+        books = await Books.open(empty_file(db))
+        await books.write(lambda session: build_demo(session, start))
+        house = House(config, books, clock=MovedClock(start))
+        try:
+            await _serve(house, "127.0.0.1", port, f"模拟器：http://127.0.0.1:{port}/simulator （按 Ctrl+C 结束）")
+        finally:
+            await house.close()
+            os.close(lock)
+
+    asyncio.run(run())
+
+
+def run(config: ConfigFile = None) -> None:
+    """按配置文件运行机器人。"""
+    settings = configured(config)
+    logs.configure(settings.log.level, settings.log.format, message_text=settings.log.message_text)
+    for secret in settings.secret_values():
+        logs.register_secret(secret)
+    logs.catch_uncaught()
+    url = address_of(settings)
+    before, after = backed_up_and_migrated(url)
+
+    async def serve() -> None:
+        try:
+            books = await Books.open(url, threads=settings.database.threads, serving=True)
+        except FileInUse:
+            raise refused("这个数据库已经有一个程序在用了，不能同时运行两个。", 1) from None
+        house = House(settings, books)
+        changed = "" if before == after else f"，数据库已升级到 {after}"
+        host, port = settings.http.host, settings.http.port
+        try:
+            await _serve(house, host, port, f"邻里已在 {host}:{port} 运行{changed}")
+        finally:
+            await house.close()
+
+    asyncio.run(serve())
+
+
+async def _serve(house: House, host: str, port: int, ready: str) -> None:
+    server_logger.addFilter(logs.MalformedRequests(house.metrics.malformed))
+    runner = web.AppRunner(
+        house.application(),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=house.config.http.stop_seconds,
+        keepalive_timeout=house.config.http.keepalive_seconds,
+        # A refused upload is not read to its end for long.
+        lingering_time=1,
+    )
+    await runner.setup()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise refused(
+            f"打不开 {host}:{port}（{os.strerror(error.errno or 0)}）。端口可能被占用，请换一个。", 1
+        ) from None
+    # What was built by now lives as long as the server: the collector need not look through it again and again, which
+    # takes a tenth of a second each time.
+    gc.collect()
+    gc.freeze()
+    typer.echo(ready)
+    await stop.wait()
+    # Stops listening, answers every request already read, then ends the jobs and the postman.
+    await runner.cleanup()
+
+
+def empty_file(path: Path) -> str:
+    """Makes an empty, migrated SQLite file in the place of an old one; returns its URL."""
+    for leftover in path.parent.glob(f"{path.name}*"):
+        if not leftover.name.endswith(".lock"):
+            leftover.unlink()
+    url = f"sqlite:///{path}"
+    migrated(url)
+    return url
