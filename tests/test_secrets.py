@@ -64,6 +64,7 @@ SEALED = Sealer([NEW]).seal(KEY, ADDRESS)
         base64.b64encode(base64.b64decode(SEALED)[:-1] + b"\x00\x00").decode(),
         SEALED + "!",
     ],
+    ids=range(11),  # sealing is random, and would give the cases other names each time
 )
 def test_damaged_secret_is_locked_and_nothing_worse(damaged: str) -> None:
     with pytest.raises(SecretsLocked) as caught:
