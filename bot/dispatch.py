@@ -19,6 +19,7 @@ from bot.books import Books, BooksBusy, BooksClosed, savepoint
 from bot.channels import Unavailable
 from bot.worlds import Snapshot, Worlds
 from handlers.chat import (
+    LINES,
     Answer,
     Ask,
     Command,
@@ -244,11 +245,9 @@ class Dispatcher:
         commands = [part.command for part in parts if part.command is not None]
         if meant.command is None and meant.outcome == "ask":
             return await self._stored(scene) or Heard(self._echo(scene, Reply(meant.say)), "ask")
-        in_private = incoming.address and any(command.private for command in commands)
-        if in_private and incoming.namespace not in self._private and not any(c.writes for c in commands):
-            usage = next(command.usage for command in commands if command.private)
-            return Heard(self._echo(scene, Reply(say("ask_privately", usage=usage))), "refused")
-        if in_private or meant.outcome == "ask" or any(command.writes for command in commands):
+        # A private answer in a group is a message of its own, which has to be written down.
+        aside = bool(incoming.address) and incoming.namespace in self._private and any(c.private for c in commands)
+        if aside or meant.outcome == "ask" or any(command.writes for command in commands):
             return await self._write(scene, lambda session: self._unit(session, scene, parts))
         return await self._books.read(lambda session: self._read(session, scene, parts))
 
@@ -349,7 +348,8 @@ class Dispatcher:
             await self._books.write(keep)
         except (BooksBusy, BooksClosed) as busy:
             raise Unavailable from busy
-        text = say("apology", message_id=incoming.message_id[-12:]) if incoming.addressed else ""
+        addressed = incoming.addressed or normalise(incoming.text, self._worlds.bot_names).mentioned
+        text = say("apology", message_id=incoming.message_id[-12:]) if addressed else ""
         return Heard(Reply(text), "failed")
 
     # -- what is true: runs in a database thread, touches nothing but the session ------------------------------------
@@ -385,16 +385,22 @@ class Dispatcher:
             return stored
         person = self._person(session, scene)
         answers = [self._run(session, scene, person, part) for part in parts]
-        reply = self._combined(scene, parts, answers)
-        return Heard(self._echo(scene, reply), _outcome(answers))
+        return Heard(self._echo(scene, _combined(answers)), _outcome(answers))
 
     def _unit(self, session: Session, scene: Scene, parts: list[Understanding]) -> Heard:
         stored = self._before(session, scene.incoming)
         if stored is not None:
             return stored
         person = self._person(session, scene)
-        answers = [self._run(session, scene, person, part) for part in parts]
-        return self._finish(session, scene, person, parts, answers)
+        answers = []
+        for part in parts:
+            ran = self._run(session, scene, person, part)
+            # At once, so that what follows in the same message finds it: 报名 12 撤销.
+            self._record(session, scene, person, ran)
+            if person is None and ran.wrote:
+                person = self._person(session, scene)
+            answers.append(ran)
+        return self._finish(session, scene, person, answers)
 
     def _lapsed(self, session: Session, scene: Scene) -> bool:
         person = self._person(session, scene)
@@ -445,18 +451,19 @@ class Dispatcher:
             return self._before(session, scene.incoming) or self._misfit(scene, None) or SILENCE
         if question is None:
             # Said once, and then the question is forgotten.
-            return self._finish(session, scene, person, [], [Ran(Reply(say("too_late")))])
+            return self._finish(session, scene, person, [Ran(Reply(say("too_late")))])
         command, slots = self._by_intent[question.intent], dict(question.slots)
         part = dataclasses.replace(
             scene.understanding, intent=command.intent, command=command, outcome="act", slots=slots
         )
         given = scene.understanding.slots
         if given.get("yes") is False:
-            return self._finish(session, scene, person, [part], [Ran(Reply(say("dropped")))])
+            return self._finish(session, scene, person, [Ran(Reply(say("dropped")))])
         if question.slot not in (None, RUN):
             slots[question.slot] = question.options[given.get("number", 1) - 1]
         ran = self._run(session, scene, person, part, confirmed=question.slot is None)
-        return self._finish(session, scene, person, [part], [ran])
+        self._record(session, scene, person, ran)
+        return self._finish(session, scene, person, [ran])
 
     def _close(self, session: Session, scene: Scene, person: Person) -> bool:
         return pending.close_question(
@@ -475,13 +482,31 @@ class Dispatcher:
         *,
         confirmed: bool = False,
     ) -> "Ran":
+        """Runs one command; what is for the person alone is marked to be said aside."""
         command = part.command
-        assert scene.community is not None
         if command is None:
             return Ran(Reply(part.say))
-        if command.role is not None:
-            if person is None:
-                return Ran(Reply(self._to_stranger(session, scene)), stranger=True)
+        if command.role is not None and person is None:
+            return Ran(Reply(self._to_stranger(session, scene)), stranger=True)
+        aside = command.private and bool(scene.incoming.address)
+        if aside and scene.incoming.namespace not in self._private:
+            return Ran(Reply(say("ask_privately", usage=command.usage)))
+        ran = self._run_here(session, scene, person, part, command, confirmed=confirmed)
+        ran.aside = aside
+        return ran
+
+    def _run_here(
+        self,
+        session: Session,
+        scene: Scene,
+        person: Person | None,
+        part: Understanding,
+        command: Command,
+        *,
+        confirmed: bool,
+    ) -> "Ran":
+        assert scene.community is not None
+        if command.role is not None and person is not None:
             if not person.may(command.role):
                 return Ran(Reply(say("not_allowed", role=ROLE_NAMES[command.role])))
             if command.for_group and scene.group and not person.may(command.role, scene.group.unit_path):
@@ -533,38 +558,26 @@ class Dispatcher:
         reason = last_rejection(session, namespace=scene.incoming.namespace, external_id=scene.incoming.sender)
         return say("stranger") if reason is None else say("stranger_rejected", reason=reason)
 
-    def _combined(self, scene: Scene, parts: list[Understanding], answers: list["Ran"]) -> Reply:
-        texts = [ran.reply.text for ran in answers if ran.reply.text]
-        whole = "\n".join(texts)
-        return Reply(in_few_lines(whole.split("\n")) if len(texts) > 1 else whole, ref=answers[0].reply.ref)
-
     def _echo(self, scene: Scene, reply: Reply) -> Reply:
         text = scene.typed.echo(reply.text)
         return reply if text == reply.text else dataclasses.replace(reply, text=text)
 
-    def _finish(
-        self,
-        session: Session,
-        scene: Scene,
-        person: Person | None,
-        parts: list[Understanding],
-        answers: list["Ran"],
-    ) -> Heard:
-        """Writes down what was done, what goes out and what was answered, and only then gives the answer."""
+    def _finish(self, session: Session, scene: Scene, person: Person | None, answers: list["Ran"]) -> Heard:
+        """Writes down what is asked, what goes out and what was answered, and only then gives the answer."""
         incoming, community = scene.incoming, scene.community
         assert community is not None
-        reply = self._echo(scene, self._combined(scene, parts, answers))
-        if any(ran.stranger for ran in answers):
+        outcome = _outcome(answers)
+        if any(ran.stranger for ran in answers) and outcome != "act":
             # Nothing was done and nothing is kept of somebody whom the community does not know.
-            return Heard(reply, "refused")
+            return Heard(self._echo(scene, _combined(answers)), "refused")
         for ran in answers:
-            self._record(session, scene, person, ran)
             if ran.asked is not None and person is not None:
                 self._ask(session, scene, person, ran)
-        private = [part for part in parts if part.command is not None and part.command.private]
-        if incoming.address and private and person is not None:
-            reply = self._send_privately(session, scene, person, reply)
-        outcome = _outcome(answers)
+        aside = [ran for ran in answers if ran.aside]
+        if aside and person is not None:
+            self._send_privately(session, scene, person, self._echo(scene, _combined(aside)))
+            answers = [*(ran for ran in answers if not ran.aside), Ran(Reply(say("sent_privately")))]
+        reply = self._echo(scene, _combined(answers))
         if not inbox.record(
             session,
             channel=incoming.channel,
@@ -626,10 +639,8 @@ class Dispatcher:
             expires_at=scene.now + timedelta(minutes=ask.minutes),
         )
 
-    def _send_privately(self, session: Session, scene: Scene, person: Person, reply: Reply) -> Reply:
+    def _send_privately(self, session: Session, scene: Scene, person: Person, reply: Reply) -> None:
         incoming = scene.incoming
-        if incoming.namespace not in self._private:
-            return reply
         outbox.put(
             session,
             community_id=person.community.id,
@@ -640,7 +651,6 @@ class Dispatcher:
             member_id=person.id,
             ref=reply.ref,
         )
-        return self._echo(scene, Reply(say("sent_privately")))
 
 
 @dataclass(slots=True)
@@ -654,6 +664,8 @@ class Ran:
     turn: Turn | None = None
     done: bool = False
     stranger: bool = False
+    aside: bool = False
+    """Said in a group, but for the person alone."""
 
     @property
     def wrote(self) -> bool:
@@ -662,6 +674,15 @@ class Ran:
 
 def _says_plainly(scene: Scene) -> bool:
     return scene.typed.text.strip(" ,.!~") in PLAIN_YES
+
+
+def _combined(answers: list[Ran]) -> Reply:
+    """The answers of one message as one; where they are too much, each says its first line only."""
+    texts = [ran.reply.text for ran in answers if ran.reply.text]
+    whole = "\n".join(texts)
+    if len(texts) > 1 and whole.count("\n") >= LINES:
+        whole = in_few_lines([text.split("\n", 1)[0] for text in texts])
+    return Reply(whole, ref=answers[0].reply.ref)
 
 
 def _outcome(answers: list[Ran]) -> str:

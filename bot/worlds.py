@@ -57,6 +57,11 @@ class Worlds:
         else:
             self._stale = set(communities_touched)
 
+    @property
+    def bot_names(self) -> tuple[str, ...]:
+        """By which names the bot was known when it last looked."""
+        return self._snapshot.bot_names if self._snapshot else ()
+
     async def at(self, now: datetime) -> Snapshot:
         """The snapshot to understand a message by."""
         moved = False

@@ -10,7 +10,7 @@
 from datetime import timedelta
 
 from handlers.chat import Answer, Router, Texts, Turn, in_few_lines
-from models import audit
+from models import audit, pending
 
 WITHIN = timedelta(minutes=10)
 
@@ -18,6 +18,7 @@ say = Texts(
     "undo",
     nothing="最近10分钟里没有可以撤销的事。时间久了请找楼长或社区帮忙改。",
     cannot="上一件事不能撤销，请找楼长或社区帮忙改。",
+    dropped="好的，刚才问您的那件不办了。",
 )
 
 router = Router("undo")
@@ -25,6 +26,8 @@ router = Router("undo")
 
 @router.command("undo", "撤销", "撤回", "撤回我的", writes=True, usage="撤销", gist="十分钟内取消自己刚做的一件事")
 def undo(turn: Turn) -> Answer:
+    if _drop_question(turn):
+        return say("dropped")
     acts = audit.last_acts(
         turn.session, community_id=turn.community.id, member_id=turn.who.id, now=turn.now, within=WITHIN
     )
@@ -37,3 +40,11 @@ def undo(turn: Turn) -> Answer:
     for act in acts:
         turn.wrote("undo", act.id, action=act.action, object=act.object_ref)
     return in_few_lines(lines)
+
+
+def _drop_question(turn: Turn) -> bool:
+    """What waits for its 确认 has not been done: that is what 撤销 means then, and not what was done before it."""
+    who = {"community_id": turn.community.id, "member_id": turn.who.id}
+    conversation = pending.conversation(turn.group.id if turn.group else None)
+    question = pending.open_question(turn.session, **who, conversation=conversation, now=turn.now)
+    return question is not None and pending.close_question(turn.session, **who, conversation=conversation)

@@ -179,7 +179,7 @@ async def test_the_sign_up_to_cancel_is_the_own_one(street: Street) -> None:
 
 
 @ON_SQLITE
-async def test_three_commands_in_one_message_are_answered_in_four_lines(street: Street) -> None:
+async def test_three_commands_in_one_message_are_answered_in_a_line_each(street: Street) -> None:
     await talk(
         street,
         [
@@ -187,9 +187,9 @@ async def test_three_commands_in_one_message_are_answered_in_four_lines(street: 
                 "王秀英",
                 "3栋群",
                 "@小邻 报名 13，报名 14，报名 12",
-                "已给 王秀英 报名「义诊」，还剩29个名额。  11月22日 周日 9:00，活动室。\n"
-                "已给 王秀英 报名「反诈宣传」。  11月22日 周日 14:30，1栋门厅。\n"
-                f"已给 王秀英 报名「清洁家园」，还剩12个名额。  {CLEAN_UP}",
+                "已给 王秀英 报名「义诊」，还剩29个名额。\n"
+                "已给 王秀英 报名「反诈宣传」。\n"
+                "已给 王秀英 报名「清洁家园」，还剩12个名额。",
             )
         ],
     )

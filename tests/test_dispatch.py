@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from bot.books import Books, BooksBusy, Unit
 from bot.channels import Unavailable
-from bot.dispatch import Dispatcher
+from bot.dispatch import Dispatcher, Heard
 from bot.script import Line
 from handlers import FEATURES
-from handlers.chat import Answer, Quote, Router, Turn
+from handlers.chat import Answer, Quote, Reply, Router, Turn
 from models.counters import Counter
 from models.inbox import Inbox, Trouble
 from tests.dialogue import ON_SQLITE, count_rows, direct, grown, incoming, november, rows, silence, talk
@@ -267,6 +267,48 @@ async def test_messages_of_one_person_take_effect_in_the_order_of_arrival(street
     )
 
 
+# -- several commands in one message ----------------------------------------
+
+opening = Router("opening")
+
+
+@opening.command("knock", "敲敲门", writes=True, role=None)
+def knock(turn: Turn) -> Answer:
+    turn.wrote("knock", 1)
+    return "门开了。"
+
+
+async def test_what_a_stranger_did_is_kept_though_the_rest_of_the_message_is_refused(street: Street) -> None:
+    listening = dispatcher(street)
+    before = await count_rows(street.house)
+    message = incoming(street, "陌生人", "敲敲门\n报名 12")
+    answer = "门开了。\n我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
+    assert (await listening.answer(message)) == Heard(Reply(answer), "act")
+    assert (await listening.answer(message)) == Heard(Reply(answer), "repeated")
+    assert grown(before, await count_rows(street.house)) == {"audit": 1, "inbox": 1}
+
+
+@ON_SQLITE
+async def test_a_later_command_of_a_message_finds_what_an_earlier_one_did(street: Street) -> None:
+    await talk(
+        street,
+        [
+            (
+                "王秀英",
+                "3栋群",
+                "@小邻 报名 13",
+                "已给 王秀英 报名「义诊」，还剩29个名额。\n11月22日 周日 9:00，活动室。",
+            ),
+            (
+                "王秀英",
+                "3栋群",
+                "@小邻 取消报名 13\n撤销",
+                "已取消 王秀英 的「义诊」报名。谢谢告诉大家！\n已恢复「义诊」的报名。",
+            ),
+        ],
+    )
+
+
 # -- bugs and faults ----------------------------------------
 
 broken = Router("broken")
@@ -284,13 +326,13 @@ def break_reading(turn: Turn) -> Answer:
 
 
 def dispatcher(street: Street, books: Books | None = None, **more: Any) -> Dispatcher:
-    """The street's dispatcher with a feature that breaks, or with other books."""
+    """The street's dispatcher with a feature open to all and one that breaks, or with other books."""
     house = street.house
     return Dispatcher(
         books=books or house.books,
         clock=house.clock,
         wall=house.wall,
-        features=(*FEATURES, broken),
+        features=(*FEATURES, opening, broken),
         rules=house.rules,
         private_namespaces=frozenset({"simulator"}),
         **more,
@@ -325,6 +367,13 @@ async def test_a_bug_is_answered_by_an_apology_and_the_message_is_kept(street: S
     # The next message is answered as if nothing had been.
     assert (await listening.answer(incoming(street, "王秀英", "报名 13"))).outcome == "act"
     assert told == [("simulator", "failed"), ("simulator", "failed"), ("simulator", "act")]
+
+
+@ON_SQLITE
+async def test_a_bug_is_answered_where_the_bot_was_mentioned_in_a_group_that_it_overhears(street: Street) -> None:
+    message = incoming(street, "王秀英", "@小邻 出故障", where="3栋群", message_id="0123456789abcdef")
+    heard = await dispatcher(street).answer(message)
+    assert (heard.reply.text[:16], heard.outcome) == ("对不起，这条我没处理好，已经记下", "failed")
 
 
 @ON_SQLITE

@@ -78,6 +78,8 @@ async def test_where_the_bot_cannot_write_to_people_it_says_how_to_ask_privately
                 ("王秀英", "3栋群", "@小邻 积分", "这件事请私聊我说：打开和我的单聊，发 积分。"),
                 ("王秀英", "3栋群", "@小邻 积分明细", "这件事请私聊我说：打开和我的单聊，发 积分明细。"),
                 ("老赵", "3栋群", "@小邻 审核", "这件事请私聊我说：打开和我的单聊，发 审核。"),
+                ("李建国", "3栋群", "@小邻 申诉 246 少记了", "这件事请私聊我说：打开和我的单聊，发 申诉 88 少记了。"),
+                ("陌生人", "3栋群", "@小邻 积分", "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"),
                 (
                     "王秀英",
                     direct,
@@ -87,9 +89,19 @@ async def test_where_the_bot_cannot_write_to_people_it_says_how_to_ask_privately
             ],
         )
         assert pushes == []
-        assert grown(before, await count_rows(house)) == {}
+        # The answer to a command that writes is kept, whatever it was.
+        assert grown(before, await count_rows(house)) == {"inbox": 1}
     finally:
         await house.close()
+
+
+@ON_SQLITE
+async def test_of_several_answers_only_the_private_one_is_given_aside(street: Street) -> None:
+    signed_up = "已给 王秀英 报名「清洁家园」，还剩12个名额。\n11月21日 周六 9:00，中心花园。"
+    pushes = await talk(street, [("王秀英", "3栋群", "@小邻 积分\n报名 12", f"{signed_up}\n已私信您。")])
+    assert pushes == [
+        Push("王秀英", "王秀英，您现有16分，本月+0分，服务时长5小时9分。\n为什么有这些分，请发 积分明细。")
+    ]
 
 
 @ON_SQLITE

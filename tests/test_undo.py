@@ -260,6 +260,21 @@ async def test_ten_minutes_are_the_limit(street: Street) -> None:
 
 
 @ON_SQLITE
+async def test_what_waits_for_a_yes_is_dropped_and_nothing_done_before_it_goes(street: Street) -> None:
+    preview = "【包饺子】11月22日 周日 9:00-11:00\n地点：活动室；名额：不限；积分：按社区规则\n发布请回复 确认，不发回复 取消。"
+    await talk(
+        street,
+        [
+            ("张敏", direct, "加分 李建国 5 修灯", "已给 李建国 加5分（修灯），现有9分。"),
+            ("张敏", direct, "发布活动 周日9点 包饺子 活动室", preview),
+            ("张敏", direct, "撤销", "好的，刚才问您的那件不办了。"),
+            ("张敏", direct, "确认", "现在没有等您回复的事。看看我会什么，请发 帮助。"),
+            ("张敏", direct, "撤销", "已撤销给 李建国 的+5分。"),
+        ],
+    )
+
+
+@ON_SQLITE
 async def test_nobody_takes_back_what_somebody_else_did(street: Street) -> None:
     await talk(street, [OPEN, ("王秀英", "3栋群", "签到", CAME)])
     before = await count_rows(street.house)
