@@ -21,7 +21,8 @@ from models.base import Base
 from models.database import postgresql_engine, sqlite_engine
 from models.directory import Community, add_community, add_endpoint, add_group, groups_of
 from models.ledger import Currency, SystemAccount
-from models.members import Member, Merge, Role, add_member, claim_identity, decide_registration, find_people
+from models.members import Member, Role, add_member, claim_identity, decide_registration, find_people
+from models.members.merging import Merge
 from models.outbox import Attempt, AttemptItem, Outbox
 from models.points import Rule, award_points, decide_appeal, set_rule
 from models.units import UnitKind, add_unit, find_unit
