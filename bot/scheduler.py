@@ -9,6 +9,7 @@ the moment in which the holder changes.
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,6 +70,9 @@ class Leadership:
         """Lets another process tick."""
         with self._mutex:
             if self._connection is not None:
+                # In so many words: a server notices a closed session only after a while.
+                with suppress(psycopg.Error):
+                    self._connection.execute("SELECT pg_advisory_unlock(%s)", (LEADER_LOCK,))
                 self._connection.close()
                 self._connection = None
 
