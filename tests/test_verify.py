@@ -22,6 +22,8 @@ from models.database import postgresql_engine, sqlite_engine
 from models.directory import Community, add_community, add_endpoint, add_group, groups_of
 from models.ledger import Currency, SystemAccount
 from models.members import Member, Role, add_member, claim_identity, decide_registration, find_people
+from models.members.consent import Consent
+from models.members.invitations import Invitation
 from models.members.merging import Merge
 from models.outbox import Attempt, AttemptItem, Outbox
 from models.points import Rule, award_points, decide_appeal, set_rule
@@ -175,11 +177,11 @@ def fill(session: Session) -> None:
 
     # What later features write.
     session.execute(
-        insert(members.Consent),
+        insert(Consent),
         {"community_id": ours, "member_id": ids["王秀英"], "version": "1", "at": NOW, "withdrawn_at": None},
     )
     session.execute(
-        insert(members.Invitation),
+        insert(Invitation),
         {
             "community_id": ours, "code_hash": "x", "role": Role.STAFF, "unit_id": unit.id, "expires_at": SATURDAY,
             "used_at": NOW, "used_by": ids["孙丽"],
