@@ -47,7 +47,7 @@ def postgresql_server() -> Iterator[str]:
         yield given
         return
     # The package locks a file in the user's runtime directory, which must exist and be the user's own.
-    runtime = Path(tempfile.mkdtemp(prefix="linli-pg-"))
+    runtime = Path(tempfile.mkdtemp(prefix="linli-pg-", dir=_in_memory()))
     runtime.chmod(stat.S_IRWXU)
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
@@ -75,6 +75,12 @@ def postgresql_server() -> Iterator[str]:
     shutil.rmtree(runtime, ignore_errors=True)
 
 
+def _in_memory() -> str | None:
+    """A folder whose files are kept in memory, where there is room: a database for each test is a thousand files."""
+    folder = "/dev/shm"
+    return folder if os.path.isdir(folder) and shutil.disk_usage(folder).free > 2 << 30 else None
+
+
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql_server: str) -> Iterator[str]:
     """The name of a migrated, empty database to copy."""
@@ -98,7 +104,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server = request.getfixturevalue("postgresql_server")
     template = request.getfixturevalue("postgresql_template")
     name = f"linli_{secrets.token_hex(6)}"
-    _admin(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _admin(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield _named(server, name)
     _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -154,7 +160,7 @@ def demo_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     server = request.getfixturevalue("postgresql_server")
     name = f"linli_{secrets.token_hex(6)}"
-    _admin(server, f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgresql_demo')}")
+    _admin(server, f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgresql_demo')} STRATEGY file_copy")
     yield _named(server, name)
     _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
 
