@@ -1,12 +1,13 @@
 """What can be said to the bot."""
 
-from handlers import activities, check_in, help, membership, points, review, undo
+from handlers import activities, check_in, groups, help, membership, points, review, undo
 
 FEATURES = (
     activities.router,
     check_in.router,
     points.router,
     membership.router,
+    groups.router,
     review.router,
     undo.router,
     help.router,

@@ -1,28 +1,21 @@
-"""绑定: who somebody is, and to which unit a group belongs.
+"""绑定: who somebody is.
 
 陌生人: 绑定 张三 3栋
 小邻: 张三，绑定好了，您是3栋的居民。
       想看看我会什么，请发 帮助。
-张敏（新建的群）: @小邻 绑定群 4栋
-小邻: 本群已绑定为 4栋群。
-      大家可以 @我 发 帮助，看看我会什么。
 """
 
 from handlers.chat import Answer, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import directory, members
-from models.audit import Act
-from models.directory import GroupBoundElsewhere, GroupNameTaken
 from models.members import (
     AlreadyRegistered,
-    BeyondReach,
     RegistrationState,
     RegistrationWaiting,
     Role,
     people_in_scope,
-    require,
 )
-from models.units import find_unit, unit_by_id
+from models.units import find_unit
 
 say = Texts(
     "membership",
@@ -30,23 +23,15 @@ say = Texts(
     waiting="{name}，已收到，请{unit}的负责人核对后就可以用了（{number}号）。",
     review_notice="{name} 申请绑定为{unit}居民（{number}号）。"
     "\n是本人请回复 通过 {number}，不是请回复 驳回 {number} 理由。",
-    group_bound="本群已绑定为 {name}。\n大家可以 @我 发 帮助，看看我会什么。",
-    group_only="请在要绑定的群里发 绑定群 3栋。",
     chosen="好的，私聊里说的都算 {name} 的事。",
     choose_unknown="您登记过的社区有：{names}。请发 切换社区 加名字。",
-    undone_group="已解除 {name} 的绑定。",
-    undone_group_back="已改回：这个群还是 {name}。",
-    group_name="{unit}群",
 )
 
 router = Router(
     "membership",
     {
-        BeyondReach: "这件事不在您负责的范围里。您能办的事请发 帮助。",
         AlreadyRegistered: "您已经绑定过了，是 {name}。要改信息请找楼长或社区。",
         RegistrationWaiting: "您的申请（{number}号）正在核对，请稍等，有结果我会告诉您。",
-        GroupBoundElsewhere: "这个群已经绑定给别的社区了，请联系管理员。",
-        GroupNameTaken: "{name} 已经绑定了另一个群，请先在那个群里解除。",
     },
 )
 
@@ -97,57 +82,6 @@ def register(turn: Turn) -> Answer:
             expires_hours=72,
         )
     return say("waiting", **fields)
-
-
-def _undo_bind(turn: Turn, act: Act) -> str:
-    # The secretary may take it back from anywhere: the act says which chat it was, and whose it was before.
-    chat = {"channel": act.detail["channel"], "address": act.detail["address"]}
-    before = act.detail["before"]
-    if before is None:
-        directory.unbind_chat(turn.session, community_id=turn.community.id, **chat)
-        return say("undone_group", name=act.detail["name"])
-    unit = unit_by_id(turn.session, community_id=turn.community.id, unit_id=before["unit"])
-    directory.bind_chat(
-        turn.session, community_id=turn.community.id, unit=unit, name=before["name"], now=turn.now, **chat
-    )
-    return say("undone_group_back", name=before["name"])
-
-
-@router.command(
-    "bind_group",
-    "绑定群",
-    slots=(Slot("unit", Kind.UNIT, required=True, ask="绑定给哪里？例如 绑定群 3栋"),),
-    role=Role.SECRETARY,
-    writes=True,
-    overheard=False,
-    usage="绑定群 3栋",
-    gist="把这个群绑定给一栋楼",
-    undo={"bind_group": _undo_bind},
-)
-def bind_group(turn: Turn) -> Answer:
-    if turn.incoming.direct:
-        return say("group_only")
-    unit = find_unit(turn.session, community_id=turn.community.id, name=turn.slots["unit"])
-    require(turn.who, Role.SECRETARY, unit.path)
-    name = say("group_name", unit=turn.slots["unit"])
-    group_id = directory.bind_chat(
-        turn.session,
-        community_id=turn.community.id,
-        channel=turn.incoming.channel,
-        address=turn.incoming.address,
-        unit=unit,
-        name=name,
-        now=turn.now,
-    )
-    turn.wrote(
-        "bind_group",
-        group_id,
-        name=name,
-        channel=turn.incoming.channel,
-        address=turn.incoming.address,
-        before={"unit": turn.group.unit_id, "name": turn.group.name} if turn.group else None,
-    )
-    return say("group_bound", name=name)
 
 
 @router.command(

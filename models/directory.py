@@ -4,7 +4,9 @@ An endpoint (a chat id, a webhook key) belongs to a group, a group to a unit, a 
 endpoints: one hears, another speaks; "once per group" means the group. An identity is one outside user id in one
 namespace (the WeCom corp, an official account), so that one userid is one person on every channel of that corp.
 
-- A chat on a channel is one endpoint, bound to one group at most.
+- A chat on a channel is one endpoint, bound to one group at most; a group has one chat on each channel at most.
+- A webhook is an endpoint with a secret. It sits in a chat: it goes along when its chat takes another name, and rests
+  while its group has no chat.
 - An identity names a member of the community that it is listed under.
 - Endpoints' secrets are stored sealed (see `bot/secrets.py`), never in the clear.
 """
@@ -12,7 +14,7 @@ namespace (the WeCom corp, an official account), so that one userid is one perso
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, bindparam, func, insert, select, update
+from sqlalchemy import ForeignKey, Index, Row, String, UniqueConstraint, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, Refusal
@@ -63,6 +65,10 @@ class Endpoint(Base):
     since: Mapped[datetime]
 
 
+_is_chat = Endpoint.sealed_secret == ""
+"""Where people talk; an endpoint with a secret is a webhook, which only speaks."""
+
+
 class Identity(Base):
     """One outside user id as one member of one community. A person of two communities has two rows."""
 
@@ -92,11 +98,15 @@ class Revision(Base):
 
 
 class GroupBoundElsewhere(Refusal):
-    """The chat is bound to another unit already. Fields: name."""
+    """The chat is bound in another community already. Fields: name."""
 
 
 class GroupNameTaken(Refusal):
-    """Another chat on this channel is already this unit's group. Fields: name."""
+    """Another chat on this channel is this group. Fields: name."""
+
+
+class BindingChanged(Refusal):
+    """The chat was bound to something else in the meantime. Fields: name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +192,14 @@ class Listed:
 
 
 def groups_of(session: Session, *, community_id: int) -> list[Listed]:
-    """All groups of a community."""
+    """The groups of a community that have a chat. What was unbound or renamed away has none and is not written to."""
+    chats = select(Endpoint.group_id).where(Endpoint.community_id == community_id, _is_chat)
     return [
         Listed(*row)
         for row in session.execute(
             select(Group.id, Group.name, Unit.path)
             .join(Unit, Group.unit_id == Unit.id)
-            .where(Group.community_id == community_id)
+            .where(Group.community_id == community_id, Group.id.in_(chats))
             .order_by(Group.id)
         )
     ]
@@ -252,57 +263,210 @@ def add_endpoint(
     return made
 
 
-def bind_chat(
-    session: Session, *, community_id: int, channel: str, address: str, unit: UnitHere, name: str, now: datetime
-) -> int:
-    """Binds the chat at this address to a unit, as the group `name`; returns the group's id.
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What binding a chat changed: as much as taking it back needs."""
 
-    A chat that was bound is bound anew within its community. The group of that name is used where it exists.
-    Raises GroupBoundElsewhere where the chat belongs to another community, and GroupNameTaken where the group already
-    has another chat on this channel.
+    group_id: int
+    changed: bool = True
+    """False where everything was so already."""
+    before: int | None = None
+    """The group that the chat was until now."""
+    unit_before: int | None = None
+    """The unit that the group of this name stood for, where that was another one."""
+    taken_from: str = ""
+    """The address of the chat that was the group until now."""
+    carried: tuple[tuple[int, int], ...] = ()
+    """The webhooks that changed their group, each with the one it came from."""
+    speaks_elsewhere: bool = False
+    """The name was taken together with a webhook, which still sits in the other chat."""
+
+
+def bind_chat(
+    session: Session,
+    *,
+    community_id: int,
+    channel: str,
+    address: str,
+    unit: UnitHere,
+    name: str,
+    now: datetime,
+    takes: bool = False,
+) -> Bound:
+    """Binds the chat at this address to a unit, as the group `name`, which is used where it exists.
+
+    A chat that was bound is bound anew within its community, and its webhooks go along. `takes` takes the name from
+    another chat on this channel, which is bound to nothing then. Raises GroupBoundElsewhere where the chat belongs to
+    another community, and GroupNameTaken where the name would have to be taken.
     """
-    bound = session.execute(
-        select(Endpoint.id, Endpoint.community_id, Endpoint.group_id).where(
-            Endpoint.channel == channel, Endpoint.address == address
-        )
-    ).one_or_none()
-    if bound is not None and bound.community_id != community_id:
+    _lock(session, community_id)
+    chat = _chat(session, channel=channel, address=address)
+    if chat is not None and chat.community_id != community_id:
         raise GroupBoundElsewhere(name=name)
-    group_id = session.scalar(select(Group.id).where(Group.community_id == community_id, Group.name == name))
-    if group_id is None:
+    group = session.execute(
+        select(Group.id, Group.unit_id).where(Group.community_id == community_id, Group.name == name)
+    ).one_or_none()
+    if group is None:
         group_id = add_group(session, community_id=community_id, unit=unit, name=name, now=now)
-    taken = session.scalar(
-        select(func.count())
-        .select_from(Endpoint)
-        .where(
-            Endpoint.community_id == community_id,
-            Endpoint.group_id == group_id,
-            Endpoint.channel == channel,
-            Endpoint.address != address,
-        )
-    )
-    if taken:
+    else:
+        group_id = group.id
+    unit_before = group.unit_id if group is not None and group.unit_id != unit.id else None
+    before = chat.group_id if chat is not None else None
+    if before == group_id and unit_before is None:
+        return Bound(group_id, changed=False, before=before)
+    taken = _chat_of(session, community_id=community_id, group_id=group_id, channel=channel, but=address)
+    if taken and not takes:
         raise GroupNameTaken(name=name)
-    if bound is None:
+    if taken:
+        unbind_chat(session, community_id=community_id, channel=channel, address=taken)
+    if unit_before is not None:
+        _stand_for(session, community_id=community_id, group_id=group_id, unit_id=unit.id)
+    if chat is None:
         add_endpoint(session, community_id=community_id, group_id=group_id, channel=channel, address=address, now=now)
     else:
-        session.execute(
-            update(Endpoint)
-            .where(Endpoint.community_id == community_id, Endpoint.id == bound.id)
-            .values(group_id=group_id)
+        _move(session, community_id=community_id, endpoint_id=chat.id, group_id=group_id)
+    carried = () if before in (None, group_id) else _carry(session, community_id, before, group_id)
+    speaks_elsewhere = bool(taken) and not carried and bool(_webhooks(session, community_id, group_id))
+    return Bound(group_id, True, before, unit_before, taken, carried, speaks_elsewhere)
+
+
+def take_back_binding(
+    session: Session, *, community_id: int, channel: str, address: str, bound: Bound, now: datetime
+) -> str | None:
+    """Lets the chat be what it was before `bind_chat` returned `bound`; the name of that group, None for no group.
+
+    Raises BindingChanged where the chat was bound again since, and GroupNameTaken where its old name has another chat.
+    """
+    _lock(session, community_id)
+    chat = _chat(session, channel=channel, address=address)
+    if chat is None or (chat.community_id, chat.group_id) != (community_id, bound.group_id):
+        raise BindingChanged(name=name_of(session, community_id=community_id, group_id=bound.group_id))
+    if bound.unit_before is not None:
+        _stand_for(session, community_id=community_id, group_id=bound.group_id, unit_id=bound.unit_before)
+    for endpoint_id, group_id in bound.carried:
+        _move(session, community_id=community_id, endpoint_id=endpoint_id, group_id=group_id)
+    name = None
+    if bound.before is None:
+        unbind_chat(session, community_id=community_id, channel=channel, address=address)
+    else:
+        name = name_of(session, community_id=community_id, group_id=bound.before)
+        if _chat_of(session, community_id=community_id, group_id=bound.before, channel=channel, but=address):
+            raise GroupNameTaken(name=name)
+        _move(session, community_id=community_id, endpoint_id=chat.id, group_id=bound.before)
+    # A chat that became something else meanwhile stays what it is.
+    if bound.taken_from and _chat(session, channel=channel, address=bound.taken_from) is None:
+        add_endpoint(
+            session,
+            community_id=community_id,
+            group_id=bound.group_id,
+            channel=channel,
+            address=bound.taken_from,
+            now=now,
         )
-        touch(session, community_id)
-    return group_id
+    return name
 
 
 def unbind_chat(session: Session, *, community_id: int, channel: str, address: str) -> None:
-    """Takes a chat out of the directory; its group stays, with its history."""
+    """Takes a chat out of the directory; its group stays, with its history and with its webhooks, which rest."""
     session.execute(
-        Endpoint.__table__.delete().where(  # type: ignore[attr-defined]
+        delete(Endpoint).where(
             Endpoint.community_id == community_id, Endpoint.channel == channel, Endpoint.address == address
         )
     )
     touch(session, community_id)
+
+
+def take_back_unbinding(
+    session: Session, *, community_id: int, channel: str, address: str, group_id: int, now: datetime
+) -> str:
+    """Lets an unbound chat be that group again; returns the group's name.
+
+    Raises BindingChanged where the chat was bound again since, and GroupNameTaken where the group has another chat.
+    """
+    _lock(session, community_id)
+    name = name_of(session, community_id=community_id, group_id=group_id)
+    if _chat(session, channel=channel, address=address) is not None:
+        raise BindingChanged(name=name)
+    if _chat_of(session, community_id=community_id, group_id=group_id, channel=channel, but=address):
+        raise GroupNameTaken(name=name)
+    add_endpoint(session, community_id=community_id, group_id=group_id, channel=channel, address=address, now=now)
+    return name
+
+
+def name_of(session: Session, *, community_id: int, group_id: int) -> str:
+    """How a group is called."""
+    return session.execute(
+        select(Group.name).where(Group.community_id == community_id, Group.id == group_id)
+    ).scalar_one()
+
+
+def _lock(session: Session, community_id: int) -> None:
+    # Of two chats that become one group at one instant, the second waits here and finds the name taken.
+    session.execute(select(Community.id).where(Community.id == community_id).with_for_update(key_share=True))
+
+
+def _chat(session: Session, *, channel: str, address: str) -> Row[int, int, int] | None:
+    return session.execute(
+        select(Endpoint.id, Endpoint.community_id, Endpoint.group_id).where(
+            Endpoint.channel == channel, Endpoint.address == address
+        )
+    ).one_or_none()
+
+
+def _chat_of(session: Session, *, community_id: int, group_id: int, channel: str, but: str) -> str:
+    """The address of the group's chat on this channel, empty where there is none but that one."""
+    found = session.scalar(
+        select(Endpoint.address).where(
+            Endpoint.community_id == community_id,
+            Endpoint.group_id == group_id,
+            Endpoint.channel == channel,
+            Endpoint.address != but,
+            _is_chat,
+        )
+    )
+    return found or ""
+
+
+def _move(session: Session, *, community_id: int, endpoint_id: int, group_id: int) -> None:
+    session.execute(
+        update(Endpoint)
+        .where(Endpoint.community_id == community_id, Endpoint.id == endpoint_id)
+        .values(group_id=group_id)
+    )
+    touch(session, community_id)
+
+
+def _stand_for(session: Session, *, community_id: int, group_id: int, unit_id: int) -> None:
+    session.execute(
+        update(Group).where(Group.community_id == community_id, Group.id == group_id).values(unit_id=unit_id)
+    )
+    touch(session, community_id)
+
+
+def _webhooks(session: Session, community_id: int, group_id: int) -> dict[str, int]:
+    """The webhooks of a group, by their channel."""
+    rows = session.execute(
+        select(Endpoint.channel, Endpoint.id)
+        .where(Endpoint.community_id == community_id, Endpoint.group_id == group_id, ~_is_chat)
+        .order_by(Endpoint.id.desc())
+    )
+    return {row.channel: row.id for row in rows}
+
+
+def _carry(session: Session, community_id: int, old: int, new: int) -> tuple[tuple[int, int], ...]:
+    """Lets webhooks go along with a chat that took another name, and those of the name's former chat make room.
+
+    Where another chat of the old group stays, on another channel, its webhooks stay as well.
+    """
+    chats = select(Endpoint.id).where(Endpoint.community_id == community_id, Endpoint.group_id == old, _is_chat)
+    if session.scalar(chats.limit(1)) is not None:
+        return ()
+    own, theirs = _webhooks(session, community_id, old), _webhooks(session, community_id, new)
+    carried = [(endpoint_id, old) for endpoint_id in own.values()]
+    carried += [(endpoint_id, new) for channel, endpoint_id in theirs.items() if channel in own]
+    for endpoint_id, came_from in carried:
+        _move(session, community_id=community_id, endpoint_id=endpoint_id, group_id=new if came_from == old else old)
+    return tuple(carried)
 
 
 _TOUCH = Prepared(

@@ -1,5 +1,6 @@
 """Which chat is which group of which community, and who has heard of a change."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from bot.books import Books
 from models import directory
 from models.directory import (
+    Bound,
     CommunityHere,
     GroupBoundElsewhere,
     GroupHere,
@@ -22,6 +24,7 @@ from models.directory import (
     bind_chat,
     find_chat,
     groups_of,
+    take_back_binding,
     unbind_chat,
 )
 from tests.ground import FOUNDED, NAMESPACE, Ground, lay
@@ -32,7 +35,7 @@ NOW = TUESDAY_EVENING
 
 def binding(
     ground: Ground, address: str, unit: str, name: str, *, channel: str = "wecom", theirs: bool = False
-) -> Callable[[Session], int]:
+) -> Callable[[Session], Bound]:
     community = ground.elsewhere if theirs else ground.community
     return lambda session: bind_chat(
         session,
@@ -49,9 +52,13 @@ def chat(address: str, channel: str = "wecom") -> Callable[[Session], Place | No
     return lambda session: find_chat(session, channel=channel, address=address)
 
 
+def listed(ground: Ground) -> Callable[[Session], list[int]]:
+    return lambda session: [group.id for group in groups_of(session, community_id=ground.community.id)]
+
+
 async def test_a_bound_chat_is_found_with_its_group_and_community(books: Books) -> None:
     ground = await books.write(lay)
-    group_id = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    group_id = (await books.write(binding(ground, "c1", "3栋", "3栋群"))).group_id
     unit = ground.units["3栋"]
     assert await books.read(chat("c1")) == Place(ground.community, GroupHere(group_id, "3栋群", unit.id, unit.path))
     assert await books.read(chat("c1", "simulator")) is None
@@ -60,8 +67,8 @@ async def test_a_bound_chat_is_found_with_its_group_and_community(books: Books) 
 
 async def test_binding_again_is_no_second_group(books: Books) -> None:
     ground = await books.write(lay)
-    first = await books.write(binding(ground, "c1", "3栋", "3栋群"))
-    assert await books.write(binding(ground, "c1", "3栋", "3栋群")) == first
+    first = (await books.write(binding(ground, "c1", "3栋", "3栋群"))).group_id
+    assert await books.write(binding(ground, "c1", "3栋", "3栋群")) == Bound(first, changed=False, before=first)
     assert await books.read(lambda s: groups_of(s, community_id=ground.community.id)) == [
         Listed(first, "3栋群", ground.units["3栋"].path)
     ]
@@ -69,21 +76,49 @@ async def test_binding_again_is_no_second_group(books: Books) -> None:
 
 async def test_a_chat_can_be_bound_anew_within_its_community(books: Books) -> None:
     ground = await books.write(lay)
-    first = await books.write(binding(ground, "c1", "3栋", "3栋群"))
-    second = await books.write(binding(ground, "c1", "5栋", "5栋群"))
+    first = (await books.write(binding(ground, "c1", "3栋", "3栋群"))).group_id
+    bound = await books.write(binding(ground, "c1", "5栋", "5栋群"))
+    second = bound.group_id
+    assert bound == Bound(second, before=first)
     place = await books.read(chat("c1"))
     assert place is not None
     assert place.group == GroupHere(second, "5栋群", ground.units["5栋"].id, ground.units["5栋"].path)
-    # The group that it was stays, with its history, and another chat may become it.
-    listed = await books.read(lambda s: groups_of(s, community_id=ground.community.id))
-    assert [group.id for group in listed] == [first, second]
-    assert await books.write(binding(ground, "c2", "3栋", "3栋群")) == first
+    # The group that it was stays with its history, unlisted, and another chat may become it.
+    assert await books.read(listed(ground)) == [second]
+    assert await books.write(binding(ground, "c2", "3栋", "3栋群")) == Bound(first)
+    assert await books.read(listed(ground)) == [first, second]
+
+
+async def test_a_group_whose_unit_was_replaced_stands_for_the_new_one(books: Books) -> None:
+    ground = await books.write(lay)
+    bound = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    again = await books.write(binding(ground, "c1", "5栋", "3栋群"))
+    assert again == Bound(bound.group_id, before=bound.group_id, unit_before=ground.units["3栋"].id)
+    place = await books.read(chat("c1"))
+    assert place is not None
+    assert place.group == GroupHere(bound.group_id, "3栋群", ground.units["5栋"].id, ground.units["5栋"].path)
+    await books.write(
+        lambda s: take_back_binding(
+            s, community_id=ground.community.id, channel="wecom", address="c1", bound=again, now=NOW
+        )
+    )
+    place = await books.read(chat("c1"))
+    assert place is not None
+    assert place.group == GroupHere(bound.group_id, "3栋群", ground.units["3栋"].id, ground.units["3栋"].path)
+
+
+async def test_of_two_chats_that_become_one_group_at_one_instant_one_is_refused(books: Books) -> None:
+    ground = await books.write(lay)
+    tries = await asyncio.gather(
+        *(books.write(binding(ground, address, "3栋", "3栋群")) for address in ("c1", "c2")), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in tries) == ["Bound", "GroupNameTaken"]
 
 
 async def test_a_group_has_one_chat_on_each_channel(books: Books) -> None:
     ground = await books.write(lay)
-    group_id = await books.write(binding(ground, "c1", "3栋", "3栋群"))
-    assert await books.write(binding(ground, "s1", "3栋", "3栋群", channel="simulator")) == group_id
+    group_id = (await books.write(binding(ground, "c1", "3栋", "3栋群"))).group_id
+    assert await books.write(binding(ground, "s1", "3栋", "3栋群", channel="simulator")) == Bound(group_id)
     with pytest.raises(GroupNameTaken) as caught:
         await books.write(binding(ground, "c2", "3栋", "3栋群"))
     assert caught.value.fields == {"name": "3栋群"}
@@ -105,8 +140,8 @@ async def test_another_communitys_chat_is_not_taken(books: Books) -> None:
 
 async def test_both_communities_may_have_a_group_of_one_name(books: Books) -> None:
     ground = await books.write(lay)
-    ours = await books.write(binding(ground, "c1", "3栋", "3栋群"))
-    theirs = await books.write(binding(ground, "c2", "滨河3栋", "3栋群", theirs=True))
+    ours = (await books.write(binding(ground, "c1", "3栋", "3栋群"))).group_id
+    theirs = (await books.write(binding(ground, "c2", "滨河3栋", "3栋群", theirs=True))).group_id
     assert ours != theirs
     assert await books.read(lambda s: groups_of(s, community_id=ground.elsewhere.id)) == [
         Listed(theirs, "3栋群", ground.units["滨河3栋"].path)
@@ -115,7 +150,7 @@ async def test_both_communities_may_have_a_group_of_one_name(books: Books) -> No
 
 async def test_an_unbound_chat_is_nobodys_and_its_group_stays(books: Books) -> None:
     ground = await books.write(lay)
-    group_id = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    group_id = (await books.write(binding(ground, "c1", "3栋", "3栋群"))).group_id
 
     def unbind(community: CommunityHere) -> Callable[[Session], None]:
         return lambda s: unbind_chat(s, community_id=community.id, channel="wecom", address="c1")
@@ -124,13 +159,34 @@ async def test_an_unbound_chat_is_nobodys_and_its_group_stays(books: Books) -> N
     assert await books.read(chat("c1")) is not None
     await books.write(unbind(ground.community))
     assert await books.read(chat("c1")) is None
-    listed = await books.read(lambda s: groups_of(s, community_id=ground.community.id))
-    assert [group.id for group in listed] == [group_id]
+    assert await books.read(listed(ground)) == []
+    assert await books.read(lambda s: directory.name_of(s, community_id=ground.community.id, group_id=group_id)) == (
+        "3栋群"
+    )
+
+
+async def test_a_webhook_alone_makes_no_group_to_write_to(books: Books) -> None:
+    ground = await books.write(lay)
+    group_id = (await books.write(binding(ground, "c1", "3栋", "3栋群"))).group_id
+    await books.write(
+        lambda s: directory.add_endpoint(
+            s,
+            community_id=ground.community.id,
+            group_id=group_id,
+            channel="hook",
+            address="w",
+            sealed_secret="sealed",
+            now=NOW,
+        )
+    )
+    assert await books.read(listed(ground)) == [group_id]
+    await books.write(lambda s: unbind_chat(s, community_id=ground.community.id, channel="wecom", address="c1"))
+    assert await books.read(listed(ground)) == []
 
 
 async def test_one_address_cannot_be_two_endpoints(books: Books) -> None:
     ground = await books.write(lay)
-    group_id = await books.write(binding(ground, "c1", "3栋", "3栋群"))
+    group_id = (await books.write(binding(ground, "c1", "3栋", "3栋群"))).group_id
     with pytest.raises(IntegrityError):
         await books.write(
             lambda s: directory.add_endpoint(

@@ -33,7 +33,7 @@ async def test_help_names_what_this_person_may_do(street: Street) -> None:
                 "张敏",
                 "3栋群",
                 "@小邻 帮助",
-                f"{HEAD}\n您还能：发布活动、取消活动、加分、扣分、绑定群、审核、通过、驳回。\n{MORE}",
+                f"{HEAD}\n您还能：发布活动、取消活动、加分、扣分、绑定群、解绑群、审核、通过、驳回。\n{MORE}",
             ),
             ("陌生人", direct, "帮助", STRANGER),
             ("陌生人", "3栋群", "@小邻 帮助", STRANGER),

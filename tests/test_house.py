@@ -243,7 +243,7 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "FIND_CHAT": "decides the community of a chat",
         "FIND_MEMBERSHIPS": "decides the communities of a sender",
         "communities": "lists them",
-        "bind_chat": "finds out whether another community has the chat, and refuses then",
+        "_chat": "finds out whether another community has the chat; callers refuse then",
         "revisions": "reads the counter of each community at once, and nothing else of theirs",
     },
     "models/inbox.py": {

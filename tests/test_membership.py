@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bot.script import Push
 from models.activities import publish_activity
 from models.check_in import CheckIn
-from models.directory import Endpoint, Group, Identity, add_community, add_endpoint, add_group
+from models.directory import Identity, add_community, add_endpoint, add_group
 from models.members import Member, Registration, Role, add_identity, add_member, give_role
 from models.units import UnitKind, add_unit
 from tests.dialogue import ON_SQLITE, Spoken, count_rows, direct, grown, incoming, november, silence, talk
@@ -170,39 +170,6 @@ async def test_a_chat_that_belongs_to_nothing_is_helped_with_binding_and_nothing
         ],
     )
     assert grown(before, await count_rows(street.house)) == {}
-
-
-@ON_SQLITE
-async def test_a_secretary_binds_a_chat_and_then_it_works(street: Street) -> None:
-    bound = "本群已绑定为 4栋群。\n大家可以 @我 发 帮助，看看我会什么。"
-    await talk(
-        street,
-        [
-            ("张敏", "新建的群", "绑定群 4栋", silence),
-            ("王秀英", "新建的群", "@小邻 绑定群 4栋", "这件事要社区书记来办。您能办的事请发 帮助。"),
-            ("老赵", "新建的群", "@小邻 绑定群 3栋", "这件事要社区书记来办。您能办的事请发 帮助。"),
-            ("张敏", direct, "绑定群 4栋", "请在要绑定的群里发 绑定群 3栋。"),
-            ("张敏", "新建的群", "@小邻 绑定群 3栋", "3栋群 已经绑定了另一个群，请先在那个群里解除。"),
-            ("张敏", "新建的群", "@小邻 绑定群 44栋", "没有找到「44栋」。请写楼栋，例如 3栋。"),
-            ("张敏", "新建的群", "@小邻 绑定群 4栋", bound),
-            ("周敏", "新建的群", "报名 13", "已给 周敏 报名「义诊」，还剩29个名额。\n11月22日 周日 9:00，活动室。"),
-        ],
-    )
-    pushes = await street.until(november(21, 7))
-    assert [push.to for push in pushes][-1] == "4栋群"
-    assert ("新建的群", pushes[-1].text) in street.script.sent
-
-    def where(session: Session) -> list[Any]:
-        return [
-            tuple(row)
-            for row in session.execute(
-                select(Endpoint.channel, Endpoint.address, Group.name)
-                .join(Group, Endpoint.group_id == Group.id)
-                .where(Group.name == "4栋群")
-            )
-        ]
-
-    assert await street.house.books.read(where) == [("simulator", "新建的群", "4栋群")]
 
 
 # -- two communities ----------------------------------------

@@ -191,24 +191,6 @@ async def test_an_award_is_taken_back_and_can_be_given_again(street: Street) -> 
 
 
 @ON_SQLITE
-async def test_the_binding_of_a_chat_goes_back_to_what_it_was_also_from_a_direct_message(street: Street) -> None:
-    unbound = "这个群还没有绑定到楼栋。请社区书记在群里 @我 发 绑定群 3栋。"
-    bound = "本群已绑定为 {}群。\n大家可以 @我 发 帮助，看看我会什么。"
-    await talk(
-        street,
-        [
-            ("张敏", "新建的群", "@小邻 绑定群 4栋", bound.format("4栋")),
-            ("张敏", "新建的群", "@小邻 绑定群 6栋", bound.format("6栋")),
-            ("张敏", direct, "撤销", "已改回：这个群还是 4栋群。"),
-            ("王秀英", "新建的群", "@小邻 我要上榜", "您已经在积分榜上了。"),
-            ("张敏", "新建的群", "@小邻 撤销", "已解除 4栋群 的绑定。"),
-            ("王秀英", "新建的群", "@小邻 活动", unbound),
-            ("张敏", "新建的群", "@小邻 绑定群 4栋", bound.format("4栋")),
-        ],
-    )
-
-
-@ON_SQLITE
 async def test_two_commands_of_one_message_go_back_together(street: Street) -> None:
     await talk(
         street,
