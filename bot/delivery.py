@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from time import monotonic
 from typing import Protocol, TypeVar
 
@@ -27,7 +28,7 @@ from bot.channels import Channel, DeliveryError, OutcomeUnknown, Parcel
 from bot.secrets import Sealer, SecretsLocked
 from models import outbox
 from models.clock import Clock
-from models.outbox import AttemptOutcome, Begun, Claimed, LeaseLost, Lost, OutboxState
+from models.outbox import AttemptOutcome, Begun, Claimed, LeaseLost, Lost, OutboxState, Route
 
 log = logs.logger(__name__)
 
@@ -43,6 +44,8 @@ UNKNOWN_TRIES = 2
 """A message to a person whose answer was lost is sent twice at the most."""
 WAITING_EVERY = 5.0
 """Seconds between two counts of what waits, which takes a look at every row that is due."""
+WARN_EVERY = timedelta(days=1)
+"""Time between two warnings that one kind of recipient cannot be reached: it is how the channels are."""
 BUSY_WAITS = (0.2, 1.0, 5.0)
 """Seconds to wait for busy books with an outcome in hand: what is not written down is unknown later."""
 
@@ -70,10 +73,30 @@ class Round:
     messages: list[Claimed] = field(default_factory=list)
 
 
+class NoRoute(StrEnum):
+    """Why there is no way to a recipient."""
+
+    NO_CHAT = "no route: the group has no chat"
+    """It was unbound, or renamed away. Its webhook, where it has one, rests."""
+    MUTE_GROUP = "no route: no channel can write to this group first"
+    NO_ACCOUNT = "no route: the person has no account"
+    MUTE_ACCOUNT = "no route: no channel can write to this account first"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a recipient is reached. `secret` is sealed."""
+
+    channel: Channel
+    address: str
+    secret: str = field(default="", repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Buried:
     """A message that ended without being sent now, and why."""
 
+    message: Claimed
     channel: str
     """Empty where no channel reaches the recipient."""
     outcome: str
@@ -105,6 +128,11 @@ class Bundle:
     @property
     def to_a_group(self) -> bool:
         return self.messages[0].group_id is not None
+
+
+def _kind(message: Claimed) -> str:
+    """What kind of recipient it is for, as the log calls it."""
+    return "person" if message.group_id is None else "group"
 
 
 # -- pure rules ----------------------------------------
@@ -211,6 +239,8 @@ class Postman:
         self._pushed = pushed
         self._waiting = waiting
         self._counted_at: float | None = None
+        self._warned: dict[str, datetime] = {}
+        """When it was last said of a kind of recipient that there is no way to one of them, in wall time."""
         self._chance = chance or random.Random()
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._gates: dict[str, asyncio.Semaphore] = {}
@@ -290,9 +320,21 @@ class Postman:
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
         for buried in taken.buried:
-            log.error("delivery.not_delivered", channel=buried.channel, state=buried.outcome, detail=buried.reason)
+            self._report(buried)
             self._tell(buried.channel, buried.outcome)
         return taken.count
+
+    def _report(self, buried: Buried) -> None:
+        """An error, for whoever keeps the bot. That nothing reaches a kind of recipient is known after one warning."""
+        kind, wall = _kind(buried.message), self._wall.now()
+        said = {"outbox": [buried.message.id], "to": kind, "detail": buried.reason}
+        if buried.channel:
+            log.error("delivery.not_delivered", channel=buried.channel, state=buried.outcome, **said)
+        elif kind not in self._warned or wall - self._warned[kind] >= WARN_EVERY:
+            self._warned[kind] = wall
+            log.warning("delivery.no_route", **said)
+        else:
+            log.debug("delivery.no_route", **said)
 
     def _tell(self, channel: str, outcome: str) -> None:
         if self._pushed is not None and channel:
@@ -335,40 +377,48 @@ class Postman:
             # What may have arrived is not called failed.
             state = OutboxState.UNKNOWN if lost else OutboxState.FAILED
             outbox.finish(session, ids=[message.id], token=token, state=state, wall=wall, reason=reason)
-            taken.buried.append(Buried(channel, outcome, reason))
+            taken.buried.append(Buried(message, channel, outcome, reason))
 
         if lost and (message.member_id is None or len(lost) >= UNKNOWN_TRIES):
             bury(lost[-1].channel, "unknown", "the answer was lost")
             return
-        found = self._way(session, message)
-        channel = found[0].name if found is not None else ""
+        way = self._way(session, message)
+        if isinstance(way, NoRoute):
+            bury("", "dead", way)
+            return
+        channel = way.channel.name
         if message.expires_at <= now:
             bury(channel, "expired", "expired")
             return
-        if found is None:
-            bury("", "dead", "no route")
-            return
         try:
-            secret = self._sealer.open(found[2], found[1]) if found[2] else ""
+            secret = self._sealer.open(way.secret, way.address) if way.secret else ""
         except SecretsLocked as error:
             bury(channel, "dead", str(error))
             return
-        one = taken.rounds.setdefault((channel, found[1]), Round(found[0], found[1], secret, token))
+        one = taken.rounds.setdefault((channel, way.address), Round(way.channel, way.address, secret, token))
         one.messages.append(message)
 
-    def _way(self, session: Session, message: Claimed) -> tuple[Channel, str, str] | None:
-        """Channel, address and sealed secret of the first way to the recipient that a configured channel can go."""
-        for route in outbox.routes(session, message):
-            if message.group_id is not None:
-                channel = self._channels.get(route.channel)
-                if channel is not None and channel.ability.pushes_to_groups and channel.ability.text_bytes:
-                    return channel, route.address, route.sealed_secret
-                continue
+    def _way(self, session: Session, message: Claimed) -> Way | NoRoute:
+        """The first way to the recipient that a configured channel can go."""
+        routes = outbox.routes(session, message)
+        if message.group_id is not None:
+            return self._way_to_group(routes)
+        for route in routes:
             for channel in self._channels.values():
                 reaches = channel.ability.pushes_to_people and channel.ability.text_bytes
                 if channel.namespace == route.namespace and reaches:
-                    return channel, channel.address_of(route.address), ""
-        return None
+                    return Way(channel, channel.address_of(route.address))
+        return NoRoute.MUTE_ACCOUNT if routes else NoRoute.NO_ACCOUNT
+
+    def _way_to_group(self, routes: Sequence[Route]) -> Way | NoRoute:
+        # A webhook sits in a chat: where that was unbound, people want to hear nothing from us.
+        if all(route.sealed_secret for route in routes):
+            return NoRoute.NO_CHAT
+        for route in routes:
+            channel = self._channels.get(route.channel)
+            if channel is not None and channel.ability.pushes_to_groups and channel.ability.text_bytes:
+                return Way(channel, route.address, route.sealed_secret)
+        return NoRoute.MUTE_GROUP
 
     # -- one address ----------------------------------------
 
@@ -445,7 +495,14 @@ class Postman:
             if count:
                 self._tell(one.channel.name, counted)
             if counted in ("dead", "unknown"):
-                log.error("delivery.not_delivered", channel=one.channel.name, state=counted, detail=detail)
+                log.error(
+                    "delivery.not_delivered",
+                    channel=one.channel.name,
+                    state=counted,
+                    outbox=bundle.ids,
+                    to=_kind(bundle.messages[0]),
+                    detail=detail,
+                )
         if outcome is AttemptOutcome.SENT or (permanent and pause is None):
             return None
         return wait

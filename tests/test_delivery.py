@@ -6,6 +6,7 @@ it is told. The wall clock stands still unless a test moves it, so that what is 
 
 import asyncio
 import io
+import json
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -29,12 +30,12 @@ from bot.delivery import Bundle, Postman, bundled, retry_wait, split
 from bot.secrets import Sealer
 from models import outbox
 from models.clock import MovedClock
-from models.directory import Endpoint, add_endpoint, add_group
+from models.directory import Endpoint, add_endpoint, add_group, unbind_chat
 from models.members import add_identity
 from models.outbox import Attempt, Claimed, Outbox
 from tests.fakes import one_database, wecom_api
 from tests.fakes.wecom_api import WecomApi
-from tests.ground import Ground, lay
+from tests.ground import Ground, add_person, lay
 from tests.moments import SATURDAY
 
 NOW = SATURDAY
@@ -161,6 +162,9 @@ class Post:
 
         return await self.books.read(unit)
 
+    async def ids(self) -> list[int]:
+        return await self.books.read(lambda session: list(session.scalars(select(Outbox.id).order_by(Outbox.id))))
+
     async def states(self) -> list[str]:
         return [state for state, _ in await self.ends()]
 
@@ -228,9 +232,10 @@ async def post(books: Books, api: WecomApi, wall: MovedClock) -> AsyncIterator[P
 
 
 def group(session: Session, ground: Ground, name: str, key: str) -> int:
-    """A group with a webhook."""
+    """A group with a chat in which it is heard, and a webhook."""
     of = ground.community.id
     group_id = add_group(session, community_id=of, unit=ground.root, name=name, now=NOW)
+    add_endpoint(session, community_id=of, group_id=group_id, channel="aibot", address=f"chat of {name}", now=NOW)
     add_endpoint(
         session,
         community_id=of,
@@ -405,27 +410,66 @@ async def test_expired_message_is_not_sent_but_failed(post: Post) -> None:
     assert ("webhook", "expired") in post.pushed
 
 
-async def test_nobody_to_send_to_is_said(post: Post) -> None:
+async def test_nobody_to_send_to_is_said_with_the_reason(post: Post) -> None:
     def unit(session: Session) -> None:
-        post.groups["空群"] = add_group(
-            session, community_id=post.ground.community.id, unit=post.ground.root, name="空群", now=NOW
-        )
-        add_endpoint(
-            session,
-            community_id=post.ground.community.id,
-            group_id=post.groups["空群"],
-            channel="gone",
-            address="x",
-            now=NOW,
-        )
+        of = post.ground.community.id
+        for name in ("空群", "哑群"):
+            post.groups[name] = add_group(session, community_id=of, unit=post.ground.root, name=name, now=NOW)
+        add_endpoint(session, community_id=of, group_id=post.groups["哑群"], channel="gone", address="x", now=NOW)
+        # 5栋群 was unbound: its webhook rests.
+        unbind_chat(session, community_id=of, channel="aibot", address="chat of 5栋群")
+        post.ground.people["新来的"] = add_person(session, of, "新来的", post.ground.root, known=False)
 
     await post.books.write(unit)
-    await post.put("空群", "有人吗")
-    await post.put("王秀英", "在吗")
+    for to in ("空群", "哑群", "5栋群", "新来的", "王秀英"):
+        await post.put(to, "有人吗")
 
     await post.deliver(post.hire(channels={"webhook": post.webhook}))
 
-    assert await post.ends() == [("failed", "no route")] * 2
+    assert await post.ends() == [
+        ("failed", "no route: the group has no chat"),
+        ("failed", "no route: no channel can write to this group first"),
+        ("failed", "no route: the group has no chat"),
+        ("failed", "no route: the person has no account"),
+        ("failed", "no route: no channel can write to this account first"),
+    ]
+    assert post.api.messages == []
+
+
+async def test_what_cannot_be_reached_is_warned_of_once_a_day_and_is_no_error(post: Post, heard: io.StringIO) -> None:
+    postman = post.hire(channels={"webhook": post.webhook})
+    await post.put("王秀英", "一", "二")
+    await post.put("李建国", "三")
+    await post.deliver(postman)
+    post.later(24 * 3600 - 1)
+    await post.put("王秀英", "四", expires_at=NOW + 100 * HOUR)
+    await post.deliver(postman)
+    post.later(1)
+    await post.put("王秀英", "五", expires_at=NOW + 100 * HOUR)
+    await post.deliver(postman)
+
+    said = [json.loads(line) for line in heard.getvalue().splitlines() if "delivery." in line]
+    assert [(one["event"], one["level"], one["outbox"], one["to"]) for one in said] == [
+        ("delivery.no_route", level, [number], "person")
+        for number, level in zip(await post.ids(), ("warning", "debug", "debug", "debug", "warning"), strict=True)
+    ]
+    assert {one["detail"] for one in said} == {"no route: no channel can write to this account first"}
+    assert await post.states() == ["failed"] * 5
+
+
+async def test_error_names_the_messages_and_the_kind_of_their_recipient(post: Post, heard: io.StringIO) -> None:
+    await post.put("3栋群", "一", "二")
+    await post.put("5栋群", "三", expires_at=NOW)
+    post.api.keys.remove(KEYS["3栋群"])
+
+    await post.deliver()
+
+    first, second, third = await post.ids()
+    said = [json.loads(line) for line in heard.getvalue().splitlines() if "not_delivered" in line]
+    assert sorted((one["level"], one["outbox"], one["to"], one["state"], one["detail"]) for one in said) == [
+        ("error", [first, second], "group", "dead", "93000 webhook key wrong, or the robot was removed"),
+        ("error", [third], "group", "expired", "expired"),
+    ]
 
 
 async def test_unreadable_secret_fails_its_message_and_stops_nobody(post: Post, heard: io.StringIO) -> None:
