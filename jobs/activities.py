@@ -1,5 +1,8 @@
 """Two hours before an activity begins, its groups are reminded: one message per group, however many activities.
 
+Which groups those are depends on whose activity it is (`models.directory.audience`): a community's clean-up is for the
+buildings' groups and leaves the party's and the property firm's in peace.
+
 Due at `starts_at` less the hours of the setting. An activity that was published later than that is not announced twice.
 A reminder that could not leave before the activity began is not sent any more but reported.
 """
@@ -15,8 +18,7 @@ from jobs.tick import Job, Span, Tick
 from models import outbox
 from models.activities import announced_between, how_full
 from models.clock import local
-from models.directory import CommunityHere, groups_of
-from models.units import covers
+from models.directory import CommunityHere, audience, groups_of, organisations
 
 
 def due(session: Session, community: CommunityHere, span: Span, rules: Mapping[str, Any]) -> datetime | None:
@@ -40,11 +42,12 @@ def run(tick: Tick) -> bool:
     if not coming:
         return False
     first = coming[0].activity
-    for group in groups_of(tick.session, community_id=tick.community.id):
+    groups = groups_of(tick.session, community_id=tick.community.id)
+    joined = organisations(tick.session, community_id=tick.community.id)
+    hear = {one.activity.id: audience(groups, one.unit_path, joined) for one in coming}
+    for group in groups:
         theirs = [
-            (one.activity, how_full(tick.session, one.activity)[0])
-            for one in coming
-            if covers(one.unit_path, group.unit_path)
+            (one.activity, how_full(tick.session, one.activity)[0]) for one in coming if group in hear[one.activity.id]
         ]
         if theirs:
             outbox.put(

@@ -11,6 +11,7 @@ namespace (the WeCom corp, an official account), so that one userid is one perso
 - Endpoints' secrets are stored sealed (see `bot/secrets.py`), never in the clear.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, Refusal
 from models.database import Prepared
-from models.units import Unit, UnitHere
+from models.units import HOMES, Unit, UnitHere, covers
 
 
 class Community(Base):
@@ -203,6 +204,36 @@ def groups_of(session: Session, *, community_id: int) -> list[Listed]:
             .order_by(Group.id)
         )
     ]
+
+
+def organisations(session: Session, *, community_id: int) -> list[str]:
+    """The paths of the units that people join instead of living there: the party's, the property firm, the councils."""
+    return list(
+        session.scalars(select(Unit.path).where(Unit.community_id == community_id, Unit.kind.not_in(sorted(HOMES))))
+    )
+
+
+def audience(groups: Sequence[Listed], unit_path: str, organisations: Sequence[str]) -> list[Listed]:
+    """The groups that hear of what a unit does.
+
+    They are those of the unit and of what is below it; where there are none, that of the nearest unit above. What
+    residents do is not carried into the groups of organisations below them, nor the other way round, unless nobody
+    would hear of it at all: then every group below hears of it.
+    """
+
+    def joined(path: str) -> str:
+        """The organisation to which a unit belongs, the outermost one; nothing where people live."""
+        return min((one for one in organisations if path.startswith(one)), key=len, default="")
+
+    alike = [group for group in groups if joined(group.unit_path) == joined(unit_path)]
+    below = [group for group in alike if covers(unit_path, group.unit_path)]
+    if below:
+        return below
+    above = [group for group in alike if covers(group.unit_path, unit_path)]
+    if above:
+        nearest = max(len(group.unit_path) for group in above)
+        return [group for group in above if len(group.unit_path) == nearest]
+    return [group for group in groups if covers(unit_path, group.unit_path)]
 
 
 def choose_community(session: Session, *, namespace: str, external_id: str, community_id: int, now: datetime) -> None:

@@ -47,6 +47,10 @@ class UnitKind(StrEnum):
     """业委会."""
 
 
+HOMES = frozenset((UnitKind.COMMUNITY, UnitKind.BUILDING, UnitKind.DOOR, UnitKind.GRID))
+"""Where people live: one belongs there by one's home, and joins nothing."""
+
+
 class Unit(Base):
     __tablename__ = "units"
     __table_args__ = (

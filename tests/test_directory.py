@@ -21,9 +21,11 @@ from models.directory import (
     Listed,
     Membership,
     Place,
+    audience,
     bind_chat,
     find_chat,
     groups_of,
+    organisations,
     take_back_binding,
     unbind_chat,
 )
@@ -259,3 +261,51 @@ async def test_a_person_of_two_communities_chooses_one_for_direct_messages(books
         Membership(ground.elsewhere.id, ground.people["王五"], NOW + timedelta(minutes=1)),
     ]
     assert await books.read(lambda s: directory.memberships(s, namespace="wecom", external_id="王秀英")) == []
+
+
+# -- who hears of what a unit does ----------------------------------------
+
+TREE = {
+    "社区": "/1/",
+    "3栋": "/1/3/",
+    "3栋1单元": "/1/3/31/",
+    "5栋": "/1/5/",
+    "党总支": "/1/7/",
+    "第一支部": "/1/7/71/",
+    "第二支部": "/1/7/72/",
+    "物业": "/1/8/",
+    "3栋理事会": "/1/3/39/",
+}
+JOINED = [TREE[name] for name in ("党总支", "第一支部", "第二支部", "物业", "3栋理事会")]
+
+
+@pytest.mark.parametrize(
+    ("whose", "bound", "hear"),
+    [
+        # Residents' groups hear of what the community does, the others are left in peace.
+        ("社区", "社区 3栋 5栋 党总支 物业 3栋理事会", "社区 3栋 5栋"),
+        ("3栋", "社区 3栋 3栋1单元 5栋 党总支 3栋理事会", "3栋 3栋1单元"),
+        # Without a group of their own: the nearest one above.
+        ("3栋1单元", "社区 3栋 5栋", "3栋"),
+        ("3栋1单元", "社区 5栋 党总支", "社区"),
+        # An organisation's is its own, from the top to the bottom, and never the residents'.
+        ("党总支", "社区 3栋 党总支 第一支部 第二支部 物业", "党总支 第一支部 第二支部"),
+        ("第一支部", "社区 3栋 党总支 第二支部 物业", "党总支"),
+        ("物业", "社区 3栋 物业", "物业"),
+        ("物业", "社区 3栋 党总支", ""),
+        ("3栋理事会", "社区 3栋 3栋理事会", "3栋理事会"),
+        # Where a bot can only be in the groups of those who work, they are better than nobody.
+        ("社区", "党总支 第一支部 物业", "党总支 第一支部 物业"),
+        ("3栋", "党总支 3栋理事会", "3栋理事会"),
+        ("3栋", "5栋 党总支", ""),
+        ("社区", "", ""),
+    ],
+)
+def test_who_hears_of_what_a_unit_does(whose: str, bound: str, hear: str) -> None:
+    groups = [Listed(number, name, TREE[name]) for number, name in enumerate(bound.split())]
+    assert [group.name for group in audience(groups, TREE[whose], JOINED)] == hear.split()
+
+
+async def test_organisations_are_the_units_that_people_join(books: Books) -> None:
+    ground = await books.write(lay)
+    assert await books.read(lambda s: organisations(s, community_id=ground.community.id)) == [ground.units["物业"].path]

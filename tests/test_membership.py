@@ -343,7 +343,7 @@ async def test_reminders_of_each_community_go_to_its_own_groups(two: Street) -> 
         for number, title in ((1, "占位一"), (2, "占位二"), (3, "合唱"))
     )
     assert pushes == [
-        *[Push(group, ours) for group in ("3栋群", "党员群", "5栋群", "物业群", "社区大群")],
+        *[Push(group, ours) for group in ("3栋群", "5栋群", "社区大群")],
         Push("3栋群", theirs),
     ]
     assert ("滨河3栋群", theirs) in two.script.sent

@@ -15,7 +15,7 @@ from models.outbox import Outbox, OutboxState
 from tests.dialogue import direct, november, silence, talk
 from tests.fakes.street import Street
 
-GROUPS = ("3栋群", "党员群", "5栋群", "物业群", "社区大群")
+GROUPS = ("3栋群", "5栋群", "社区大群")
 WHEN = "11月21日 周六 14:00，中心花园。"
 CARD = "15号「扫落叶」11月21日 周六 14:00-16:00\n地点：中心花园；名额：{taken}/4；积分：4分\n"
 
