@@ -5,12 +5,11 @@ Everything after that (who is who, which chat is which group) is said in the cha
 
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import directory, members, points
 from models.base import Refusal
-from models.directory import CommunityHere, Group
+from models.directory import CommunityHere
 from models.members import Role, Standing
 from models.units import UnitKind, add_unit
 
@@ -23,7 +22,11 @@ class CommunityExists(Refusal):
 
 
 class NoSuchGroup(Refusal):
-    """No group of this name. Fields: name, known."""
+    """No group of this name has a chat. Fields: name, known."""
+
+
+class WebhookElsewhere(Refusal):
+    """This webhook is another group's. Fields: name (of the group, or of its community where that is another one)."""
 
 
 class NoSuchCommunity(Refusal):
@@ -103,7 +106,7 @@ def found_community(
     return community
 
 
-def add_webhook(
+def set_webhook(
     session: Session,
     *,
     community_name: str,
@@ -112,17 +115,29 @@ def add_webhook(
     address: str,
     sealed_key: str,
     now: datetime,
-) -> None:
-    """Gives a group an endpoint that pushes. Raises NoSuchCommunity and NoSuchGroup."""
+) -> bool:
+    """Gives a group its webhook on a channel, in the place of the one it had; whether it had one.
+
+    Raises NoSuchCommunity, NoSuchGroup for a name that no chat is bound to, and WebhookElsewhere for the webhook of
+    another group.
+    """
     everywhere = directory.communities(session)
     chosen = [one for one in everywhere if not community_name or one.name == community_name]
     if len(chosen) != 1:
         raise NoSuchCommunity(known=[one.name for one in everywhere])
     community_id = chosen[0].id
-    group_id = session.scalar(select(Group.id).where(Group.community_id == community_id, Group.name == group_name))
-    if group_id is None:
-        known = session.scalars(select(Group.name).where(Group.community_id == community_id).order_by(Group.id)).all()
-        raise NoSuchGroup(name=group_name, known=list(known))
+    groups = {group.name: group.id for group in directory.groups_of(session, community_id=community_id)}
+    if group_name not in groups:
+        raise NoSuchGroup(name=group_name, known=list(groups))
+    group_id = groups[group_name]
+    holder = directory.find_chat(session, channel=channel, address=address)
+    if holder is not None and holder.group is not None and holder.group.id != group_id:
+        ours = holder.community.id == community_id
+        # One that rests, because its chat has another name now, may go on where its chat is.
+        if not ours or holder.group.id in groups.values():
+            raise WebhookElsewhere(name=holder.group.name if ours else holder.community.name)
+        directory.remove_webhooks(session, community_id=community_id, group_id=holder.group.id, channel=channel)
+    replaced = directory.remove_webhooks(session, community_id=community_id, group_id=group_id, channel=channel)
     directory.add_endpoint(
         session,
         community_id=community_id,
@@ -132,3 +147,4 @@ def add_webhook(
         sealed_secret=sealed_key,
         now=now,
     )
+    return replaced

@@ -424,6 +424,21 @@ def take_back_unbinding(
     return name
 
 
+def remove_webhooks(session: Session, *, community_id: int, group_id: int, channel: str) -> bool:
+    """Takes a group's webhooks on a channel away; whether there were any."""
+    removed = session.scalars(
+        delete(Endpoint)
+        .where(
+            Endpoint.community_id == community_id,
+            Endpoint.group_id == group_id,
+            Endpoint.channel == channel,
+            ~_is_chat,
+        )
+        .returning(Endpoint.id)
+    ).all()
+    return bool(removed)
+
+
 def name_of(session: Session, *, community_id: int, group_id: int) -> str:
     """How a group is called."""
     return session.execute(

@@ -179,6 +179,46 @@ async def test_migrate_and_verify_say_how_the_books_stand(tmp_path: Path, sqlite
     )
 
 
+async def test_webhook_reads_what_users_copy_and_lets_them_correct_it(tmp_path: Path, sqlite_demo: Path) -> None:
+    shutil.copy(sqlite_demo, tmp_path / "linli.sqlite3")
+    (tmp_path / "config.toml").write_text(
+        """
+[database]
+url = "sqlite:///linli.sqlite3"
+
+[secrets]
+key = "a passphrase long enough"
+
+[channels.hook]
+kind = "wecom_group_webhook"
+""",
+        "utf-8",
+    )
+    first, second = ("693a91f6-7ccc-4bc4-97a0-0000000000" + number for number in ("01", "02"))
+    whole = f"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key={first}"
+    heard = []
+    for typed, group in ((whole, "3栋群"), (second, "3栋群"), (second, "5栋群"), ("a-key", "5栋群"), (first, "8栋群")):
+        heard.append(await linli("webhook", group, "--channel", "hook", cwd=tmp_path, stdin=f"{typed}\n"))
+
+    assert heard == [
+        Ran(0, "3栋群 登记好了，以后的提醒会发到那里。\n", ""),
+        Ran(0, "3栋群 换成新的 key 了，以后的提醒会发到那里。\n", ""),
+        Ran(1, "", "这个 key 是 3栋群 的。每个群有自己的群机器人，请到 5栋群 里复制它的。\n"),
+        Ran(
+            2,
+            "",
+            "这不像群机器人的 key。请到群机器人的页面复制整个 Webhook 地址，或者其中 key= 后面的那一段。\n",
+        ),
+        Ran(1, "", "没有 8栋群，有的是：3栋群、党员群、5栋群、物业群、社区大群\n"),
+    ]
+    with sqlite3.connect(tmp_path / "linli.sqlite3") as connection:
+        ((address, sealed),) = connection.execute(
+            "SELECT address, sealed_secret FROM endpoints WHERE sealed_secret <> ''"
+        )
+    connection.close()
+    assert second not in address + sealed
+
+
 # -- serving ----------------------------------------
 
 

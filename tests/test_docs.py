@@ -374,7 +374,7 @@ async def test_steps_of_the_readme_connect_a_group(tmp_path: Path) -> None:
             await say("积分", "zhangsan"),
         ]
         answer_in_app = await member_app.deliver(app_text("积分", user="zhangsan", corp=corp_id))
-        registered = await asyncio.to_thread(shell, webhook, tmp_path, "a-key\n")
+        registered = await asyncio.to_thread(shell, webhook, tmp_path, "693a91f6-7ccc-4bc4-97a0-000000000001\n")
     await house.close()
 
     assert [text.splitlines()[0] for text in said] == [

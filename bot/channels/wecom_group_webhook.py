@@ -1,10 +1,13 @@
 """WeCom 群机器人 (消息推送): one-way push into one internal group. Page 91770.
 
-The key of a group's robot is the endpoint's secret; the endpoint's address is a label. Whoever has the key can post, so
-it appears in no log, no error and no `repr`. The platform knows no idempotency key: a lost answer stays unknown.
+The key of a group's robot is the endpoint's secret; the endpoint's address is a label made from it, so that one robot
+is one address, and its limits are its own. Whoever has the key can post, so it appears in no log, no error and no
+`repr`. The platform knows no idempotency key: a lost answer stays unknown.
 """
 
+import hashlib
 import json
+import re
 from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
@@ -48,6 +51,27 @@ class Settings(BaseModel):
     base_url: str = Field("https://qyapi.weixin.qq.com", pattern=r"^https?://", description="企业微信接口地址")
     timeout_seconds: float = Field(10.0, gt=0, le=60, description="等企业微信答复最多几秒")
     per_minute: int = Field(20, ge=1, le=1000, description="每个群机器人每分钟最多发几条")
+
+
+_SHOWN = re.compile(
+    r"[\"']?(?:https?://\S+[?&]key=)?(?P<key>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?:&\S*)?[\"']?", re.IGNORECASE
+)
+
+
+def read_key(text: str) -> str:
+    """The key in what the platform shows of a robot: the key itself, or the whole address with it (page 91770).
+
+    Raises ValueError, which does not show the text.
+    """
+    shown = _SHOWN.fullmatch(text.strip())
+    if shown is None:
+        raise ValueError("not a key of a group's robot")
+    return shown["key"]
+
+
+def label(key: str) -> str:
+    """The address of the robot with this key. It tells nobody the key, which is 122 random bits."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 class WecomGroupWebhook:

@@ -5,10 +5,10 @@ import sys
 from typing import Annotated
 
 import typer
-from sqlalchemy.exc import IntegrityError
 
-from bot import founding
+from bot import founding, logs
 from bot.app import House
+from bot.channels.wecom_group_webhook import label, read_key
 from bot.secrets import Sealer, SecretsLocked
 from bot.terminal import ConfigFile, configured, migrated_books, refused
 from models import points
@@ -65,26 +65,32 @@ def webhook(
     community: Annotated[str, typer.Option(help="哪个社区；只有一个社区时不用写")] = "",
     config: ConfigFile = None,
 ) -> None:
-    """给一个群登记群机器人的 key（从标准输入读，不会显示），以后提醒就发到那里。"""
+    """给一个群登记群机器人的 key 或整个地址（从标准输入读，不会显示），以后提醒就发到那里；再登记一次就换掉。"""
     settings = configured(config)
     kind = getattr(settings.channels.get(channel), "kind", None)
     if kind != "wecom_group_webhook":
         raise refused(f'[channels.{channel}] 不是群机器人渠道，要 kind = "wecom_group_webhook"。')
     # A pipe has nothing to hide.
-    key = (typer.prompt("群机器人的 key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    typed = typer.prompt("群机器人的 key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
+    try:
+        key = read_key(typed)
+    except ValueError:
+        raise refused(
+            "这不像群机器人的 key。请到群机器人的页面复制整个 Webhook 地址，或者其中 key= 后面的那一段。"
+        ) from None
+    logs.register_secret(key)
 
     async def run() -> None:
         books = await migrated_books(settings)
         try:
-            address = f"{community or ''}{group}"
-            sealed = Sealer(settings.secrets.keys()).seal(key, address)
-            await books.write(
-                lambda session: founding.add_webhook(
+            sealed = Sealer(settings.secrets.keys()).seal(key, label(key))
+            replaced = await books.write(
+                lambda session: founding.set_webhook(
                     session,
                     community_name=community,
                     group_name=group,
                     channel=channel,
-                    address=address,
+                    address=label(key),
                     sealed_key=sealed,
                     now=WallClock().now(),
                 )
@@ -97,10 +103,13 @@ def webhook(
             ) from None
         except founding.NoSuchCommunity as error:
             raise refused(f"请用 --community 写明社区：{'、'.join(error.fields['known']) or '（还没有）'}", 1) from None
-        except IntegrityError:
-            raise refused(f"{group} 在 {channel} 上已经登记过了。", 1) from None
+        except founding.WebhookElsewhere as error:
+            raise refused(
+                f"这个 key 是 {error.fields['name']} 的。每个群有自己的群机器人，请到 {group} 里复制它的。", 1
+            ) from None
         finally:
             await books.close()
-        typer.echo(f"{group} 登记好了，以后的提醒会发到那里。")
+        done = "换成新的 key 了" if replaced else "登记好了"
+        typer.echo(f"{group} {done}，以后的提醒会发到那里。")
 
     asyncio.run(run())

@@ -16,7 +16,7 @@ import pytest
 
 from bot import logs
 from bot.channels import DeliveryError, OutcomeUnknown, Parcel
-from bot.channels.wecom_group_webhook import Settings, WecomGroupWebhook
+from bot.channels.wecom_group_webhook import Settings, WecomGroupWebhook, label, read_key
 from models.clock import MovedClock
 from tests.fakes import wecom_api
 from tests.fakes.wecom_api import Fault, Message, WecomApi
@@ -54,6 +54,35 @@ def heard() -> Iterator[io.StringIO]:
     yield stream
     root.handlers[:] = before
     root.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        KEY,
+        f"  {KEY}\n",
+        f'"{KEY}"',
+        f"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key={KEY}",
+        f"HTTPS://qyapi.weixin.qq.com/cgi-bin/webhook/send?key={KEY}&debug=1 ",
+    ],
+)
+def test_key_is_read_from_what_the_platform_shows(shown: str) -> None:
+    assert read_key(shown) == KEY
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", "a-key", KEY[:-1], f"{KEY} {OTHER}", f"key={KEY}", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send", "三栋"],
+)
+def test_what_is_no_key_is_refused_and_not_shown(typed: str) -> None:
+    with pytest.raises(ValueError, match=r"^not a key of a group's robot$"):
+        read_key(typed)
+
+
+def test_label_names_one_robot_and_hides_its_key() -> None:
+    assert label(KEY) != label(OTHER)
+    assert label(KEY) == label(KEY)
+    assert not set(KEY.split("-")) & {label(KEY)}
 
 
 def channel(url: str, seconds: float = 5) -> WecomGroupWebhook:
