@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from bot.app import House
 from bot.channels import Ability, Hear, Hears, Parcel
-from bot.demo import CHANNEL, NAMESPACE
+from bot.demo import CHANNEL, NAMESPACE, NEW_CHAT
 from handlers.chat import Incoming, Quote
 from models import inbox
 from models.clock import SHANGHAI
-from models.directory import Group
+from models.directory import Endpoint, Group
 from models.members import Member
 from models.outbox import Outbox
 
@@ -146,6 +146,13 @@ async def play(house: House, line: Line, *, moves: bool, delivers: bool) -> Play
             await house.postman.deliver_due()
     pushes = await house.books.read(lambda session: list(pushes_after(session, last)))
     return Played(reply, outcome, ref, pushes)
+
+
+def require_place(session: Session, place: str) -> None:
+    """Raises BadLine unless somebody can speak there: in a chat of the simulator, or to the bot alone."""
+    known = session.scalars(select(Endpoint.address).where(Endpoint.channel == CHANNEL).order_by(Endpoint.id)).all()
+    if place and place not in (*known, NEW_CHAT):
+        raise BadLine(f"没有「{place}」这个群，有的是：{'、'.join((*known, NEW_CHAT))}")
 
 
 def incoming_of(line: Line, house: House) -> Incoming:

@@ -331,6 +331,9 @@ async def test_run_says_what_is_wrong_with_the_configuration(tmp_path: Path) -> 
     assert (wrong.code, wrong.out) == (2, "")
     assert "http.port" in wrong.err
     assert "channels.app" in wrong.err
+    (tmp_path / "config.toml").write_text('[database]\nurl = "postgresql://linli:geheim@127.0.0.1:1/linli"\n', "utf-8")
+    unreachable = await linli("run", cwd=tmp_path)
+    assert unreachable == Ran(1, "", "连不上数据库 127.0.0.1:1/linli。请看看它开着没有，地址、用户名和密码对不对。\n")
 
 
 async def test_demo_opens_the_simulator_and_a_second_one_leaves_it_alone(tmp_path: Path) -> None:

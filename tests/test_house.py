@@ -274,6 +274,7 @@ UNSCOPED: dict[str, dict[str, str]] = {
     "bot/app.py": {"Stage": "the simulator shows everybody and every group of its demo"},
     "bot/script.py": {
         "play": "remembers how far the outbox was",
+        "require_place": "the simulator shows every group of its demo",
         "pushes_after": "shows everything that one line brought about",
     },
     "bot/worlds.py": {"load": "the snapshot holds every community, each by itself"},

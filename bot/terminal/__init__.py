@@ -4,17 +4,20 @@ Here stands what they share: the options, how a bad one is answered, and the way
 """
 
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Engine, make_url
+from pydantic import ValidationError
+from sqlalchemy import URL, Engine, inspect, make_url
+from sqlalchemy.exc import DBAPIError
 
 from bot import script
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS
 from bot.books import Books
-from bot.config import Config, ConfigError, load
+from bot.config import Config, ConfigError, Database, load
 from bot.script import BadLine
 from models import migrations
 from models.database import postgresql_engine, sqlite_engine
@@ -58,22 +61,77 @@ def address_of(config: Config) -> str:
     return config.database.address().render_as_string(hide_password=False)
 
 
+def books_at(db: str, config: Path | None = None) -> str:
+    """The URL of the books that are meant: the ones given by `--db`, else the configured. Raises typer.Exit."""
+    if not db:
+        return address_of(configured(config))
+    try:
+        return Database(url=db).address().render_as_string(hide_password=False)
+    except ValidationError as error:
+        why = error.errors()[0].get("ctx", {}).get("error", "")
+        raise refused(f"--db {_without_password(db)}：{why or '地址看不懂'}") from None
+
+
 def open_engine(url: str) -> Engine:
-    """An engine of our own making for the database at a URL."""
+    """An engine of our own making for the database at a URL, which answers. Raises typer.Exit."""
     address = make_url(url)
-    if address.get_backend_name() == "sqlite":
-        Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
-        return sqlite_engine(address.database or "")
-    return postgresql_engine(url, 1)
+    try:
+        if address.get_backend_name() == "sqlite":
+            Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
+            opened = sqlite_engine(address.database or "")
+        else:
+            opened = postgresql_engine(url, 1)
+        opened.connect().close()
+    except (DBAPIError, OSError) as error:
+        raise refused(_no_books(address, error), 1) from None
+    return opened
+
+
+def _no_books(address: URL, error: Exception) -> str:
+    """Why a database cannot be opened, and what to look at."""
+    if address.get_backend_name() != "sqlite":
+        where = f"{address.host or '本机'}:{address.port or 5432}/{address.database}"
+        return f"连不上数据库 {where}。请看看它开着没有，地址、用户名和密码对不对。"
+    if isinstance(error, DBAPIError) and "not a database" in str(error.orig):
+        return f"{address.database} 不是邻里的账本（不是 SQLite 文件）。"
+    return f"打不开 {address.database}。请看看路径和权限对不对。"
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(?<=:)[^:/@]*(?=@)", "***", url)
+
+
+def require_books(url: str) -> str | None:
+    """Nothing is made here that was not there: the schema's version of these books. Raises typer.Exit for none."""
+    address = make_url(url)
+    where = address.database or ""
+    if address.get_backend_name() == "sqlite" and not Path(where).is_file():
+        raise refused(f"没有 {where} 这个账本。请看看路径对不对。", 1)
+    opened = open_engine(url)
+    try:
+        found = migrations.current(opened)
+    except migrations.SchemaTooNew as newer:
+        raise refused(_too_new(newer)) from None
+    finally:
+        opened.dispose()
+    if found is None:
+        raise refused(f"{where} 里还没有账本。", 1)
+    return found
+
+
+def _too_new(newer: migrations.SchemaTooNew) -> str:
+    return f"这个数据库是更新的版本写的（{newer.found}），请先升级程序，不要用旧程序打开。"
 
 
 def migrated(url: str) -> tuple[str | None, str]:
     """Brings a database up to date; the version before (None: empty) and after. Raises typer.Exit for a newer one."""
     opened = open_engine(url)
     try:
+        if opened.dialect.name == "sqlite" and migrations.current(opened) is None and inspect(opened).get_table_names():
+            raise refused(f"{make_url(url).database} 是别的程序的数据库，不会动它。请另选一个文件。", 1)
         return migrations.upgrade(opened)
     except migrations.SchemaTooNew as newer:
-        raise refused(f"这个数据库是更新的版本写的（{newer.found}），请先升级程序，不要用旧程序打开。") from None
+        raise refused(_too_new(newer)) from None
     finally:
         opened.dispose()
 

@@ -8,11 +8,15 @@ import typer
 
 from bot import founding, logs
 from bot.app import House
+from bot.channels import Hears
 from bot.channels.wecom_group_webhook import label, read_key
 from bot.secrets import Sealer, SecretsLocked
 from bot.terminal import ConfigFile, configured, migrated_books, refused
 from models import points
 from models.clock import WallClock
+
+NAME_CHARACTERS_MAX = 40
+"""What the narrowest column of a name holds."""
 
 
 def found(
@@ -27,14 +31,18 @@ def found(
 ) -> None:
     """建一个社区：楼栋、单元、积分规则和第一位书记。之后的事都在聊天里说。"""
     settings = configured(config)
-    if channel not in settings.channels:
-        raise refused(f"配置里没有 [channels.{channel}]，有的是：{'、'.join(settings.channels) or '（还没有）'}")
+    name, secretary, account, bot_name = (one.strip() for one in (name, secretary, account, bot_name))
+    for what, given in (("社区的名字", name), ("书记的姓名", secretary), ("机器人的名字", bot_name)):
+        if not given or len(given) > NAME_CHARACTERS_MAX:
+            raise refused(f"{what}要写上，不超过{NAME_CHARACTERS_MAX}个字。")
+    if not account:
+        raise refused("书记的账号（userid）要写上：在企业微信管理后台的通讯录里。")
 
     async def run() -> None:
         books = await migrated_books(settings)
         house = House(settings, books)
-        namespace = house.channels[channel].namespace
         try:
+            namespace = _where_heard(house, channel)
             await books.write(
                 lambda session: founding.found_community(
                     session,
@@ -57,6 +65,17 @@ def found(
         typer.echo(f"{name} 建好了。请 {secretary} 在群里 @{bot_name} 发 绑定群 1栋")
 
     asyncio.run(run())
+
+
+def _where_heard(house: House, channel: str) -> str:
+    """The namespace of a channel on which somebody can speak. Raises typer.Exit."""
+    hearing = [name for name, one in house.channels.items() if one.ability.hears is not Hears.NOTHING]
+    if channel in hearing:
+        return house.channels[channel].namespace
+    has = f"能说话的渠道有：{'、'.join(hearing) or '（还没有）'}"
+    if channel in house.channels:
+        raise refused(f"[channels.{channel}] 只发不收，书记在那里说话听不到。{has}")
+    raise refused(f"配置里没有 [channels.{channel}]。{has}")
 
 
 def webhook(

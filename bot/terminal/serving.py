@@ -24,7 +24,7 @@ DEMO_PORT = 8088
 
 def demo(
     at: At = "",
-    port: Annotated[int, typer.Option(help="模拟器的端口")] = DEMO_PORT,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="模拟器的端口；0 由系统挑一个")] = DEMO_PORT,
     db: Annotated[Path, typer.Option("--file", help="演示数据库文件；每次都重新建")] = DEMO_FILE,
 ) -> None:
     """造一个演示社区，打开模拟器：不用账号，不用密钥，不用联网。"""

@@ -18,7 +18,7 @@ from bot.app import House
 from bot.books import Books
 from bot.demo import build_demo
 from bot.script import BadLine, Line, Played, Script, play, read_line
-from bot.terminal import At, Db, configured, migrated, moment, refused
+from bot.terminal import At, Db, books_at, configured, migrated, moment, refused, require_books
 from bot.terminal.serving import DEMO_FILE, empty_file
 from handlers.chat import Incoming, Quote
 from models import inbox
@@ -41,6 +41,10 @@ def say(
 
     async def run() -> None:
         async with _scripted(db, start, fresh=not db) as house:
+            try:
+                await house.books.read(lambda session: script.require_place(session, where))
+            except BadLine as error:
+                raise refused(str(error)) from None
             done = await play(house, Line(sender=who, place=where, text=text), moves=False, delivers=not db)
             typer.echo(done.reply or "（不作声）")
             for push in done.pushes:
@@ -66,14 +70,22 @@ def replay(
         lines = (sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")).splitlines()
     except OSError as error:
         raise refused(f"读不了 {file}：{error.strerror}") from None
+    except UnicodeDecodeError:
+        raise refused(f"读不了 {file}：不是 UTF-8 的文字") from None
 
     async def run() -> None:
         async with _scripted(db, start, fresh=not db) as house:
+            # A chat that was unbound on the way can still be spoken in.
+            spoken_in = {""}
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
                 try:
-                    done = await play(house, read_line(line), moves=not db, delivers=not db)
+                    read = read_line(line)
+                    if read.place not in spoken_in:
+                        await house.books.read(partial(script.require_place, place=read.place))
+                        spoken_in.add(read.place)
+                    done = await play(house, read, moves=not db, delivers=not db)
                 except BadLine as error:
                     raise refused(f"第{number}行：{error}") from None
                 typer.echo(done.as_json())
@@ -149,8 +161,9 @@ async def _scripted(db: str, start: datetime | None, *, fresh: bool) -> AsyncIte
     logs.configure("error", "console")
     with tempfile.TemporaryDirectory(prefix="linli-") as folder:
         now = start or WallClock().now()
-        url = empty_file(Path(folder) / "demo.sqlite3") if fresh else db
+        url = empty_file(Path(folder) / "demo.sqlite3") if fresh else books_at(db)
         if not fresh:
+            require_books(url)
             migrated(url)
         books = await Books.open(url, threads=2)
         if fresh:
