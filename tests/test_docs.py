@@ -8,6 +8,8 @@ import asyncio
 import json
 import os
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -260,8 +262,14 @@ def shell(command: str, folder: Path, typed: str = "") -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("command", "said"), list(console()))
-def test_terminal_says_what_the_readme_shows(command: str, said: str, tmp_path: Path) -> None:
+def test_terminal_says_what_the_readme_shows(command: str, said: str, tmp_path: Path, sqlite_demo: Path) -> None:
     (tmp_path / "docs").symlink_to(ROOT / "docs")
+    # Somebody has run the demo before, and it went on.
+    (tmp_path / "var").mkdir()
+    shutil.copy(sqlite_demo, tmp_path / "var" / "demo.sqlite3")
+    with sqlite3.connect(tmp_path / "var" / "demo.sqlite3") as connection:
+        connection.execute("UPDATE activities SET quota = NULL")
+    connection.close()
 
     assert shell(command, tmp_path) == (said, "")
 

@@ -34,8 +34,9 @@ def say(
     at: At = "",
     db: Db = "",
 ) -> None:
-    """替某人在某个群里说一句，看机器人怎么回。不写 --db 就用正在用的演示数据库，没有就临时造一个。"""
-    if not db and DEMO_FILE.exists():
+    """替某人在某个群里说一句，看机器人怎么回。写了 --at 就在临时造的演示社区里说，没写就在正在用的演示数据库里说。"""
+    # At a moment of its own the answer is the same whatever the demo's clock and people have been through.
+    if not db and not at and DEMO_FILE.exists():
         db = f"sqlite:///{DEMO_FILE}"
     start = moment(at)
 
