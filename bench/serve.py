@@ -15,6 +15,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+import typer
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
@@ -185,4 +186,8 @@ namespace = "{NAMESPACE}"
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except typer.Exit as ended:
+        # Said already, in a sentence: `linli` ends so too.
+        sys.exit(ended.exit_code)

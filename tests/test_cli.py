@@ -386,3 +386,29 @@ async def test_what_met_a_bug_is_replayed_from_the_books(tmp_path: Path, sqlite_
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM troubles").fetchone() == (0,)
     connection.close()
+
+
+async def test_bench_on_a_used_port_says_so_and_no_more(tmp_path: Path) -> None:
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen()
+        port = used.getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(ROOT / "bench" / "serve.py"),
+            cwd=tmp_path,
+            env={
+                **_environment(),
+                "BENCH_PORT": str(port),
+                "BENCH_DB": str(tmp_path / "bench.sqlite3"),
+                "BENCH_RESIDENTS": "10",
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, out.decode(), err.decode()) == (
+        1,
+        "",
+        f"打不开 127.0.0.1:{port}（Address already in use）。端口可能被占用，请换一个。\n",
+    )
