@@ -16,6 +16,8 @@ from models.members import Role, Standing, add_identity, add_member, give_role
 from models.units import UnitHere, UnitKind, add_unit
 
 CHANNEL = NAMESPACE = "simulator"
+DEMO_SLUG = "jinxiu"
+"""No community of an operator's own has it: theirs is the community's name."""
 SEED = 20261117
 GENERATED = 300
 NEW_CHAT = "新建的群"
@@ -111,7 +113,7 @@ GIVEN = [
 def build_demo(session: Session, now: datetime) -> CommunityHere:
     """Builds the community in an empty, migrated database, as it stands at `now`."""
     founded = now - timedelta(days=400)
-    community = add_community(session, slug="jinxiu", name="锦绣社区", bot_name="小邻", now=founded)
+    community = add_community(session, slug=DEMO_SLUG, name="锦绣社区", bot_name="小邻", now=founded)
     units = _units(session, community, founded)
     people = _people(session, community, units, founded)
     for name, unit in GROUPS:

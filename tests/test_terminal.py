@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.__main__ import app
+from bot.terminal.serving import empty_file
 from models import migrations
 
 
@@ -133,6 +134,19 @@ def test_books_of_an_older_release_are_not_called_wrong(folder: Path) -> None:
         1,
         f"这个账本是旧版本的（{first}）。请先备份，再用 linli migrate 升级。\n",
     )
+
+
+def test_a_demo_takes_no_other_books_place(folder: Path) -> None:
+    assert linli(*FOUND, "simulator")[0] == 0
+    for path in ("linli.sqlite3", "other.sqlite3", "junk.sqlite3", "."):
+        before = files(folder)
+        said = f"{path} 不是演示社区的数据库，不会盖掉它。请用 --file 另选一个文件。\n"
+        assert linli("demo", "--file", path) == (1, said)
+        assert files(folder) == before
+    # Of what stands beside the demo nothing goes but SQLite's own.
+    (folder / "demo.sqlite3-notes.txt").touch()
+    empty_file(folder / "demo.sqlite3")
+    assert (folder / "demo.sqlite3-notes.txt").exists()
 
 
 def test_a_first_secretary_must_be_where_somebody_is_heard(folder: Path) -> None:

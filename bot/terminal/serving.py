@@ -4,8 +4,11 @@ import asyncio
 import gc
 import os
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 from aiohttp import web
@@ -14,7 +17,7 @@ from aiohttp.log import server_logger
 from bot import logs
 from bot.app import House
 from bot.books import Books, FileInUse, take_lock
-from bot.demo import build_demo
+from bot.demo import DEMO_SLUG, build_demo
 from bot.terminal import At, ConfigFile, address_of, backed_up_and_migrated, configured, migrated, moment, refused
 from models.clock import MovedClock, WallClock
 
@@ -31,6 +34,9 @@ def demo(
     logs.configure("warning", "console")
     start = moment(at) or WallClock().now()
     config = configured(None, LINLI_SIMULATOR__ENABLED="true", LINLI_DATABASE__URL=f"sqlite:///{db}")
+
+    if not _may_go(db):
+        raise refused(f"{db} 不是演示社区的数据库，不会盖掉它。请用 --file 另选一个文件。", 1)
 
     async def run() -> None:
         db.parent.mkdir(parents=True, exist_ok=True)
@@ -110,11 +116,25 @@ async def _serve(house: House, host: str, port: int, ready: str) -> None:
     await runner.cleanup()
 
 
+def _may_go(path: Path) -> bool:
+    """Whether nothing is lost when a demo is made in the place of this file: it is a demo itself, or empty."""
+    if not path.exists():
+        return True
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            slugs = connection.execute("SELECT slug FROM communities").fetchall() if tables else []
+    except sqlite3.Error:
+        return False
+    return all(slug == DEMO_SLUG for (slug,) in slugs)
+
+
 def empty_file(path: Path) -> str:
     """Makes an empty, migrated SQLite file in the place of an old one; returns its URL."""
-    for leftover in path.parent.glob(f"{path.name}*"):
-        if not leftover.name.endswith(".lock"):
-            leftover.unlink()
+    for leftover in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + leftover).unlink(missing_ok=True)
     url = f"sqlite:///{path}"
     migrated(url)
     return url
