@@ -155,7 +155,7 @@ def project_files() -> Iterator[tuple[str, str]]:
     """Every text file that belongs to the project."""
     folders = [*ROOMS, "tests", "docs", "bench", ".ci"]
     for path in [*sorted(ROOT.iterdir()), *(p for folder in folders for p in sorted((ROOT / folder).rglob("*")))]:
-        if not path.is_file() or "__pycache__" in path.parts or path.name == "config.toml":
+        if not path.is_file() or "__pycache__" in path.parts or path.name in (".git", "config.toml"):
             continue
         try:
             yield path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
