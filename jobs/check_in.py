@@ -13,6 +13,7 @@ from handlers.check_in import closed_line
 from jobs.tick import ROWS, Job, Span, Tick
 from models import check_in, outbox
 from models.activities import next_end
+from models.check_in import AlreadyCheckedOut, NotCheckedIn
 from models.directory import CommunityHere
 
 
@@ -27,7 +28,12 @@ def run(tick: Tick) -> bool:
             tick.session, community_id=tick.community.id, number=one.activity_number, now=tick.at
         )
         assert coming is not None
-        done = check_in.check_out(tick.session, coming=coming, member_id=one.member_id, made_by=None, now=tick.at)
+        try:
+            done = check_in.check_out(
+                tick.session, coming=coming, member_id=one.member_id, made_by=None, now=coming.activity.ends_at
+            )
+        except (NotCheckedIn, AlreadyCheckedOut):
+            continue  # they did something about it themselves, in this very moment
         outbox.put(
             tick.session,
             community_id=tick.community.id,

@@ -261,8 +261,12 @@ def publish_activity(
 def cancel_activity(
     session: Session, *, activity: ActivityHere, reason: str, by: int | None, now: datetime
 ) -> list[int]:
-    """Calls an activity off; returns the members who had signed up. Raises ActivityCancelled and ActivityOver."""
+    """Calls an activity off; returns the members who had signed up. Raises ActivityCancelled and ActivityOver.
+
+    Those who are there already are sent home by `check_in.send_home`.
+    """
     _refuse_over(activity, now)
+    _lock(session, activity, alone=True)
     session.execute(
         update(Activity)
         .where(Activity.community_id == activity.community_id, Activity.id == activity.id)
@@ -455,13 +459,13 @@ def _promote(session: Session, activity: ActivityHere, quota: int | None, now: d
     return tuple(promoted)
 
 
-def _lock(session: Session, activity: ActivityHere) -> int | None:
+def _lock(session: Session, activity: ActivityHere, *, alone: bool = False) -> int | None:
     # The quota's parent row: of two sign-ups at one instant the second waits here and counts the first. Check-ins,
-    # which only refer to the row, do not wait.
+    # which only refer to the row, do not wait, but for who wants to be `alone` with it: who calls it off.
     row = session.execute(
         select(Activity.quota, Activity.state, Activity.cancel_reason)
         .where(Activity.community_id == activity.community_id, Activity.id == activity.id)
-        .with_for_update(key_share=True)
+        .with_for_update(key_share=not alone)
     ).one()
     if row.state == ActivityState.CANCELLED:
         raise ActivityCancelled(number=activity.number, title=activity.title, reason=row.cancel_reason)

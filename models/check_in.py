@@ -162,6 +162,9 @@ _FIND_OPEN = Prepared(
         ),
     )
     .where(Activity.community_id == bindparam("community"), Activity.number == bindparam("number_"))
+    # Held until the unit ends, as the row that refers to it will hold it anyway: who calls the activity off waits for
+    # those who are just coming or going, and whoever comes after that reads that it was called off.
+    .with_for_update(read=True, key_share=True, of=Activity)
 )
 
 _INSERT = Prepared(
@@ -171,12 +174,15 @@ _INSERT = Prepared(
 )
 
 _LIVE = Prepared(
-    select(CheckIn.id, CheckIn.at).where(
+    select(CheckIn.id, CheckIn.at)
+    .where(
         CheckIn.community_id == bindparam("community"),
         CheckIn.activity_id == bindparam("activity"),
         CheckIn.member_id == bindparam("member"),
         CheckIn.undone_at.is_(None),
     )
+    # Who takes the check-in back at this moment is waited for, and then there is none to check out of.
+    .with_for_update(key_share=True)
 )
 
 
@@ -189,7 +195,7 @@ class Coming:
 
 
 def find_coming(session: Session, *, community_id: int, number: int, now: datetime) -> Coming | None:
-    """The activity of this number with the rule in force now; None where there is none."""
+    """The activity of this number with the rule in force now, held against being called off; None without one."""
     row = _FIND_OPEN.first(session, community=community_id, number_=number, now=now)
     if row is None:
         return None

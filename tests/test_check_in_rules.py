@@ -221,8 +221,8 @@ async def test_only_the_communitys_own_activities_are_found(books: Books) -> Non
     def find(community_id: int, number: int) -> Callable[[Session], Coming | None]:
         return lambda s: find_coming(s, community_id=community_id, number=number, now=SATURDAY)
 
-    assert await books.read(find(ground.elsewhere.id, 1)) is None
-    assert await books.read(find(ground.community.id, 2)) is None
+    assert await books.write(find(ground.elsewhere.id, 1)) is None
+    assert await books.write(find(ground.community.id, 2)) is None
 
 
 async def test_coming_twice_is_one_check_in(books: Books) -> None:
