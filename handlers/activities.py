@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import activities as books
+from models import audit
 from models.activities import (
     ActivityCancelled,
     ActivityHere,
@@ -32,6 +33,7 @@ from models.activities import (
     Listed,
     NoRoomForMore,
     NoSuchActivity,
+    NotCancelled,
     NotSignedUp,
     Promoted,
     SignupState,
@@ -39,7 +41,8 @@ from models.activities import (
     TooManyCompanions,
 )
 from models.audit import Act
-from models.clock import clock_time, day_of, spoken, spoken_span
+from models.check_in import CheckedOut, call_back, how_many_came, send_home
+from models.clock import clock_time, day_of, spoken, spoken_minutes, spoken_span
 from models.members import Role, require
 from models.units import UnitHere, unit_by_id
 
@@ -78,10 +81,20 @@ say = Texts(
     unlimited="不限",
     by_rule="按社区规则",
     no_place="地点待定",
-    cancel_preview="要取消 {number}号活动「{title}」（{when}）吗？已有{count}人报名，我会逐个通知。\n确定请回复 确认。",
-    called_off="已取消 {number}号活动「{title}」，正在通知{count}位报名的邻居。",
-    called_off_notice="通知：「{title}」（{when}）取消了{why}。给您添麻烦了，下次再约。",
+    cancel_preview="要取消 {number}号活动「{title}」（{when}）吗？{coming}。\n确定请回复 确认。",
+    coming_some="已有{count}人报名，我会逐个通知",
+    coming_present="已有{count}人签到，我会逐个通知",
+    coming_nobody="还没有人报名",
+    called_off="已取消 {number}号活动「{title}」，{told}。",
+    told="正在通知{count}位邻居",
+    told_nobody="还没有人报名，不用通知",
+    called_off_notice="通知：「{title}」（{when}）取消了{why}。给您添麻烦了，下次再约。{home}",
+    sent_home="\n您签过到，我已帮您签退，记服务时长 {minutes}{points}。",
+    sent_home_points="，积分+{points}",
     why="，原因：{reason}",
+    back_on="已恢复 {number}号活动「{title}」，{told}。",
+    back_on_notice="通知：「{title}」（{when}）照常举行，刚才说的取消不算。{here}",
+    back_here="\n您的签到还算数，走的时候发一声 签退。",
     not_signed_up="您现在没有报名的活动，不用取消。",
     which_cancel="您报名了好几个，要取消哪一个？请回复序号：\n{choices}",
     choice="{index} {number}号 {title}",
@@ -105,6 +118,7 @@ router = Router(
         ActivityCancelled: "「{title}」已经取消了。看看别的活动，请发 活动。",
         ActivityStarted: "「{title}」{starts_at} 已经开始，不能报名了。人到现场可以直接发 签到 {number}。",
         ActivityOver: "「{title}」已经结束了（{ends_at}）。",
+        NotCancelled: "「{title}」没有取消，照常举行。",
         StartsInThePast: "{starts_at} 已经过去了，请换一个以后的时间再发。",
         TooManyCompanions: "一个人最多带{most}位同伴，人多请分开报名。",
         NotSignedUp: "您没有报名「{title}」，不用取消。",
@@ -449,6 +463,23 @@ def _whose(turn: Turn) -> UnitHere:
     return unit_by_id(turn.session, community_id=turn.community.id, unit_id=int(reach.rstrip("/").rsplit("/")[-1]))
 
 
+def _undo_call_off(turn: Turn, act: Act) -> str:
+    activity = books.find_activity(turn.session, community_id=turn.community.id, number=act.row)
+    signed_up = books.restore_activity(turn.session, activity=activity, now=turn.now)
+    home = act.detail.get("sent_home", ())
+    here = call_back(turn.session, activity=activity, check_outs=home, by=turn.who.id, now=turn.now)
+    members = list(dict.fromkeys([*signed_up, *here]))
+    for member_id in members:
+        stays = say("back_here") if member_id in here else ""
+        turn.tell(
+            member_id,
+            say("back_on_notice", title=activity.title, when=_when(activity), here=stays),
+            key=f"back-on:{activity.id}:{_times(turn, activity)}:{member_id}",
+            ref=activity.ref,
+        )
+    return say("back_on", number=activity.number, title=activity.title, told=_told(len(members)))
+
+
 @router.command(
     "cancel_activity",
     "取消活动",
@@ -461,6 +492,7 @@ def _whose(turn: Turn) -> UnitHere:
     overheard=False,
     usage="取消活动 12 下雨",
     gist="取消活动并通知报名的人",
+    undo={"cancel_activity": _undo_call_off},
 )
 def cancel_activity(turn: Turn) -> Answer:
     activity = books.find_activity(turn.session, community_id=turn.community.id, number=turn.slots["activity"])
@@ -469,29 +501,57 @@ def cancel_activity(turn: Turn) -> Answer:
     if not turn.confirmed:
         if activity.state is books.ActivityState.CANCELLED:
             raise ActivityCancelled(number=activity.number, title=activity.title, reason="")
-        count, _ = books.how_full(turn.session, activity)
-        return Ask(
-            say(
-                "cancel_preview",
-                number=activity.number,
-                title=activity.title,
-                when=_when(activity),
-                count=count,
-            )
-        )
-    told = _call_off(turn, activity, turn.slots.get("reason", ""))
-    turn.wrote("cancel_activity", activity.number, reason=turn.slots.get("reason", ""))
-    return Reply(say("called_off", number=activity.number, title=activity.title, count=told), ref=activity.ref)
+        coming = _coming(turn, activity)
+        fields = {"number": activity.number, "title": activity.title, "when": _when(activity)}
+        return Ask(say("cancel_preview", coming=coming, **fields))
+    reason = turn.slots.get("reason", "")
+    told, home = _call_off(turn, activity, reason)
+    turn.wrote("cancel_activity", activity.number, reason=reason, sent_home=home)
+    return Reply(say("called_off", number=activity.number, title=activity.title, told=_told(told)), ref=activity.ref)
 
 
-def _call_off(turn: Turn, activity: ActivityHere, reason: str) -> int:
-    members = books.cancel_activity(turn.session, activity=activity, reason=reason, by=turn.who.id, now=turn.now)
+def _coming(turn: Turn, activity: ActivityHere) -> str:
+    count, _ = books.how_full(turn.session, activity)
+    if count:
+        return say("coming_some", count=count)
+    count = how_many_came(turn.session, community_id=turn.community.id, activity_id=activity.id)
+    return say("coming_present", count=count) if count else say("coming_nobody")
+
+
+def _told(count: int) -> str:
+    return say("told", count=count) if count else say("told_nobody")
+
+
+def _call_off(turn: Turn, activity: ActivityHere, reason: str) -> tuple[int, list[int]]:
+    """Calls it off and tells everybody; returns how many are told, and the check-outs of those who were there."""
+    signed_up = books.cancel_activity(turn.session, activity=activity, reason=reason, by=turn.who.id, now=turn.now)
+    there = send_home(turn.session, activity=activity, by=turn.who.id, now=turn.now)
+    home = {one.member_id: _home(one.left) for one in there}
     why = say("why", reason=reason) if reason else ""
+    members = list(dict.fromkeys([*signed_up, *home]))
     for member_id in members:
         turn.tell(
             member_id,
-            say("called_off_notice", title=activity.title, when=_when(activity), why=why),
-            key=f"called-off:{activity.id}:{member_id}",
+            say(
+                "called_off_notice",
+                title=activity.title,
+                when=_when(activity),
+                why=why,
+                home=home.get(member_id, ""),
+            ),
+            key=f"called-off:{activity.id}:{_times(turn, activity)}:{member_id}",
             ref=activity.ref,
         )
-    return len(members)
+    return len(members), [one.left.id for one in there]
+
+
+def _home(left: CheckedOut) -> str:
+    points = say("sent_home_points", points=left.points) if left.points else ""
+    return say("sent_home", minutes=spoken_minutes(left.minutes), points=points)
+
+
+def _times(turn: Turn, activity: ActivityHere) -> int:
+    # It can be called off, restored and called off again, and everybody hears of each.
+    return audit.times(
+        turn.session, community_id=turn.community.id, action="cancel_activity", object_ref=str(activity.number)
+    )

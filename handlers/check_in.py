@@ -14,7 +14,14 @@ from handlers.language.slots import Kind, Slot
 from models import check_in as books
 from models.activities import ActivityHere, NoSuchActivity
 from models.audit import Act
-from models.check_in import AlreadyCheckedIn, AlreadyCheckedOut, CheckInNotOpen, NoSuchCheckIn, NotCheckedIn
+from models.check_in import (
+    AlreadyCheckedIn,
+    AlreadyCheckedOut,
+    CheckInNotOpen,
+    NoSuchCheckIn,
+    NotCheckedIn,
+    NothingToStayFor,
+)
 from models.clock import clock_time, spoken_minutes
 
 say = Texts(
@@ -28,7 +35,7 @@ say = Texts(
     which_out="您在好几个活动签到了，要签退哪一个？请回复序号：\n{choices}",
     choice="{index} {number}号 {title}",
     closed="「{title}」已经结束，您没有签退，我按{time}帮您签退了，记服务时长 {minutes}{points}。"
-    "\n时间不对请找组织者改。",
+    "\n下次走的时候发一声 签退，时间就记得准。",
     closed_points="，积分+{points}",
     undone_in="已撤销「{title}」的签到，积分一并退回。",
     undone_out="已撤销「{title}」的签退，您还在签到中。",
@@ -42,6 +49,7 @@ router = Router(
         NotCheckedIn: "您还没有在「{title}」签到，先发 签到 {number}。",
         AlreadyCheckedOut: "您在「{title}」已经签退过了，记了{minutes}分钟。",
         NoSuchCheckIn: "这一条已经撤销过了。",
+        NothingToStayFor: "「{title}」已经结束了（{ends_at}），签退就按记下的算，不能再撤销。",
     },
 )
 

@@ -4,7 +4,7 @@ Due at `ends_at`. Each is told in a direct message, so that a wrong time can be 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,9 +16,17 @@ from models.activities import next_end
 from models.check_in import AlreadyCheckedOut, NotCheckedIn
 from models.directory import CommunityHere
 
+LATE = timedelta(hours=1)
+"""How long after an activity's end it is looked whether anybody is left."""
+
 
 def due(session: Session, community: CommunityHere, span: Span, _rules: Mapping[str, Any]) -> datetime | None:
-    return next_end(session, community_id=community.id, after=span.after, until=span.until)
+    end = next_end(session, community_id=community.id, after=span.after, until=span.until)
+    if end is None and span.after < span.until:
+        # A check-out was taken back in the very moment in which the others were closed.
+        late = check_in.left_open(session, community_id=community.id, after=span.after - LATE, until=span.after)
+        return span.until if late else None
+    return end
 
 
 def run(tick: Tick) -> bool:

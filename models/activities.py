@@ -137,6 +137,10 @@ class ActivityCancelled(Refusal):
     """It was called off. Fields: number, title, reason."""
 
 
+class NotCancelled(Refusal):
+    """It takes place anyway. Fields: title."""
+
+
 class ActivityStarted(Refusal):
     """Too late to sign up or to leave. Fields: number, title, starts_at."""
 
@@ -273,17 +277,30 @@ def cancel_activity(
         .values(state=ActivityState.CANCELLED, cancelled_at=now, cancel_reason=reason)
     )
     touch(session, activity.community_id)
-    return list(
-        session.scalars(
-            select(Signup.member_id)
-            .where(
-                Signup.community_id == activity.community_id,
-                Signup.activity_id == activity.id,
-                Signup.undone_at.is_(None),
-            )
-            .order_by(Signup.id)
+    return [member_id for member_id, _, _ in who_comes(session, activity)]
+
+
+def restore_activity(session: Session, *, activity: ActivityHere, now: datetime) -> list[int]:
+    """Lets an activity take place after all; returns the members who are signed up.
+
+    Raises NotCancelled and ActivityOver.
+    """
+    if now >= activity.ends_at:
+        raise ActivityOver(number=activity.number, title=activity.title, ends_at=activity.ends_at)
+    restored = session.execute(
+        update(Activity)
+        .where(
+            Activity.community_id == activity.community_id,
+            Activity.id == activity.id,
+            Activity.state == ActivityState.CANCELLED,
         )
-    )
+        .values(state=ActivityState.PUBLISHED, cancelled_at=None, cancel_reason="")
+        .returning(Activity.id)
+    ).one_or_none()
+    if restored is None:
+        raise NotCancelled(title=activity.title)
+    touch(session, activity.community_id)
+    return [member_id for member_id, _, _ in who_comes(session, activity)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -675,10 +692,13 @@ def announced_between(
 
 
 def next_end(session: Session, *, community_id: int, after: datetime, until: datetime) -> datetime | None:
-    """The first planned end in `(after, until]`."""
+    """The first planned end in `(after, until]` of what takes place."""
     return session.scalar(
         select(func.min(Activity.ends_at)).where(
-            Activity.community_id == community_id, Activity.ends_at > after, Activity.ends_at <= until
+            Activity.community_id == community_id,
+            Activity.state == ActivityState.PUBLISHED,
+            Activity.ends_at > after,
+            Activity.ends_at <= until,
         )
     )
 

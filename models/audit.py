@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, select, update
+from sqlalchemy import JSON, ForeignKey, Index, String, func, select, update
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -132,6 +132,17 @@ def last_acts(session: Session, *, community_id: int, member_id: int, now: datet
         .limit(20)
     ).all()
     return [Act(*row[:5]) for row in rows if (row.channel, row.message_id) == (rows[0].channel, rows[0].message_id)]
+
+
+def times(session: Session, *, community_id: int, action: str, object_ref: str) -> int:
+    """How often something was done to an object so far, whether or not it was taken back."""
+    return int(
+        session.execute(
+            select(func.count()).where(
+                Audit.community_id == community_id, Audit.action == action, Audit.object_ref == object_ref
+            )
+        ).scalar_one()
+    )
 
 
 def mark_undone(session: Session, *, community_id: int, act_id: int, by: int) -> None:

@@ -5,10 +5,12 @@ the points per hour; who forgets is checked out at the planned end.
 
 - A person has one live check-in for an activity, and one live check-out for a check-in.
 - A check-in lies in the activity's window, in community time.
+- Nobody is at an activity that was called off: those who were there were checked out in that moment.
 - A check-in has its points in the ledger under `check-in:<id>`, where the rule gives any.
 - Recorded minutes are those between coming and going, inside the activity's own hours.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -109,6 +111,10 @@ class NotCheckedIn(Refusal):
 
 class AlreadyCheckedOut(Refusal):
     """Left already. Fields: number, title, minutes."""
+
+
+class NothingToStayFor(Refusal):
+    """The activity is over, so that a check-out stands as it is. Fields: title, ends_at."""
 
 
 class NoSuchCheckIn(Refusal):
@@ -311,13 +317,26 @@ def check_out(session: Session, *, coming: Coming, member_id: int, made_by: int 
     live = _LIVE.first(session, community=activity.community_id, activity=activity.id, member=member_id)
     if live is None:
         raise NotCheckedIn(number=activity.number, title=activity.title)
-    check_in_id, came = live
+    return _leave(session, coming, member_id=member_id, check_in_id=live[0], came=live[1], made_by=made_by, now=now)
+
+
+def _leave(
+    session: Session,
+    coming: Coming,
+    *,
+    member_id: int,
+    check_in_id: int,
+    came: datetime,
+    made_by: int | None,
+    now: datetime,
+) -> CheckedOut:
+    activity = coming.activity
     minutes = served_minutes(came, now, activity.starts_at, activity.ends_at)
     row = _INSERT_OUT.first(
         session,
         community_id=activity.community_id,
         check_in_id=check_in_id,
-        at=min(now, activity.ends_at),
+        at=max(came, min(now, activity.ends_at)),  # two clocks may differ by a little
         minutes=minutes,
         made_by=made_by,
     )
@@ -359,11 +378,67 @@ def check_out(session: Session, *, coming: Coming, member_id: int, made_by: int 
     return CheckedOut(check_out_id, minutes, points, balance)
 
 
+_STAYS = and_(CheckOut.check_in_id == CheckIn.id, CheckOut.undone_at.is_(None))
+
 _INSERT_OUT = Prepared(
     lambda insert: insert(CheckOut).on_conflict_do_nothing(),
     makes=CheckOut.id,
     columns=("community_id", "check_in_id", "at", "minutes", "made_by"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class SentHome:
+    """Somebody who was there when the activity was called off."""
+
+    member_id: int
+    left: CheckedOut
+
+
+def send_home(session: Session, *, activity: ActivityHere, by: int | None, now: datetime) -> list[SentHome]:
+    """Checks everybody out who is at an activity that has just been called off: what they have earned is theirs."""
+    coming = find_coming(session, community_id=activity.community_id, number=activity.number, now=now)
+    assert coming is not None
+    there = session.execute(
+        select(CheckIn.id, CheckIn.member_id, CheckIn.at)
+        .outerjoin(CheckOut, _STAYS)
+        .where(
+            CheckIn.community_id == activity.community_id,
+            CheckIn.activity_id == activity.id,
+            CheckIn.undone_at.is_(None),
+            CheckOut.id.is_(None),
+        )
+        # In the order of ids, in which two transfers of one person wait for each other.
+        .order_by(CheckIn.member_id)
+    ).all()
+    return [
+        SentHome(
+            row.member_id,
+            _leave(session, coming, member_id=row.member_id, check_in_id=row.id, came=row.at, made_by=by, now=now),
+        )
+        for row in there
+    ]
+
+
+def call_back(
+    session: Session, *, activity: ActivityHere, check_outs: Sequence[int], by: int, now: datetime
+) -> list[int]:
+    """Lets those be there again who were sent home, where the activity takes place after all; returns the members."""
+    back = []
+    for check_out_id in check_outs:
+        try:
+            undo_check_out(session, community_id=activity.community_id, check_out_id=check_out_id, by=by, now=now)
+        except NoSuchCheckIn:
+            continue  # they took their check-in back in the meantime
+        back.append(check_out_id)
+    return list(
+        session.scalars(
+            select(CheckIn.member_id)
+            .join(CheckOut, CheckOut.check_in_id == CheckIn.id)
+            .where(CheckIn.community_id == activity.community_id, CheckOut.id.in_(back))
+            .order_by(CheckIn.id)
+        )
+    )
 
 
 def undo_check_in(session: Session, *, community_id: int, check_in_id: int, by: int, now: datetime) -> str:
@@ -396,14 +471,31 @@ def undo_check_in(session: Session, *, community_id: int, check_in_id: int, by: 
 
 
 def undo_check_out(session: Session, *, community_id: int, check_out_id: int, by: int, now: datetime) -> str:
-    """Takes a check-out back: the person is there again. Returns the activity's title. Raises NoSuchCheckIn."""
-    row = session.execute(
+    """Takes a check-out back: the person is there again. Returns the activity's title.
+
+    Raises NoSuchCheckIn, and ActivityCancelled and NothingToStayFor where nobody can be there any more.
+    """
+    activity = session.execute(
+        select(Activity.number, Activity.title, Activity.ends_at, Activity.state, Activity.cancel_reason)
+        .join(CheckIn, CheckIn.activity_id == Activity.id)
+        .join(CheckOut, CheckOut.check_in_id == CheckIn.id)
+        .where(CheckOut.community_id == community_id, CheckOut.id == check_out_id)
+        # Held as it is for a check-in: who calls it off must find everybody who is there.
+        .with_for_update(read=True, key_share=True, of=Activity)
+    ).one_or_none()
+    if activity is None:
+        raise NoSuchCheckIn(id=check_out_id)
+    if activity.state == ActivityState.CANCELLED:
+        raise ActivityCancelled(number=activity.number, title=activity.title, reason=activity.cancel_reason)
+    if now >= activity.ends_at:
+        raise NothingToStayFor(title=activity.title, ends_at=activity.ends_at)
+    undone = session.execute(
         update(CheckOut)
         .where(CheckOut.community_id == community_id, CheckOut.id == check_out_id, CheckOut.undone_at.is_(None))
         .values(undone_at=now)
-        .returning(CheckOut.check_in_id)
+        .returning(CheckOut.id)
     ).one_or_none()
-    if row is None:
+    if undone is None:
         raise NoSuchCheckIn(id=check_out_id)
     ledger.correct_all(
         session,
@@ -412,11 +504,8 @@ def undo_check_out(session: Session, *, community_id: int, check_out_id: int, by
         made_by=by,
         at=now,
     )
-    return session.execute(
-        select(Activity.title)
-        .join(CheckIn, CheckIn.activity_id == Activity.id)
-        .where(CheckIn.community_id == community_id, CheckIn.id == row.check_in_id)
-    ).scalar_one()
+    title: str = activity.title
+    return title
 
 
 # -- queries ----------------------------------------
@@ -428,7 +517,7 @@ def where_checked_in(session: Session, *, community_id: int, member_id: int) -> 
         session.scalars(
             select(Activity.number)
             .join(CheckIn, CheckIn.activity_id == Activity.id)
-            .outerjoin(CheckOut, and_(CheckOut.check_in_id == CheckIn.id, CheckOut.undone_at.is_(None)))
+            .outerjoin(CheckOut, _STAYS)
             .where(
                 CheckIn.community_id == community_id,
                 CheckIn.member_id == member_id,
@@ -449,16 +538,17 @@ class Forgotten:
 
 
 def forgotten_check_outs(session: Session, *, community_id: int, now: datetime, limit: int) -> list[Forgotten]:
-    """Who forgot to check out of an activity that is over."""
+    """Who forgot to check out of an activity that is over; of one that was called off nobody is left."""
     return [
         Forgotten(*row)
         for row in session.execute(
             select(Activity.number, CheckIn.member_id)
             .join(CheckIn, CheckIn.activity_id == Activity.id)
-            .outerjoin(CheckOut, and_(CheckOut.check_in_id == CheckIn.id, CheckOut.undone_at.is_(None)))
+            .outerjoin(CheckOut, _STAYS)
             .where(
                 Activity.community_id == community_id,
                 Activity.ends_at <= now,
+                Activity.state == ActivityState.PUBLISHED,
                 CheckIn.undone_at.is_(None),
                 CheckOut.id.is_(None),
             )
@@ -466,6 +556,25 @@ def forgotten_check_outs(session: Session, *, community_id: int, now: datetime, 
             .limit(limit)
         )
     ]
+
+
+def left_open(session: Session, *, community_id: int, after: datetime, until: datetime) -> bool:
+    """Whether somebody is still there at an activity that ended in `(after, until]`."""
+    row = session.execute(
+        select(CheckIn.id)
+        .join(Activity, CheckIn.activity_id == Activity.id)
+        .outerjoin(CheckOut, _STAYS)
+        .where(
+            Activity.community_id == community_id,
+            Activity.state == ActivityState.PUBLISHED,
+            Activity.ends_at > after,
+            Activity.ends_at <= until,
+            CheckIn.undone_at.is_(None),
+            CheckOut.id.is_(None),
+        )
+        .limit(1)
+    )
+    return row.first() is not None
 
 
 def how_many_came(session: Session, *, community_id: int, activity_id: int) -> int:
@@ -523,6 +632,14 @@ INVARIANTS = (
         select(CheckOut.id)
         .outerjoin(Transfer, _under(CheckOut, "check-out"))
         .where(CheckOut.minutes != func.coalesce(Transfer.amount, 0)),
+    ),
+    Invariant(
+        # Whoever was there was sent home, and nobody came afterwards.
+        "check_ins.called_off",
+        select(CheckIn.id)
+        .join(Activity, CheckIn.activity_id == Activity.id)
+        .outerjoin(CheckOut, _STAYS)
+        .where(Activity.state == ActivityState.CANCELLED, CheckIn.undone_at.is_(None), CheckOut.id.is_(None)),
     ),
     Invariant(
         # Nobody has left who is not there.

@@ -330,7 +330,7 @@ async def test_calling_off_asks_first_and_tells_everybody_who_signed_up(street: 
         [
             ("孙丽", "5栋群", "@小邻 取消活动 12 下雨", asked),
             ("张敏", "5栋群", "确认", silence),
-            ("孙丽", "5栋群", "确认", "已取消 12号活动「清洁家园」，正在通知4位报名的邻居。"),
+            ("孙丽", "5栋群", "确认", "已取消 12号活动「清洁家园」，正在通知4位邻居。"),
             ("孙丽", "5栋群", "@小邻 取消活动 12", "「清洁家园」已经取消了。看看别的活动，请发 活动。"),
             ("王秀英", "3栋群", "报名 12", silence),
             ("王秀英", "3栋群", "@小邻 报名 12", "「清洁家园」已经取消了。看看别的活动，请发 活动。"),
@@ -342,3 +342,102 @@ async def test_calling_off_asks_first_and_tells_everybody_who_signed_up(street: 
     )
     notice = "通知：「清洁家园」（11月21日 周六 9:00-11:00）取消了，原因：下雨。给您添麻烦了，下次再约。"
     assert pushes == [Push(name, notice) for name in ("何叔", "小吴", "陈美玲", "赵强")]
+
+
+@ON_SQLITE
+async def test_whoever_is_there_when_it_is_called_off_is_told_and_earns_nothing_more(street: Street) -> None:
+    """何叔 signed up and is there, 何婶 is only there; both keep what they have, for what they have done."""
+    pushes = await talk(
+        street,
+        [
+            november(22, 8, 40),
+            ("何叔", direct, "报名 13", "已给 何叔 报名「义诊」，还剩29个名额。\n11月22日 周日 9:00，活动室。"),
+            ("何叔", "3栋群", "签到 13", "何叔，「义诊」签到成功 8:40，积分+3（现有7分）。\n走的时候发一声 签退。"),
+            ("何婶", "3栋群", "签到 13", "何婶，「义诊」签到成功 8:40，积分+3（现有9分）。\n走的时候发一声 签退。"),
+            november(22, 10, 5),
+            (
+                "张敏",
+                direct,
+                "取消活动 13 停电",
+                "要取消 13号活动「义诊」（11月22日 周日 9:00-11:00）吗？已有1人报名，我会逐个通知。\n确定请回复 确认。",
+            ),
+            ("张敏", direct, "确认", "已取消 13号活动「义诊」，正在通知2位邻居。"),
+            ("何叔", "3栋群", "@小邻 签退 13", "您在「义诊」已经签退过了，记了65分钟。"),
+            ("何婶", direct, "签退", "您现在没有签到中的活动，不用签退。"),
+            november(22, 12),
+        ],
+    )
+    notice = (
+        "通知：「义诊」（11月22日 周日 9:00-11:00）取消了，原因：停电。给您添麻烦了，下次再约。"
+        "\n您签过到，我已帮您签退，记服务时长 1小时5分，积分+1。"
+    )
+    assert [push for push in pushes if not push.text.startswith("提醒")] == [
+        Push("何叔", notice),
+        Push("何婶", notice),
+    ]
+
+
+@ON_SQLITE
+async def test_what_was_called_off_by_mistake_takes_place_and_everybody_hears_it(street: Street) -> None:
+    when = "（11月21日 周六 9:00-11:00）"
+    asked = f"要取消 12号活动「清洁家园」{when}吗？已有7人报名，我会逐个通知。\n确定请回复 确认。"
+    off, on = (
+        f"通知：「清洁家园」{when}取消了。给您添麻烦了，下次再约。",
+        f"通知：「清洁家园」{when}照常举行，刚才说的取消不算。",
+    )
+    people = ("何叔", "小吴", "陈美玲", "赵强")
+    await street.until(november(21, 9, 30))
+    await talk(
+        street,
+        [("王秀英", "3栋群", "签到", "王秀英，「清洁家园」签到成功 9:30，积分+5（现有21分）。\n走的时候发一声 签退。")],
+    )
+    pushes = await talk(
+        street,
+        [
+            november(21, 10, 0),
+            ("张敏", direct, "取消活动 12", asked),
+            ("张敏", direct, "确认", "已取消 12号活动「清洁家园」，正在通知5位邻居。"),
+            ("张敏", direct, "撤销", "已恢复 12号活动「清洁家园」，正在通知5位邻居。"),
+            # Once more: everybody hears that as well.
+            ("张敏", direct, "取消活动 12", asked),
+            ("张敏", direct, "确认", "已取消 12号活动「清洁家园」，正在通知5位邻居。"),
+            ("张敏", direct, "撤销", "已恢复 12号活动「清洁家园」，正在通知5位邻居。"),
+            ("王秀英", "3栋群", "签到", "您在「清洁家园」已经签过到了（11月21日 周六 9:30），不用再签。"),
+            november(21, 10, 30),
+            (
+                "王秀英",
+                "3栋群",
+                "签退",
+                "王秀英，「清洁家园」签退成功，记服务时长 1小时，积分+1（现有22分），辛苦了！",
+            ),
+        ],
+    )
+    home = "\n您签过到，我已帮您签退，记服务时长 30分钟。"
+    here = "\n您的签到还算数，走的时候发一声 签退。"
+    told = [
+        *[Push(name, off) for name in people],
+        Push("王秀英", off + home),
+        *[Push(name, on) for name in people],
+        Push("王秀英", on + here),
+    ]
+    assert pushes == told * 2
+
+
+@ON_SQLITE
+async def test_a_calling_off_is_not_taken_back_when_it_would_be_over(street: Street) -> None:
+    await talk(
+        street,
+        [
+            november(21, 10, 55),
+            (
+                "张敏",
+                direct,
+                "取消活动 12",
+                "要取消 12号活动「清洁家园」（11月21日 周六 9:00-11:00）吗？已有7人报名，我会逐个通知。\n"
+                "确定请回复 确认。",
+            ),
+            ("张敏", direct, "确认", "已取消 12号活动「清洁家园」，正在通知4位邻居。"),
+            november(21, 11, 1),
+            ("张敏", direct, "撤销", "「清洁家园」已经结束了（11月21日 周六 11:00）。"),
+        ],
+    )

@@ -78,7 +78,7 @@ def undo_in(session: Session, ground: Ground, check_in_id: int, now: datetime = 
     )
 
 
-def undo_out(session: Session, ground: Ground, check_out_id: int, now: datetime = END) -> str:
+def undo_out(session: Session, ground: Ground, check_out_id: int, now: datetime = END - TICK) -> str:
     return check_in.undo_check_out(
         session, community_id=ground.community.id, check_out_id=check_out_id, by=ground.people["王秀英"], now=now
     )

@@ -10,6 +10,7 @@ from bot.script import Push
 from jobs.tick import ROWS
 from models import check_in
 from models.check_in import CheckIn, CheckOut
+from models.ledger import Transfer
 from models.members import Member, add_member
 from models.outbox import Outbox
 from models.pending import Pending
@@ -100,7 +101,7 @@ async def test_what_was_published_late_or_called_off_is_not_announced(street: St
                 "要取消 12号活动「清洁家园」（11月21日 周六 9:00-11:00）吗？已有7人报名，我会逐个通知。\n"
                 "确定请回复 确认。",
             ),
-            ("张敏", direct, "确认", "已取消 12号活动「清洁家园」，正在通知4位报名的邻居。"),
+            ("张敏", direct, "确认", "已取消 12号活动「清洁家园」，正在通知4位邻居。"),
         ],
     )
     assert await street.until(november(21, 12)) == []
@@ -166,6 +167,32 @@ async def test_who_checked_out_or_took_it_back_is_left_alone(street: Street) -> 
         )
         == 0
     )
+
+
+@ON_SQLITE
+async def test_a_check_out_that_was_taken_back_in_the_moment_of_the_end_is_closed_with_the_next_tick(
+    street: Street,
+) -> None:
+    await street.until(november(21, 9))
+    await street.say("王秀英", "签到", where="3栋群")
+    await street.until(november(21, 10, 58))
+    await street.say("王秀英", "签退", where="3栋群")
+    await street.until(november(21, 11, 1))
+
+    def stay(session: Session) -> None:
+        out = session.execute(select(CheckOut.id).where(CheckOut.at == november(21, 10, 58))).scalar_one()
+        check_in.undo_check_out(session, community_id=1, check_out_id=out, by=1, now=november(21, 10, 59))
+
+    await street.house.books.write(stay)
+    pushes = await street.until(november(21, 11, 2))
+    assert [push.to for push in pushes] == ["王秀英"]
+
+    def closed(session: Session) -> list[Any]:
+        rows = session.execute(select(Transfer.amount, Transfer.at).where(Transfer.key.like("check-out:%")))
+        return [tuple(row) for row in rows if row.at > november(21, 9)]
+
+    # It counts for the moment in which the activity ended.
+    assert await street.house.books.read(closed) == [(118, november(21, 10, 58)), (120, november(21, 11))]
 
 
 # -- at night ----------------------------------------

@@ -14,9 +14,9 @@ from jobs.tick import Tick
 from models import activities, check_in
 from models.activities import ActivityCancelled
 from models.check_in import CheckedIn, CheckedOut, Coming, NotCheckedIn, find_coming
-from tests.race import Race
 from tests.ground import Ground, lay, publish
 from tests.moments import SATURDAY
+from tests.race import Race
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -71,6 +71,7 @@ def close(session: Session, ground: Ground) -> bool:
 def call_off(session: Session, ground: Ground) -> None:
     activity = activities.find_activity(session, community_id=ground.community.id, number=1)
     activities.cancel_activity(session, activity=activity, reason="下雨", by=None, now=SATURDAY)
+    check_in.send_home(session, activity=activity, by=None, now=SATURDAY)
 
 
 def test_who_takes_a_check_in_back_as_it_is_checked_out_earns_nothing(race: Race, ground: Ground) -> None:
@@ -102,6 +103,29 @@ def test_who_comes_as_it_is_called_off_is_refused(race: Race, ground: Ground) ->
     waited, came = race.meet(lambda s: call_off(s, ground), lambda s: come(s, ground))
     assert waited
     assert isinstance(came, ActivityCancelled)
+
+
+def test_who_has_just_come_is_sent_home_by_the_calling_off(race: Race, ground: Ground) -> None:
+    waited, _ = race.meet(lambda s: come(s, ground), lambda s: call_off(s, ground))
+    assert waited
+    with pytest.raises(check_in.AlreadyCheckedOut):
+        race.alone(lambda s: go(s, ground))
+
+
+def test_a_check_out_that_is_taken_back_as_it_is_called_off_is_made_again(race: Race, ground: Ground) -> None:
+    race.alone(lambda s: come(s, ground))
+    left = race.alone(lambda s: go(s, ground))
+
+    def stay(session: Session) -> str:
+        who = ground.people["王秀英"]
+        return check_in.undo_check_out(
+            session, community_id=ground.community.id, check_out_id=left.id, by=who, now=SATURDAY
+        )
+
+    waited, _ = race.meet(stay, lambda s: call_off(s, ground))
+    assert waited
+    with pytest.raises(check_in.AlreadyCheckedOut):
+        race.alone(lambda s: go(s, ground))
 
 
 def test_sign_ups_do_not_wait_for_check_ins(race: Race, ground: Ground) -> None:

@@ -82,7 +82,7 @@ def fill(session: Session) -> None:
     assert found is not None
     for name in ("王秀英", "李建国", "孙姐", "老魏"):
         check_in.check_in(session, coming=found, member_id=ids[name], made_by=ids[name], now=LATER)
-    end = LATER + timedelta(hours=1)
+    end = LATER + timedelta(minutes=59)
     for name in ("李建国", "孙姐", "老魏"):
         check_in.check_out(session, coming=found, member_id=ids[name], made_by=ids[name], now=end)
     by_name = {
@@ -376,6 +376,7 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         (f"UPDATE check_ins SET at = (SELECT ends_at FROM activities WHERE {CLEANING}) WHERE id = {HERE}",),
         (f"UPDATE check_ins SET at = {WHEN} WHERE id = {HERE}",),
     ],
+    "check_ins.called_off": [(f"UPDATE activities SET state = 'cancelled' WHERE {CLEANING}",)],
     "check_ins.undone": [(f"UPDATE check_ins SET undone_at = {WHEN} WHERE id = {HERE}",)],
     "check_ins.orphan_points": [
         (f"DELETE FROM check_ins WHERE id = {HERE}",),

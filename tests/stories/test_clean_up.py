@@ -139,7 +139,9 @@ async def test_a_clean_up_from_its_announcement_to_its_closing(street: Street) -
             ("陈阿姨", direct, "签退", "您现在没有签到中的活动，不用签退。"),
         ],
     )
-    closed = "「扫落叶」已经结束，您没有签退，我按16:00帮您签退了，记服务时长 {}。\n时间不对请找组织者改。"
+    closed = (
+        "「扫落叶」已经结束，您没有签退，我按16:00帮您签退了，记服务时长 {}。\n下次走的时候发一声 签退，时间就记得准。"
+    )
     assert pushes == [
         Push("陈阿姨", closed.format("2小时，积分+2")),
         Push("何叔", closed.format("2小时，积分+2")),
