@@ -12,6 +12,9 @@
       不同意请发 积分明细，再发 申诉 加编号和理由。
 """
 
+import re
+import unicodedata
+
 from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import ledger
@@ -21,7 +24,7 @@ from models.audit import Act
 from models.clock import local
 from models.ledger import Currency, Entry, NoSuchTransfer, NotEnough
 from models.members import Neighbour, NoSuchMember, Role, SeveralMembers, find_member, masked, people_in_scope
-from models.points import AppealedAlready, BeyondScope, Ranked, TooManyPoints, ToOneself
+from models.points import AppealedAlready, BeyondScope, NoPoints, Ranked, ReasonTooLong, TooManyPoints, ToOneself
 from models.units import NoSuchUnit, covers, find_unit
 
 say = Texts(
@@ -58,6 +61,7 @@ say = Texts(
     "\n不同意请发 积分明细，再发 申诉 加编号和理由。",
     confirm_deduct="要扣 {name} {points}分（{reason}）吗？回复 确认 就扣，不扣回复 取消。",
     undone="已撤销给 {name} 的{points:+d}分。",
+    whole_points="积分是整数，没有半分。请写整数，例如 加分 李建国 5 修灯。",
     undone_shown="已撤销。积分榜不显示您。",
     undone_hidden="已撤销。积分榜会显示您。",
     appealed="已收到申诉（{number}号），会请没有经手这笔分的人来看。\n有结果我会告诉您。",
@@ -80,6 +84,8 @@ router = Router(
         SeveralMembers: "叫 {name} 的有{count}位，请写上楼栋，例如 3栋{name}。",
         NoSuchUnit: "没有找到「{name}」。请写楼栋，例如 3栋。",
         ToOneself: "不能给自己加减分，请别的同志来办。",
+        NoPoints: "分数至少是1分，例如 加分 李建国 5 修灯。",
+        ReasonTooLong: "理由请用{most}个字以内，写短一点再发。",
         TooManyPoints: "一次最多{most}分，请分几次，或核对一下数字。",
         BeyondScope: "{name} 不在您负责的范围，请他所在楼栋的负责人来办。",
         AppealedAlready: "这一条已经申诉过了（{number}号）。",
@@ -262,7 +268,7 @@ AWARD_SLOTS = (
     undo={"award": _undo_award},
 )
 def award(turn: Turn) -> Answer:
-    return _give(turn, abs(turn.slots["points"]))
+    return _give(turn, turn.slots["points"])
 
 
 @router.command(
@@ -284,6 +290,10 @@ def deduct(turn: Turn) -> Answer:
 def _give(turn: Turn, points: int) -> Answer:
     member = _whom(turn)
     reason = turn.slots["reason"]
+    if _is_cut(points, reason, turn.incoming.text):
+        return say("whole_points")
+    most = turn.rules["points"].award_max
+    books.refuse_award(turn.session, giver=turn.who, member=member, points=points, reason=reason, most=most)
     if points < 0 and not turn.confirmed:
         return Ask(say("confirm_deduct", name=member.shown, points=-points, reason=reason))
     given = books.award_points(
@@ -293,13 +303,19 @@ def _give(turn: Turn, points: int) -> Answer:
         points=points,
         reason=reason,
         now=turn.now,
-        most=turn.rules["points"].award_max,
+        most=most,
     )
     kind = "given" if points > 0 else "taken"
     turn.wrote("award" if points > 0 else "deduction", given.id, member=member.id, points=points)
     notice = say(f"{kind}_notice", giver=turn.who.name, points=abs(points), reason=reason, balance=given.balance)
     turn.tell(member.id, notice, key=f"award:{given.id}")
     return say(kind, name=member.shown, points=abs(points), reason=reason, balance=given.balance)
+
+
+def _is_cut(points: int, reason: str, said: str) -> bool:
+    """Whether 2.5 was typed, of which 2 became the points and `5 …` the reason."""
+    behind = re.match(r"[0-9]+", reason)
+    return behind is not None and f"{abs(points)}.{behind[0]}" in unicodedata.normalize("NFKC", said)
 
 
 def _whom(turn: Turn) -> Neighbour:

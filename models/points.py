@@ -40,7 +40,7 @@ from models.base import Base, Invariant, Refusal
 from models.clock import day_of, local, month_of, months_back, start_of
 from models.counters import next_number
 from models.holidays import is_festival
-from models.ledger import Balance, Currency, MonthlyTotal, NoSuchTransfer, SystemAccount, Transfer
+from models.ledger import Balance, Currency, MonthlyTotal, NoSuchTransfer, NotEnough, SystemAccount, Transfer
 from models.members import Member, Neighbour, Person, Role, member_by_id
 from models.units import Unit, covers
 
@@ -140,8 +140,16 @@ class ToOneself(Refusal):
     """Nobody gives points to themselves."""
 
 
+class NoPoints(Refusal):
+    """Nothing to give and nothing to take."""
+
+
 class TooManyPoints(Refusal):
     """More at once than the community allows. Fields: most."""
+
+
+class ReasonTooLong(Refusal):
+    """More words than a statement has room for. Fields: most."""
 
 
 class BeyondScope(Refusal):
@@ -219,6 +227,9 @@ def for_minutes(minutes: int, rule: Rule) -> int:
     return minutes // 60 * rule.per_hour
 
 
+REASON_MOST = 100
+"""Characters of a reason."""
+
 # -- actions ----------------------------------------
 
 
@@ -281,19 +292,36 @@ class Given:
     balance: int
 
 
-def award_points(
-    session: Session, *, giver: Person, member: Neighbour, points: int, reason: str, now: datetime, most: int
-) -> Given:
-    """Gives points, or takes them where `points` is negative, with a reason.
+def refuse_award(session: Session, *, giver: Person, member: Neighbour, points: int, reason: str, most: int) -> None:
+    """What cannot be given or taken.
 
-    Raises ToOneself, BeyondScope, TooManyPoints, NotEnough.
+    Raises ToOneself, BeyondScope, NoPoints, TooManyPoints, ReasonTooLong, NotEnough.
     """
     if member.id == giver.id:
         raise ToOneself
     if not giver.may(Role.BUILDING_LEAD, member.unit_path):
         raise BeyondScope(name=member.shown)
+    if points == 0:
+        raise NoPoints
     if abs(points) > most:
         raise TooManyPoints(most=most)
+    refuse_long(reason)
+    has = ledger.balance_of(session, community_id=giver.community.id, member_id=member.id, currency=Currency.POINTS)
+    if points < 0 and has < -points:
+        raise NotEnough(balance=has, amount=-points)
+
+
+def refuse_long(reason: str) -> None:
+    """Raises ReasonTooLong for what nobody reads in a message."""
+    if len(reason) > REASON_MOST:
+        raise ReasonTooLong(most=REASON_MOST)
+
+
+def award_points(
+    session: Session, *, giver: Person, member: Neighbour, points: int, reason: str, now: datetime, most: int
+) -> Given:
+    """Gives points, or takes them where `points` is negative, with a reason. Raises what `refuse_award` raises."""
+    refuse_award(session, giver=giver, member=member, points=points, reason=reason, most=most)
     community_id = giver.community.id
     award_id: int = session.execute(
         insert(Award).returning(Award.id),
@@ -349,8 +377,9 @@ class Appealed:
 
 
 def appeal(session: Session, *, member: Person, transfer_id: int, reason: str, now: datetime) -> Appealed:
-    """Disagrees with one line of one's own statement. Raises NoSuchTransfer and AppealedAlready."""
+    """Disagrees with one line of one's own statement. Raises NoSuchTransfer, AppealedAlready, ReasonTooLong."""
     community_id = member.community.id
+    refuse_long(reason)
     row = session.execute(
         select(Transfer.id, Transfer.credit, Transfer.amount, Transfer.made_by).where(
             Transfer.community_id == community_id,

@@ -248,8 +248,8 @@ async def test_giving_and_taking_tell_the_person_and_taking_asks_first(street: S
         [
             ("老赵", "3栋群", "@小邻 加分 李建国 5 修灯", "已给 李建国 加5分（修灯），现有9分。"),
             ("老赵", "3栋群", "@小邻 给李建国加5分，帮陈阿姨搬东西", "已给 李建国 加5分（帮陈阿姨搬东西），现有14分。"),
-            ("张敏", direct, "扣分 李建国 20 乱停车", "要扣 李建国 20分（乱停车）吗？回复 确认 就扣，不扣回复 取消。"),
-            ("张敏", direct, "确认", "对方现在只有14分，扣不了20分。"),
+            # Said at once, not only when it has been confirmed.
+            ("张敏", direct, "扣分 李建国 20 乱停车", "对方现在只有14分，扣不了20分。"),
             ("张敏", direct, "扣分 李建国 4 乱停车", "要扣 李建国 4分（乱停车）吗？回复 确认 就扣，不扣回复 取消。"),
             ("张敏", direct, "好的", "已扣 李建国 4分（乱停车），现有10分。"),
         ],
@@ -260,6 +260,22 @@ async def test_giving_and_taking_tell_the_person_and_taking_asks_first(street: S
         Push("李建国", "张敏 扣了您4分（乱停车），现有10分。\n不同意请发 积分明细，再发 申诉 加编号和理由。"),
     ]
     assert await street.house.books.read(balance("李建国")) == 10
+
+
+@ON_SQLITE
+async def test_a_negative_award_is_a_deduction_and_asks_first(street: Street) -> None:
+    asked = "要扣 李建国 2分（乱停车）吗？回复 确认 就扣，不扣回复 取消。"
+    await talk(
+        street,
+        [
+            ("张敏", direct, "加分 李建国 -2 乱停车", asked),
+            ("张敏", direct, "取消", "好的，不办了。"),
+            ("张敏", direct, "加分 李建国 －2 乱停车", asked),
+            ("张敏", direct, "确认", "已扣 李建国 2分（乱停车），现有2分。"),
+            ("张敏", direct, "加分 李建国 -5 修灯", "对方现在只有2分，扣不了5分。"),
+        ],
+    )
+    assert await street.house.books.read(balance("李建国")) == 2
 
 
 BEYOND = "孙丽 不在您负责的范围，请他所在楼栋的负责人来办。"
@@ -276,6 +292,16 @@ async def test_giving_is_refused_and_writes_nothing(street: Street) -> None:
             ("老赵", direct, "加分 老赵 5 修灯", "不能给自己加减分，请别的同志来办。"),
             ("张敏", direct, "加分 张敏 5 修灯", "不能给自己加减分，请别的同志来办。"),
             ("张敏", direct, "加分 李建国 500 修灯", "一次最多100分，请分几次，或核对一下数字。"),
+            ("张敏", direct, "加分 李建国 0 修灯", "分数至少是1分，例如 加分 李建国 5 修灯。"),
+            ("张敏", direct, "扣分 李建国 0 修灯", "分数至少是1分，例如 加分 李建国 5 修灯。"),
+            ("张敏", "3栋群", "@小邻 加分 王秀英 0 修灯", "分数至少是1分，例如 加分 李建国 5 修灯。"),
+            (
+                "张敏",
+                direct,
+                "加分 李建国 2.5 修灯",
+                "积分是整数，没有半分。请写整数，例如 加分 李建国 5 修灯。",
+            ),
+            ("张敏", direct, f"加分 李建国 5 {'修灯' * 51}", "理由请用100个字以内，写短一点再发。"),
             ("张敏", direct, "加分 钱多多 5 修灯", "没有找到 钱多多。请写全名，或请楼长帮忙看看名册。"),
             ("张敏", direct, "加分 李建国 5", "请写上理由，例如 加分 李建国 5 修灯"),
             ("张敏", direct, "加分 李建国", "多少分？例如 加分 李建国 5 修灯"),
