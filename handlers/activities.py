@@ -19,7 +19,9 @@
       11月21日 周六 9:00，活动室。来不了请发 取消报名 15。
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
@@ -31,13 +33,17 @@ from models.activities import (
     ActivityOver,
     ActivityStarted,
     Listed,
+    NoPlaces,
     NoRoomForMore,
     NoSuchActivity,
     NotCancelled,
     NotSignedUp,
+    PointsOutOfRange,
     Promoted,
     SignupState,
+    SpanOutOfRange,
     StartsInThePast,
+    TooLong,
     TooManyCompanions,
 )
 from models.audit import Act
@@ -120,6 +126,10 @@ router = Router(
         ActivityOver: "「{title}」已经结束了（{ends_at}）。",
         NotCancelled: "「{title}」没有取消，照常举行。",
         StartsInThePast: "{starts_at} 已经过去了，请换一个以后的时间再发。",
+        SpanOutOfRange: "结束要比开始晚，最多晚{days}天，请改一下时间再发。",
+        TooLong: "活动的名字和地点各用{most}个字以内，请写短一点再发。",
+        NoPlaces: "名额至少要有1人。不限人数的话，不用写名额。",
+        PointsOutOfRange: "一次活动给0到{most}分，请改一下分数再发。",
         TooManyCompanions: "一个人最多带{most}位同伴，人多请分开报名。",
         NotSignedUp: "您没有报名「{title}」，不用取消。",
         NoRoomForMore: "「{title}」只剩{left}个名额了，人数没有改。",
@@ -414,35 +424,27 @@ def _undo_publish(turn: Turn, act: Act) -> str:
 )
 def create_activity(turn: Turn) -> Answer:
     slots = turn.slots
-    minutes = slots.get("duration") or turn.rules["activities"].default_minutes
-    starts_at = slots["when_at"]
-    ends_at = slots.get("when_until") or starts_at + timedelta(minutes=minutes)
-    if starts_at <= turn.now:
-        raise StartsInThePast(starts_at=starts_at)
+    rules = turn.rules["activities"]
+    plan: dict[str, Any] = {
+        "title": slots["title"],
+        "place": slots.get("place", ""),
+        "starts_at": slots["when_at"],
+        "ends_at": _ends_at(slots, rules.default_minutes),
+        "quota": slots.get("quota"),
+        "points": slots.get("points"),
+        "now": turn.now,
+        "points_max": rules.points_max,
+    }
     if not turn.confirmed:
-        quota, points = slots.get("quota"), slots.get("points")
-        preview = say(
-            "preview",
-            title=slots["title"],
-            when=spoken_span(starts_at, ends_at),
-            place=slots.get("place") or say("no_place"),
-            quota=say("unlimited") if quota is None else f"{quota}人",
-            points=say("by_rule") if points is None else f"{points}分",
-        )
-        return Ask(preview, minutes=30)
+        books.refuse_odd_plans(**plan)
+        return Ask(_preview(**plan), minutes=30)
     activity = books.publish_activity(
         turn.session,
         community_id=turn.community.id,
         unit=_whose(turn),
-        title=slots["title"],
-        place=slots.get("place", ""),
-        starts_at=starts_at,
-        ends_at=ends_at,
-        quota=slots.get("quota"),
-        points=slots.get("points"),
         made_by=turn.who.id,
-        now=turn.now,
-        check_in_opens_minutes=turn.rules["activities"].check_in_opens_minutes,
+        check_in_opens_minutes=rules.check_in_opens_minutes,
+        **plan,
     )
     turn.wrote("publish_activity", activity.number, title=activity.title)
     text = say(
@@ -453,6 +455,33 @@ def create_activity(turn: Turn) -> Answer:
         place=activity.place or say("no_place"),
     )
     return Reply(text, ref=activity.ref)
+
+
+def _ends_at(slots: Mapping[str, Any], minutes: int) -> datetime:
+    until: datetime | None = slots.get("when_until")
+    # Beyond the longest it makes no difference how long, and a moment must not run out of the calendar.
+    lasts = min(timedelta(minutes=slots.get("duration", minutes)), books.LONGEST * 2)
+    return until or slots["when_at"] + lasts
+
+
+def _preview(
+    *,
+    title: str,
+    place: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    quota: int | None,
+    points: int | None,
+    **_rules: object,
+) -> str:
+    return say(
+        "preview",
+        title=title,
+        when=spoken_span(starts_at, ends_at),
+        place=place or say("no_place"),
+        quota=say("unlimited") if quota is None else f"{quota}人",
+        points=say("by_rule") if points is None else f"{points}分",
+    )
 
 
 def _whose(turn: Turn) -> UnitHere:

@@ -50,6 +50,7 @@ class Settings(BaseModel):
     default_minutes: int = Field(120, ge=10, le=1440, description="没写结束时间的活动按多少分钟算")
     reminder_hours: int = Field(2, ge=1, le=48, description="活动开始前几小时提醒")
     companions_max: int = Field(5, ge=0, le=50, description="一个人报名最多带几位同伴")
+    points_max: int = Field(100, ge=1, le=10000, description="一次活动最多给多少分")
 
 
 class ActivityState(StrEnum):
@@ -153,6 +154,22 @@ class StartsInThePast(Refusal):
     """An activity cannot be announced for a moment that is over. Fields: starts_at."""
 
 
+class SpanOutOfRange(Refusal):
+    """An activity ends after it starts, and within some days. Fields: days."""
+
+
+class TooLong(Refusal):
+    """A title or a place that would fill every reminder. Fields: most."""
+
+
+class NoPlaces(Refusal):
+    """A quota of nobody."""
+
+
+class PointsOutOfRange(Refusal):
+    """Fewer points than none, or more than an activity may give. Fields: most."""
+
+
 class TooManyCompanions(Refusal):
     """More companions than the community allows, or than the activity has places. Fields: most."""
 
@@ -220,6 +237,39 @@ def fits(party: int, quota: int | None, taken: int) -> bool:
     return quota is None or taken + party <= quota
 
 
+LONGEST = timedelta(days=31)
+"""An activity that lasts longer is a slip of the hand."""
+WORDS_MOST = 30
+"""Characters of a title, and of a place."""
+
+
+def refuse_odd_plans(
+    *,
+    title: str,
+    place: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    quota: int | None,
+    points: int | None,
+    now: datetime,
+    points_max: int,
+) -> None:
+    """What cannot be announced.
+
+    Raises StartsInThePast, SpanOutOfRange, TooLong, NoPlaces, PointsOutOfRange.
+    """
+    if starts_at <= now:
+        raise StartsInThePast(starts_at=starts_at)
+    if not starts_at < ends_at <= starts_at + LONGEST:
+        raise SpanOutOfRange(days=LONGEST.days)
+    if max(len(title), len(place)) > WORDS_MOST:
+        raise TooLong(most=WORDS_MOST)
+    if quota is not None and quota < 1:
+        raise NoPlaces
+    if points is not None and not 0 <= points <= points_max:
+        raise PointsOutOfRange(most=points_max)
+
+
 # -- actions ----------------------------------------
 
 
@@ -237,10 +287,19 @@ def publish_activity(
     made_by: int | None,
     now: datetime,
     check_in_opens_minutes: int,
+    points_max: int = 100,
 ) -> ActivityHere:
-    """Announces an activity under the community's next number. Raises StartsInThePast."""
-    if starts_at <= now:
-        raise StartsInThePast(starts_at=starts_at)
+    """Announces an activity under the community's next number. Raises what `refuse_odd_plans` raises."""
+    refuse_odd_plans(
+        title=title,
+        place=place,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        quota=quota,
+        points=points,
+        now=now,
+        points_max=points_max,
+    )
     values = {
         "community_id": community_id,
         "number": next_number(session, community_id=community_id, kind="activity"),

@@ -21,6 +21,7 @@ from models.activities import (
     Announced,
     Left,
     Listed,
+    NoPlaces,
     NoRoomForMore,
     NoSuchActivity,
     NotSignedUp,
@@ -28,11 +29,13 @@ from models.activities import (
     SignedUp,
     Signup,
     SignupState,
+    SpanOutOfRange,
     StartsInThePast,
     TooManyCompanions,
     fits,
     seats_left,
 )
+from models.base import Refusal
 from tests.ground import Ground, add_many, lay, publish
 from tests.moments import SATURDAY, TUESDAY_EVENING
 
@@ -144,9 +147,10 @@ async def test_nothing_is_announced_for_the_past(books: Books, late: timedelta) 
 
 async def test_an_activity_without_places_or_without_a_span_is_no_activity(books: Books) -> None:
     ground = await books.write(lay)
-    for wrong in ({"quota": 0}, {"minutes": 0}):
-        with pytest.raises(IntegrityError):
-            await books.write(lambda s, w=wrong: publish(s, ground, **w))  # type: ignore[misc]
+    wrong: dict[type[Refusal], dict[str, int]] = {NoPlaces: {"quota": 0}, SpanOutOfRange: {"minutes": 0}}
+    for refusal, plan in wrong.items():
+        with pytest.raises(refusal):
+            await books.write(lambda s, p=plan: publish(s, ground, **p))  # type: ignore[misc]
 
 
 # -- signing up ----------------------------------------
