@@ -28,6 +28,7 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    or_,
     select,
     text,
     update,
@@ -809,6 +810,24 @@ _people = (
 )
 
 INVARIANTS = (
+    Invariant(
+        "activities.state",
+        select(Activity.id).where(
+            or_(
+                Activity.state.not_in(list(ActivityState)),
+                (Activity.state == ActivityState.CANCELLED) != Activity.cancelled_at.is_not(None),
+            )
+        ),
+    ),
+    Invariant("signups.state", select(Signup.id).where(Signup.state.not_in(list(SignupState)))),
+    Invariant("signups.undone", select(Signup.id).where(_live != Signup.undone_by.is_(None))),
+    Invariant(
+        "signups.once",
+        select(func.min(Signup.id))
+        .where(_live)
+        .group_by(Signup.community_id, Signup.activity_id, Signup.member_id)
+        .having(func.count() > 1),
+    ),
     Invariant("activities.quota", select(Activity.id).where(Activity.quota.is_not(None), _people > Activity.quota)),
     Invariant(
         "activities.waiting",

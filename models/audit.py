@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, func, select, update
+from sqlalchemy import JSON, ForeignKey, Index, String, and_, cast, func, select, update
 from sqlalchemy import insert as plain_insert
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from models.base import Base
+from models.base import Base, Invariant
 from models.database import Prepared
 
 
@@ -148,3 +148,24 @@ def times(session: Session, *, community_id: int, action: str, object_ref: str) 
 def mark_undone(session: Session, *, community_id: int, act_id: int, by: int) -> None:
     """Says of an act that another one took it back."""
     session.execute(update(Audit).where(Audit.community_id == community_id, Audit.id == act_id).values(undone_by=by))
+
+
+_undoing = aliased(Audit)
+
+INVARIANTS = (
+    Invariant(
+        # What was taken back names the later act that did it, and that names it.
+        "audit.undone",
+        select(Audit.id)
+        .outerjoin(
+            _undoing,
+            and_(
+                _undoing.id == Audit.undone_by,
+                _undoing.id > Audit.id,
+                _undoing.action == "undo",
+                _undoing.object_ref == cast(Audit.id, String),
+            ),
+        )
+        .where(Audit.undone_by.is_not(None), _undoing.id.is_(None)),
+    ),
+)

@@ -32,7 +32,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapped_column
 
 from models import ledger
 from models.activities import Activity, ActivityCancelled, ActivityHere, ActivityOver, ActivityState
@@ -615,7 +615,67 @@ def _orphans(row: type[CheckIn] | type[CheckOut], reasons: list[str], *prefixes:
     )
 
 
+def _twice(row: type[CheckIn] | type[CheckOut], *keys: InstrumentedAttribute[int]) -> Select[int]:
+    return (
+        select(func.min(row.id))
+        .where(row.undone_at.is_(None))
+        .group_by(row.community_id, *keys)
+        .having(func.count() > 1)
+    )
+
+
+# The rule that held when somebody came, by the key of its moment.
+_then = aliased(PointRule)
+_since = (
+    select(func.max(_then.since))
+    .where(_then.community_id == CheckIn.community_id, _then.kind == "activity", _then.since <= CheckIn.at)
+    .correlate(CheckIn)
+    .scalar_subquery()
+)
+
 INVARIANTS = (
+    Invariant("check_ins.once", _twice(CheckIn, CheckIn.activity_id, CheckIn.member_id)),
+    Invariant("check_outs.once", _twice(CheckOut, CheckOut.check_in_id)),
+    Invariant(
+        # Where points are given and no cap can have kept them back, coming has earned some.
+        "check_ins.points",
+        select(CheckIn.id)
+        .join(Activity, CheckIn.activity_id == Activity.id)
+        .outerjoin(
+            PointRule,
+            and_(
+                PointRule.community_id == CheckIn.community_id,
+                PointRule.kind == "activity",
+                PointRule.since == _since,
+            ),
+        )
+        .outerjoin(Transfer, _under(CheckIn, "check-in"))
+        .where(
+            Transfer.id.is_(None),
+            func.coalesce(Activity.points, PointRule.base, 0) > 0,
+            func.coalesce(PointRule.day_max, 0) == 0,
+            func.coalesce(PointRule.month_max, 0) == 0,
+        ),
+    ),
+    # What was earned went to whoever came.
+    Invariant(
+        "check_ins.earner",
+        select(CheckIn.id).join(Transfer, _under(CheckIn, "check-in")).where(Transfer.credit != CheckIn.member_id),
+    ),
+    Invariant(
+        "check_outs.earner",
+        select(CheckOut.id)
+        .join(CheckIn, CheckOut.check_in_id == CheckIn.id)
+        .join(Transfer, _under(CheckOut, "check-out", "hours"))
+        .where(Transfer.credit != CheckIn.member_id),
+    ),
+    Invariant(
+        "check_outs.window",
+        select(CheckOut.id)
+        .join(CheckIn, CheckOut.check_in_id == CheckIn.id)
+        .join(Activity, CheckIn.activity_id == Activity.id)
+        .where((CheckOut.at < CheckIn.at) | (CheckOut.at > Activity.ends_at)),
+    ),
     Invariant(
         "check_ins.window",
         select(CheckIn.id)

@@ -426,7 +426,38 @@ def _differs(table: Any, sums: Any, keys: tuple[str, ...]):  # type: ignore[no-u
     return union_all(missing_row, wrong_row)
 
 
+_returned = (
+    select(func.coalesce(func.sum(Transfer.amount), 0))
+    .where(
+        Transfer.community_id == Balance.community_id,
+        Transfer.debit == Balance.member_id,
+        Transfer.currency == Balance.currency,
+        Transfer.corrects.is_not(None),
+    )
+    .correlate(Balance)
+    .scalar_subquery()
+)
+
+APPEND_ONLY = {
+    "sqlite": ("transfers_append_only_UPDATE", "transfers_append_only_DELETE"),
+    "postgresql": ("transfers_append_only", "transfers_append_only_truncate"),
+}
+"""The triggers that refuse changes, by the kind of database."""
+
 INVARIANTS = (
+    # Only a correction may take what is not there any more.
+    Invariant(
+        "balances.overdrawn", select(Balance.member_id).where(Balance.amount < 0, Balance.amount + _returned < 0)
+    ),
+    Invariant(
+        "transfers.accounts",
+        select(Transfer.id).where(
+            or_(
+                and_(Transfer.debit <= 0, Transfer.credit <= 0),
+                *(and_(side <= 0, side.not_in(list(SystemAccount))) for side in (Transfer.debit, Transfer.credit)),
+            )
+        ),
+    ),
     Invariant("balances.sum", _differs(Balance, _by_member, ("community_id", "member_id", "currency"))),
     Invariant(
         "monthly_totals.sum", _differs(MonthlyTotal, _by_month, ("community_id", "member_id", "currency", "month"))

@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     and_,
+    case,
     cast,
     func,
     insert,
@@ -741,6 +742,16 @@ def earned_this_month(session: Session, *, community_id: int, member_id: int, no
 _award_transfer = select(Transfer.id).where(
     Transfer.community_id == Award.community_id, Transfer.key == literal("award:") + cast(Award.id, String)
 )
+# What an award says of itself, as its transfer says it.
+_award_booked = _award_transfer.where(
+    Transfer.currency == Currency.POINTS,
+    Transfer.amount == func.abs(Award.points),
+    Transfer.made_by == Award.made_by,
+    case(
+        (Award.points > 0, and_(Transfer.credit == Award.member_id, Transfer.debit == SystemAccount.ISSUED)),
+        else_=and_(Transfer.debit == Award.member_id, Transfer.credit == SystemAccount.DEDUCTED),
+    ),
+)
 _award_back = _award_transfer.join(_back, _back.corrects == Transfer.id)
 _upheld_by = select(_back.id).where(
     or_(
@@ -753,10 +764,20 @@ _upheld_by = select(_back.id).where(
 )
 
 INVARIANTS = (
-    Invariant("awards.transfer", select(Award.id).where(~_award_transfer.correlate(Award).exists())),
+    Invariant("awards.transfer", select(Award.id).where(~_award_booked.correlate(Award).exists())),
+    Invariant("awards.giver", select(Award.id).where(Award.made_by == Award.member_id)),
     Invariant(
         "awards.undone",
         select(Award.id).where(Award.undone_at.is_not(None), ~_award_back.correlate(Award).exists()),
+    ),
+    Invariant(
+        "appeals.state",
+        select(Appeal.id).where(
+            or_(
+                Appeal.state.not_in(list(AppealState)),
+                (Appeal.state == AppealState.WAITING) != Appeal.decided_at.is_(None),
+            )
+        ),
     ),
     Invariant(
         "appeals.reviewer",

@@ -1,7 +1,7 @@
 """Proof of the books: every invariant that SQL can check, over all tables.
 
 Each model declares its own `INVARIANTS`; those that cross features stand here. `linli verify` and the nightly job run
-them all.
+them all, and look whether the database still has the keys and triggers that hold the rest.
 """
 
 from collections.abc import Iterator
@@ -9,17 +9,27 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, UniqueConstraint, and_, case, func, or_, select, text, union_all
+from sqlalchemy.orm import Session
 
 from models.audit import Audit
 from models.base import Base, Invariant
 from models.database import Prepared
 from models.inbox import Inbox
+from models.ledger import APPEND_ONLY, Transfer
+from models.members import Member, MemberRole, Role
 from models.outbox import Attempt, AttemptItem, Outbox, OutboxState
 from models.schedule import JobSlot
 
-_twin = aliased(Audit)
+_told = Audit.detail["points"].as_integer()
+
+
+def _to_nobody() -> Iterator[Select[Any]]:
+    # A transfer's sides are no foreign keys, because the system's accounts are no members.
+    for side in (Transfer.credit, Transfer.debit):
+        both = and_(Member.id == side, Member.community_id == Transfer.community_id)
+        yield select(Transfer.id).outerjoin(Member, both).where(side > 0, Member.id.is_(None))
+
 
 ACROSS = (
     Invariant(
@@ -62,6 +72,22 @@ ACROSS = (
         .where(Outbox.state == OutboxState.SENT)
         .group_by(Outbox.id)
         .having(func.count(Attempt.id) == 0),
+    ),
+    Invariant("member_roles.role", select(MemberRole.id).where(MemberRole.role.not_in(list(Role)))),
+    Invariant("transfers.member", union_all(*_to_nobody())),
+    Invariant(
+        # What somebody was told that they earned stands in the ledger.
+        "audit.points",
+        select(Audit.id)
+        .outerjoin(
+            Transfer,
+            and_(
+                Transfer.community_id == Audit.community_id,
+                Transfer.key == case((Audit.action == "check_in", "check-in:"), else_="hours:") + Audit.object_ref,
+                Transfer.amount == _told,
+            ),
+        )
+        .where(Audit.action.in_(["check_in", "check_out"]), _told > 0, Transfer.id.is_(None)),
     ),
     Invariant("job_slots.state", select(JobSlot.job).where(JobSlot.state.not_in(["running", "done", "failed"]))),
 )
@@ -110,13 +136,65 @@ def _foreign_keys() -> Iterator[tuple[str, Any, Any, Any, Any]]:
 
 
 def violations(session: Session) -> list[Violation]:
-    """Everything that is false and must never be."""
-    found = []
+    """Everything that is false and must never be, beginning with what guards the books from it."""
+    found = [*_missing(session)]
     for name, check in _prepared():
         rows = check.all(session)
         if rows:
             found.append(Violation(name, tuple(row[0] for row in rows)))
     return found
+
+
+_UNIQUE = {
+    # Table, columns in order, and whether it holds for some rows only.
+    "sqlite": """
+        SELECT m.name, (SELECT group_concat(name) FROM (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno)),
+               i.partial
+        FROM sqlite_master m, pragma_index_list(m.name) i WHERE m.type = 'table' AND i."unique" = 1
+    """,
+    "postgresql": """
+        SELECT t.relname, array_to_string(ARRAY(
+                   SELECT a.attname FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
+                   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum ORDER BY k.place), ','),
+               i.indpred IS NOT NULL
+        FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+        WHERE i.indisunique AND i.indisvalid AND t.relnamespace = current_schema()::regnamespace
+    """,
+}
+_TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'transfers'",
+    "postgresql": """
+        SELECT g.tgname FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid
+        WHERE t.relname = 'transfers' AND t.relnamespace = current_schema()::regnamespace AND g.tgenabled IN ('O', 'A')
+    """,
+}
+
+
+def _missing(session: Session) -> Iterator[Violation]:
+    """Guards that the models declare and the database does not have: unique keys, and the ledger's triggers."""
+    dialect = session.get_bind().dialect.name
+    unique = {(table, columns, bool(partial)) for table, columns, partial in session.execute(text(_UNIQUE[dialect]))}
+    gone = [name for name, table, columns, partial in _declared() if (table, columns, partial) not in unique]
+    if gone:
+        yield Violation("schema.unique", tuple(gone[:10]))
+    triggers = set(session.scalars(text(_TRIGGERS[dialect])))
+    if off := [name for name in APPEND_ONLY[dialect] if name not in triggers]:
+        yield Violation("schema.triggers", tuple(off))
+
+
+@cache
+def _declared() -> tuple[tuple[str, str, str, bool], ...]:
+    # Name, table, columns and whether it is partial, of every unique key.
+    declared = []
+    for table in Base.metadata.sorted_tables:
+        for key in table.constraints:
+            if isinstance(key, UniqueConstraint):
+                declared.append((str(key.name), table.name, ",".join(key.columns.keys()), False))
+        for index in table.indexes:
+            if index.unique:
+                partial = index.dialect_options["sqlite"]["where"] is not None
+                declared.append((str(index.name), table.name, ",".join(index.columns.keys()), partial))
+    return tuple(declared)
 
 
 @cache

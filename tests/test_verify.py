@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from models.points import Rule, award_points, decide_appeal, set_rule
 from models.units import UnitKind, add_unit, find_unit
 from models.verify import Violation, invariants, violations
 from tests.moments import SATURDAY, TUESDAY_EVENING
+
+APPEND_ONLY_SQLITE: str = import_module("models.migrations.versions.0001_first").APPEND_ONLY_SQLITE
 
 NOW = TUESDAY_EVENING
 LATER = SATURDAY + timedelta(hours=1)
@@ -142,7 +145,7 @@ def fill(session: Session) -> None:
 
     # Messages: one that wrote twice, one that was refused; one act undone.
     first = record(session, ours, ids["王秀英"], "m1", "signup", "checkin")
-    undo = record(session, ours, ids["王秀英"], "m2", "undo")
+    undo = record(session, ours, ids["王秀英"], "m2", "undo", ref=str(first))
     audit.mark_undone(session, community_id=ours, act_id=first, by=undo)
     answer(session, ours, ids["王秀英"], "m3", "refused")
     pending.ask(
@@ -203,11 +206,11 @@ def answer(session: Session, community_id: int, member_id: int, message_id: str,
     )  # fmt: skip
 
 
-def record(session: Session, community_id: int, member_id: int, message_id: str, *actions: str) -> int:
+def record(session: Session, community_id: int, member_id: int, message_id: str, *actions: str, ref: str = "1") -> int:
     """A message that wrote something, and its answer; returns the first act's id."""
     made = [
         audit.record(
-            session, community_id=community_id, at=NOW, member_id=member_id, action=action, object_ref="1",
+            session, community_id=community_id, at=NOW, member_id=member_id, action=action, object_ref=ref,
             group_id=None, channel="simulator", message_id=message_id, detail={},
         )
         for action in actions
@@ -256,9 +259,12 @@ GUARDS = {
     "postgresql": (
         "SET LOCAL session_replication_role = replica",
         "ALTER TABLE transfers DROP CONSTRAINT ck_transfers_positive",
+        "ALTER TABLE awards DROP CONSTRAINT ck_awards_not_to_oneself",
     ),
 }
 """How each database is made to take anything, until the transaction ends."""
+ANEW = {"sqlite": [APPEND_ONLY_SQLITE.format(event=event) for event in ("UPDATE", "DELETE")], "postgresql": []}
+"""The guards whose absence would be a violation of its own."""
 
 
 @contextmanager
@@ -278,7 +284,9 @@ def named(engine: Engine, *damage: str) -> list[str]:
     with unguarded(engine) as connection:
         for statement in damage:
             changed = connection.execute(text(statement)).rowcount
-            assert changed > 0, f"no damage done: {statement}"
+            assert changed > 0 or statement.startswith("DROP"), f"no damage done: {statement}"
+        for trigger in ANEW[engine.dialect.name]:
+            connection.exec_driver_sql(trigger)
         return [violation.name for violation in prove(connection)]
 
 
@@ -311,7 +319,82 @@ HERE = (  # somebody is at 清洁家园 and has not left
 LEFT = "(SELECT min(id) FROM check_outs WHERE undone_at IS NULL)"
 CLEANING = "number = 12"
 
+EARNED = f"(SELECT id FROM transfers WHERE key = 'check-in:' || {HERE})"
+
+
+def forged(debit: str, credit: str, amount: int = 1) -> str:
+    """A transfer by hand that nothing asked for."""
+    return (
+        "INSERT INTO transfers (community_id, key, currency, debit, credit, amount, reason, ref, month, at)"
+        f" SELECT community_id, 'forged', 'points', {debit}, {credit}, {amount}, 'manual', 'x', month, at"
+        " FROM transfers WHERE key = 'misc:2'"
+    )
+
+
+def agreed(account: str, change: str, month: str) -> tuple[str, str]:
+    """Lets the derived tables agree with what was done to the transfers."""
+    where = f"WHERE currency = 'points' AND member_id = {account}"
+    return (
+        f"UPDATE balances SET amount = amount {change} {where}",
+        f"UPDATE monthly_totals SET amount = amount {change} {where} AND month = {month}",
+    )
+
+
 DAMAGE: dict[str, list[tuple[str, ...]]] = {
+    "balances.overdrawn": [
+        (
+            forged(SOMEBODY, "-3", 500),
+            *agreed(SOMEBODY, "- 500", "(SELECT month FROM transfers WHERE key = 'forged')"),
+        )
+    ],
+    "transfers.accounts": [(forged("-1", "-2"),), (forged("-1", "-3"),)],
+    "activities.state": [
+        ("UPDATE activities SET state = 'foo' WHERE number = 13",),
+        (f"UPDATE activities SET cancelled_at = {WHEN} WHERE number = 13",),
+        ("UPDATE activities SET state = 'cancelled' WHERE number = 13",),
+    ],
+    "signups.state": [("UPDATE signups SET state = 'foo' WHERE undone_at IS NOT NULL",)],
+    "signups.undone": [
+        ("UPDATE signups SET undone_by = NULL WHERE undone_at IS NOT NULL",),
+        (f"UPDATE signups SET undone_by = {SOMEBODY} WHERE undone_at IS NULL AND {MINE}",),
+    ],
+    "check_ins.points": [
+        (
+            *agreed(
+                f"(SELECT member_id FROM check_ins WHERE id = {HERE})",
+                f"- (SELECT amount FROM transfers WHERE id = {EARNED})",
+                f"(SELECT month FROM transfers WHERE id = {EARNED})",
+            ),
+            f"DELETE FROM transfers WHERE id = {EARNED}",
+        ),
+    ],
+    "check_outs.window": [
+        (f"UPDATE check_outs SET at = {WHEN} WHERE id = {LEFT}",),
+        (f"UPDATE check_outs SET at = {WHEN.replace('2020', '2030')} WHERE id = {LEFT}",),
+    ],
+    "awards.giver": [
+        (
+            "UPDATE transfers SET made_by = credit WHERE key = (SELECT 'award:' || id FROM awards WHERE points = 3)",
+            "UPDATE awards SET made_by = member_id WHERE points = 3",
+        ),
+    ],
+    "appeals.state": [
+        ("UPDATE appeals SET state = 'foo' WHERE state = 'dismissed'",),
+        ("UPDATE appeals SET decided_at = NULL WHERE state = 'dismissed'",),
+        (f"UPDATE appeals SET decided_at = {WHEN} WHERE state = 'waiting'",),
+    ],
+    "audit.undone": [
+        ("UPDATE audit SET undone_by = id WHERE undone_by IS NOT NULL",),
+        ("UPDATE audit SET object_ref = '0' WHERE message_id = 'm2'",),
+        ("UPDATE audit SET action = 'checkin' WHERE message_id = 'm2'",),
+    ],
+    "member_roles.role": [("UPDATE member_roles SET role = 'emperor' WHERE id = 1",)],
+    "audit.points": [
+        (
+            "UPDATE audit SET action = 'check_in', object_ref = '999999', detail = '{\"points\"\\:5}'"
+            " WHERE message_id = 'm-theirs'",
+        ),
+    ],
     "balances.sum": [
         (f"UPDATE balances SET amount = amount + 1 {FIRST_BALANCE}",),
         (f"UPDATE balances SET amount = 0 {FIRST_BALANCE}",),
@@ -368,7 +451,7 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         (f"UPDATE activities SET quota = 100 WHERE {CLEANING}",),
         (f"UPDATE activities SET quota = NULL WHERE {CLEANING}",),
         (
-            f"UPDATE signups SET undone_at = {WHEN} WHERE state = 'confirmed' AND activity_id ="
+            f"UPDATE signups SET undone_at = {WHEN}, undone_by = member_id WHERE state = 'confirmed' AND activity_id ="
             f" (SELECT id FROM activities WHERE {CLEANING})",
         ),
     ],
@@ -376,7 +459,9 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         (f"UPDATE check_ins SET at = (SELECT ends_at FROM activities WHERE {CLEANING}) WHERE id = {HERE}",),
         (f"UPDATE check_ins SET at = {WHEN} WHERE id = {HERE}",),
     ],
-    "check_ins.called_off": [(f"UPDATE activities SET state = 'cancelled' WHERE {CLEANING}",)],
+    "check_ins.called_off": [
+        (f"UPDATE activities SET state = 'cancelled', cancelled_at = {WHEN} WHERE {CLEANING}",),
+    ],
     "check_ins.undone": [(f"UPDATE check_ins SET undone_at = {WHEN} WHERE id = {HERE}",)],
     "check_ins.orphan_points": [
         (f"DELETE FROM check_ins WHERE id = {HERE}",),
@@ -399,6 +484,19 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         ),
     ],
     "awards.transfer": [
+        ("UPDATE awards SET points = 50 WHERE points = 5",),
+        ("UPDATE awards SET points = -points WHERE points = 5",),
+        (f"UPDATE awards SET member_id = {SOMEBODY} WHERE points = 5",),
+        (f"UPDATE awards SET made_by = {SOMEBODY} WHERE points = 5",),
+        (
+            "UPDATE transfers SET amount = amount + 3 WHERE reason = 'award' AND amount = 4",
+            *agreed(
+                "(SELECT credit FROM transfers WHERE reason = 'award' AND amount = 7 AND NOT EXISTS"
+                " (SELECT 1 FROM transfers AS back WHERE back.corrects = transfers.id))",
+                "+ 3",
+                "202611",
+            ),
+        ),
         (
             "INSERT INTO awards (community_id, member_id, points, reason, made_by, at)"
             " SELECT community_id, member_id, points, reason, made_by, at FROM awards WHERE points = 5",
@@ -457,7 +555,40 @@ TOGETHER: list[tuple[tuple[str, ...], set[str]]] = [
     ),
     (("DELETE FROM transfers WHERE key = 'misc:2'",), {*SUMS}),
     (("UPDATE transfers SET amount = amount + 1 WHERE key = 'misc:2'",), {*SUMS}),
-    (("UPDATE transfers SET credit = -3 WHERE key = 'misc:2'",), {*SUMS}),
+    (("UPDATE transfers SET credit = -3 WHERE key = 'misc:2'",), {*SUMS, "transfers.accounts"}),
+    (("UPDATE transfers SET credit = -9 WHERE key = 'misc:2'",), {*SUMS, "transfers.accounts"}),
+    ((forged("-1", "999999"),), {*SUMS, "transfers.member"}),
+    ((forged("999999", "-3"),), {*SUMS, "transfers.member"}),
+    ((f"UPDATE transfers SET credit = {SOMEBODY} WHERE id = {EARNED}",), {*SUMS, "check_ins.earner"}),
+    (
+        (f"UPDATE transfers SET credit = {SOMEBODY} WHERE key = 'check-out:' || {LEFT}",),
+        {*SUMS, "check_outs.earner"},
+    ),
+    (
+        (
+            "DROP INDEX uq_check_ins_live",
+            "INSERT INTO check_ins (community_id, activity_id, member_id, at, made_by)"
+            f" SELECT community_id, activity_id, member_id, at, made_by FROM check_ins WHERE id = {HERE}",
+        ),
+        {"schema.unique", "check_ins.once", "check_ins.points"},
+    ),
+    (
+        (
+            "DROP INDEX uq_check_outs_live",
+            "INSERT INTO check_outs (community_id, check_in_id, at, minutes, made_by)"
+            f" SELECT community_id, check_in_id, at, 0, made_by FROM check_outs WHERE id = {LEFT}",
+        ),
+        {"schema.unique", "check_outs.once"},
+    ),
+    (
+        (
+            "DROP INDEX uq_signups_live",
+            "INSERT INTO signups (community_id, activity_id, member_id, companions, state, at, made_by)"
+            " SELECT community_id, activity_id, member_id, companions, state, at, made_by FROM signups"
+            " WHERE undone_at IS NULL AND state = 'waiting'",
+        ),
+        {"schema.unique", "signups.once"},
+    ),
     (("UPDATE transfers SET currency = 'vouched_minutes' WHERE key = 'misc:2'",), {*SUMS}),
     (("UPDATE transfers SET month = 202001 WHERE key = 'misc:2'",), {"monthly_totals.sum"}),
     ((f"UPDATE transfers SET amount = amount + 1 {CORRECTION}",), {*SUMS, "transfers.correction"}),
@@ -500,12 +631,42 @@ STRANGERS = {
 def test_every_invariant_has_its_damage() -> None:
     known = [invariant.name for invariant in invariants()]
     assert len(known) == len(set(known))
-    assert sorted(known) == sorted([*DAMAGE, *ORPHANS, *STRANGERS])
+    together = {name for _, names in TOGETHER for name in names if not name.startswith("schema.")}
+    assert set(known) == {*DAMAGE, *together, *ORPHANS, *STRANGERS}
 
 
 def test_nothing_is_wrong_where_nothing_is_wrong(whole: Engine) -> None:
     with whole.connect() as connection:
         assert prove(connection) == []
+
+
+ON_BOTH = {"DROP INDEX uq_transfers_corrects": "uq_transfers_corrects", "DROP INDEX uq_signups_live": "uq_signups_live"}
+GONE = {
+    "sqlite": {
+        **ON_BOTH,
+        "DROP TRIGGER transfers_append_only_UPDATE": "transfers_append_only_UPDATE",
+        "DROP TRIGGER transfers_append_only_DELETE": "transfers_append_only_DELETE",
+    },
+    "postgresql": {
+        **ON_BOTH,
+        "DROP TRIGGER transfers_append_only ON transfers": "transfers_append_only",
+        "ALTER TABLE transfers DISABLE TRIGGER transfers_append_only_truncate": "transfers_append_only_truncate",
+        "ALTER TABLE transfers DROP CONSTRAINT uq_transfers_key": "uq_transfers_key",
+        "ALTER TABLE outbox DROP CONSTRAINT uq_outbox_key": "uq_outbox_key",
+    },
+}
+"""How a guard goes away, and its name."""
+
+
+def test_a_guard_that_is_gone_is_named(whole: Engine) -> None:
+    for damage, name in GONE[whole.dialect.name].items():
+        with whole.connect() as connection:
+            if whole.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql(damage)
+            kind = "schema.triggers" if "TRIGGER" in damage else "schema.unique"
+            assert prove(connection) == [Violation(kind, (name,))]
+            connection.exec_driver_sql("ROLLBACK")
 
 
 def test_nothing_is_wrong_with_a_fresh_demo(demo_url: str) -> None:
@@ -551,13 +712,21 @@ NOBODY = 999_999_999
 
 BESIDES: dict[str, set[str]] = {
     "attempt_items.attempt_id": {"outbox.sent"},
+    "audit.undone_by": {"audit.undone"},
+    "awards.made_by": {"awards.transfer"},
+    "awards.member_id": {"awards.transfer"},
+    "check_ins.member_id": {"check_ins.earner", "check_outs.earner"},
     "attempt_items.outbox_id": {"outbox.sent"},
     "balances.member_id": {"balances.sum"},
     "monthly_totals.member_id": {"monthly_totals.sum"},
     "transfers.corrects": {"transfers.correction", "check_outs.undone"},
 }
 """What else is wrong where a foreign key points to nobody or to a stranger."""
-BESIDES_A_STRANGER = {"units.parent_id": {"units.path"}, "check_ins.activity_id": {"check_ins.window"}}
+BESIDES_A_STRANGER = {
+    "units.parent_id": {"units.path"},
+    "check_ins.activity_id": {"check_ins.window"},
+    "check_outs.check_in_id": {"check_outs.earner", "check_outs.window"},
+}
 
 
 def in_rounds(names: list[str]) -> list[list[str]]:
