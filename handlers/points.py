@@ -21,25 +21,37 @@ from models import ledger
 from models import points as books
 from models.activities import NoSuchActivity, find_activity
 from models.audit import Act
-from models.clock import local
+from models.clock import short_day
 from models.ledger import Currency, Entry, NoSuchTransfer, NotEnough
 from models.members import Neighbour, NoSuchMember, Role, SeveralMembers, find_member, masked, people_in_scope
-from models.points import AppealedAlready, BeyondScope, NoPoints, Ranked, ReasonTooLong, TooManyPoints, ToOneself
+from models.points import (
+    AppealDecided,
+    AppealedAlready,
+    BeyondScope,
+    NoPoints,
+    Ranked,
+    ReasonTooLong,
+    TakenBack,
+    TooManyPoints,
+    ToOneself,
+)
 from models.units import NoSuchUnit, covers, find_unit
 
 say = Texts(
     "points",
     balance="{name}，您现有{balance}分，本月{month:+d}分{minutes}。\n为什么有这些分，请发 积分明细。",
     minutes="，服务时长{spoken}",
-    line="{number}. {day} {why} {change:+d}",
-    statement_more="有疑问请发 申诉 加编号和理由，例如 申诉 {number} 少记了。",
+    line="{day} {why} {change:+d}",
+    statement_more="有疑问请发 申诉 加编号和理由，例如 申诉 {number} 少记了。{more}",
+    statement_earlier="更早的请发 积分明细 {oldest}。",
+    statement_end="没有更早的积分记录了。",
     statement_none="还没有积分记录。参加活动签到就有了，看活动请发 活动。",
     why_check_in="{title} 签到",
     why_hours="{title} 服务时长",
     why_award="加分：{note}",
     why_deduct="扣分：{note}",
     why_undo="撤销：{title}",
-    why_appeal="申诉通过：{note}",
+    why_appeal="申诉通过{note}",
     an_activity="{number}号活动",
     by_hand="人工加减分",
     board="【{period}积分榜{scope}】",
@@ -59,13 +71,21 @@ say = Texts(
     given_notice="{giver} 给您加了{points}分（{reason}），现有{balance}分。",
     taken_notice="{giver} 扣了您{points}分（{reason}），现有{balance}分。"
     "\n不同意请发 积分明细，再发 申诉 加编号和理由。",
+    given_back_notice="{giver} 撤销了刚才给您加的{points}分，现有{balance}分。",
+    taken_back_notice="{giver} 撤销了刚才扣您的{points}分，现有{balance}分。",
     confirm_deduct="要扣 {name} {points}分（{reason}）吗？回复 确认 就扣，不扣回复 取消。",
     undone="已撤销给 {name} 的{points:+d}分。",
     whole_points="积分是整数，没有半分。请写整数，例如 加分 李建国 5 修灯。",
     undone_shown="已撤销。积分榜不显示您。",
     undone_hidden="已撤销。积分榜会显示您。",
     appealed="已收到申诉（{number}号），会请没有经手这笔分的人来看。\n有结果我会告诉您。",
-    appeal_notice="有一条积分申诉等您看：{name} 对「{change:+d}分」说「{reason}」。"
+    appealed_alone="已收到申诉（{number}号）。这笔分要请没有经手的人来看，社区现在还没有，有了就能办。"
+    "\n着急的话请当面找社区说。",
+    appeal_alone_notice="{name} 对您经手的「{line}」有意见：{reason}（{number}号）。"
+    "\n要请别的社区工作人员来看，现在还没有，请先添一位。",
+    withdrawn="已撤回申诉（{number}号），看的人会知道。",
+    withdrawn_notice="{name} 撤回了积分申诉（{number}号），不用看了。",
+    appeal_notice="有一条积分申诉等您看：{name} 对「{line}」说「{reason}」。"
     "\n同意回复 通过 {number}，不同意回复 驳回 {number} 理由。",
     rules="【积分规则】参加活动每次{base}分{per_hour}{night}{festival}{caps}\n以活动上写的分数为准。",
     rule_hour="，满一小时再加{points}分",
@@ -89,6 +109,8 @@ router = Router(
         TooManyPoints: "一次最多{most}分，请分几次，或核对一下数字。",
         BeyondScope: "{name} 不在您负责的范围，请他所在楼栋的负责人来办。",
         AppealedAlready: "这一条已经申诉过了（{number}号）。",
+        AppealDecided: "{number}号申诉已经有结果了，不能撤回。",
+        TakenBack: "{number}号已经撤销了。有意见请对撤销的那一条说：申诉 {back} 加理由。",
     },
 )
 
@@ -111,41 +133,55 @@ def _hours(minutes: int) -> str:
     return f"{minutes // 60}小时{minutes % 60}分" if minutes >= 60 else f"{minutes}分钟"
 
 
+SHOWN = 3
+"""Lines of a statement in one answer: with the next step four."""
+
+
 @router.command(
-    "points_statement", "积分明细", "积分流水", "积分记录", private=True, usage="积分明细", gist="每一分是怎么来的"
+    "points_statement",
+    "积分明细",
+    "积分流水",
+    "积分记录",
+    slots=(Slot("before", Kind.NUMBER),),
+    private=True,
+    usage="积分明细",
+    gist="每一分是怎么来的",
 )
 def points_statement(turn: Turn) -> Answer:
+    before = turn.slots.get("before")
     entries = ledger.statement(
         turn.session,
         community_id=turn.community.id,
         member_id=turn.who.id,
         currency=Currency.POINTS,
-        limit=3,
+        limit=SHOWN + 1,
+        before_id=before,
     )
     if not entries:
-        return say("statement_none")
-    lines = [
-        say("line", number=entry.id, day=_day(entry), why=_why(turn, entry), change=entry.change) for entry in entries
-    ]
-    return "\n".join([*lines, say("statement_more", number=entries[0].id)])
+        return say("statement_none" if before is None else "statement_end")
+    shown = entries[:SHOWN]
+    lines = [f"{entry.id}. {_line(turn, entry)}" for entry in shown]
+    more = say("statement_earlier", oldest=shown[-1].id) if len(entries) > SHOWN else ""
+    return "\n".join([*lines, say("statement_more", number=shown[0].id, more=more)])
 
 
-def _day(entry: Entry) -> str:
-    there = local(entry.at)
-    return f"{there.month}月{there.day}日"
+def _line(turn: Turn, entry: Entry) -> str:
+    return say("line", day=short_day(entry.at), why=_why(turn, entry), change=entry.change)
 
 
 def _why(turn: Turn, entry: Entry) -> str:
     name = f"why_{entry.reason}"
     if name not in say.sentences:
         return entry.reason
-    return say(name, title=_about(turn, entry.ref), note=entry.note)
+    if entry.reason == "appeal" and entry.note:
+        return say(name, note=f"：{entry.note}")
+    return say(name, title=_about(turn, entry), note=entry.note)
 
 
-def _about(turn: Turn, ref: str) -> str:
-    kind, _, number = ref.partition(":")
+def _about(turn: Turn, entry: Entry) -> str:
+    kind, _, number = entry.ref.partition(":")
     if kind != "activity":
-        return say("by_hand")
+        return entry.note or say("by_hand")
     try:
         return find_activity(turn.session, community_id=turn.community.id, number=int(number)).title
     except NoSuchActivity:
@@ -241,9 +277,14 @@ def _show(turn: Turn, *, shown: bool) -> str:
 
 
 def _undo_award(turn: Turn, act: Act) -> str:
+    community_id = turn.community.id
     member, points = books.undo_award(
-        turn.session, community_id=turn.community.id, award_id=act.row, by=turn.who.id, now=turn.now
+        turn.session, community_id=community_id, award_id=act.row, by=turn.who.id, now=turn.now
     )
+    balance = ledger.balance_of(turn.session, community_id=community_id, member_id=member.id, currency=Currency.POINTS)
+    kind = "given" if points > 0 else "taken"
+    notice = say(f"{kind}_back_notice", giver=turn.who.name, points=abs(points), balance=balance)
+    turn.tell(member.id, notice, key=f"award-undone:{act.row}")
     return say("undone", name=member.shown, points=points)
 
 
@@ -326,6 +367,14 @@ def _whom(turn: Turn) -> Neighbour:
     return find_member(turn.session, community_id=turn.community.id, name=turn.slots["member"], within=within)
 
 
+def _undo_appeal(turn: Turn, act: Act) -> str:
+    given_by = books.withdraw_appeal(turn.session, member=turn.who, number=act.row, now=turn.now)
+    for told in _reviewers(turn, given_by) or _reviewers(turn, None):
+        notice = say("withdrawn_notice", name=turn.who.name, number=act.row)
+        turn.tell(told.id, notice, key=f"appeal-withdrawn:{act.row}:{told.id}")
+    return say("withdrawn", number=act.row)
+
+
 @router.command(
     "appeal",
     "申诉",
@@ -338,6 +387,7 @@ def _whom(turn: Turn) -> Neighbour:
     overheard=False,
     usage="申诉 88 少记了",
     gist="对一笔积分有意见",
+    undo={"appeal": _undo_appeal},
 )
 def appeal(turn: Turn) -> Answer:
     made = books.appeal(
@@ -347,25 +397,30 @@ def appeal(turn: Turn) -> Answer:
         reason=turn.slots["reason"],
         now=turn.now,
     )
-    turn.wrote("appeal", made.number, entry=made.entry)
-    reviewers = people_in_scope(
+    turn.wrote("appeal", made.number, entry=made.entry.id)
+    asked = _reviewers(turn, made.entry.made_by)
+    # Where nobody may decide, whoever made the transfer hears that somebody is missing.
+    for told in asked or _reviewers(turn, None):
+        notice = say(
+            "appeal_notice" if asked else "appeal_alone_notice",
+            name=turn.who.name,
+            line=_line(turn, made.entry),
+            reason=turn.slots["reason"],
+            number=made.number,
+        )
+        turn.tell(told.id, notice, key=f"appeal:{made.number}:{told.id}")
+    return say("appealed" if asked else "appealed_alone", number=made.number)
+
+
+def _reviewers(turn: Turn, given_by: int | None) -> list[Neighbour]:
+    return people_in_scope(
         turn.session,
         community_id=turn.community.id,
         path=turn.who.unit_path,
         role=Role.STAFF,
         now=turn.now,
-        without=[one for one in (turn.who.id, made.given_by) if one is not None],
-    )
-    for reviewer in reviewers[:3]:
-        notice = say(
-            "appeal_notice",
-            name=turn.who.name,
-            change=made.change,
-            reason=turn.slots["reason"],
-            number=made.number,
-        )
-        turn.tell(reviewer.id, notice, key=f"appeal:{made.number}:{reviewer.id}")
-    return say("appealed", number=made.number)
+        without=[one for one in (turn.who.id, given_by) if one is not None],
+    )[:3]
 
 
 @router.command("points_rules", "积分规则", "怎么得分", "怎么得积分", usage="积分规则", gist="积分怎么算")

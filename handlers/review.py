@@ -16,6 +16,7 @@
 from handlers.chat import Answer, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import members, points
+from models.clock import short_day
 from models.ledger import AlreadyCorrected
 from models.members import AboveOneself, NoSuchRegistration, RegistrationState, Role
 from models.points import AppealState, Decided, NoSuchAppeal, OwnDecision, PointsMissing
@@ -26,7 +27,14 @@ say = Texts(
     none="现在没有等您看的事。",
     head="等您看的有{count}件：",
     registration="{number}号 绑定 {name} {unit}",
-    appeal="{number}号 申诉 {name}「{change:+d}分」{reason}",
+    appeal="{number}号 申诉 {name}：{day} {what} {change:+d}（记录{entry}），说「{reason}」",
+    what_check_in="签到",
+    what_hours="服务时长",
+    what_award="加分（{note}）",
+    what_deduct="扣分（{note}）",
+    what_undo="撤销",
+    what_appeal="申诉补分",
+    what_other="积分",
     foot="同意请回复 通过 {number}，不同意请回复 驳回 {number} 理由。",
     basis="绑定审核",
     approved="已通过 {number}号：{name} 现在是{unit}的居民了。",
@@ -66,7 +74,16 @@ def review(turn: Turn) -> Answer:
         for one in registrations
     }
     lines |= {
-        one.number: say("appeal", number=one.number, name=one.name, change=one.change, reason=one.reason)
+        one.number: say(
+            "appeal",
+            number=one.number,
+            name=one.name,
+            day=short_day(one.booked_at),
+            what=_what(one.kind, one.note),
+            change=one.change,
+            entry=one.transfer_id,
+            reason=one.reason,
+        )
         for one in appeals
     }
     if not lines:
@@ -163,6 +180,11 @@ def _decide_registration(turn: Turn, number: int, approve: bool, answer: str) ->
         return say("rejected", number=number, name=claim.name, reason=answer)
     turn.tell(claim.member_id, say("approved_notice", name=claim.name), key=f"registered:{number}", expires_hours=72)
     return say("approved", number=number, name=claim.name, unit=_called(turn, claim.unit.id))
+
+
+def _what(kind: str, note: str) -> str:
+    name = f"what_{kind}"
+    return say(name if name in say.sentences else "what_other", note=note)
 
 
 def _called(turn: Turn, unit_id: int) -> str:

@@ -87,6 +87,12 @@ def spoken_day(moment: datetime) -> str:
     return f"{there.month}月{there.day}日 {WEEKDAYS[there.weekday()]}"
 
 
+def short_day(moment: datetime) -> str:
+    """`11月28日`."""
+    there = local(moment)
+    return f"{there.month}月{there.day}日"
+
+
 def spoken(moment: datetime) -> str:
     """`11月28日 周六 19:30`."""
     return f"{spoken_day(moment)} {clock_time(moment)}"

@@ -293,9 +293,12 @@ def correct(
 def correct_all(
     session: Session, *, community_id: int, keys: list[str], made_by: int | None, at: datetime
 ) -> dict[Currency, int]:
-    """Takes back the transfers under these keys, as far as they stand; returns what was taken back, by currency."""
+    """Takes back the transfers under these keys, as far as they stand; returns what was taken back, by currency.
+
+    The opposite of a transfer keeps its note.
+    """
     rows = session.execute(
-        select(Transfer.id, Transfer.currency, Transfer.amount).where(
+        select(Transfer.id, Transfer.currency, Transfer.amount, Transfer.note).where(
             Transfer.community_id == community_id, Transfer.key.in_(keys)
         )
     ).all()
@@ -308,7 +311,7 @@ def correct_all(
                 transfer_id=row.id,
                 made_by=made_by,
                 reason="undo",
-                note="",
+                note=row.note,
                 at=at,
             )
         except AlreadyCorrected:

@@ -41,7 +41,17 @@ from models.base import Base, Invariant, Refusal
 from models.clock import day_of, local, month_of, months_back, start_of
 from models.counters import next_number
 from models.holidays import is_festival
-from models.ledger import Balance, Currency, MonthlyTotal, NoSuchTransfer, NotEnough, SystemAccount, Transfer
+from models.ledger import (
+    AlreadyCorrected,
+    Balance,
+    Currency,
+    Entry,
+    MonthlyTotal,
+    NoSuchTransfer,
+    NotEnough,
+    SystemAccount,
+    Transfer,
+)
 from models.members import Member, Neighbour, Person, Role, member_by_id
 from models.units import Unit, covers
 
@@ -113,6 +123,8 @@ class AppealState(StrEnum):
     """The one who appealed was right; transfers were added."""
     DISMISSED = "dismissed"
     """The books stay as they are, with a reason."""
+    WITHDRAWN = "withdrawn"
+    """Taken back by the one who appealed; the same line can be appealed again."""
 
 
 class Appeal(Base):
@@ -159,6 +171,14 @@ class BeyondScope(Refusal):
 
 class AppealedAlready(Refusal):
     """This line was appealed before. Fields: number, state."""
+
+
+class TakenBack(Refusal):
+    """This line was taken back by another, which is the one to appeal. Fields: number, back."""
+
+
+class AppealDecided(Refusal):
+    """Too late to take an appeal back. Fields: number."""
 
 
 class NoSuchAppeal(Refusal):
@@ -371,50 +391,74 @@ class Appealed:
     """An appeal that waits for its reviewer."""
 
     number: int
-    entry: int
-    change: int
-    given_by: int | None
-    """Who made the transfer, and must not decide about it."""
+    entry: Entry
+    """The line of the statement; who made it must not decide about it."""
 
 
 def appeal(session: Session, *, member: Person, transfer_id: int, reason: str, now: datetime) -> Appealed:
-    """Disagrees with one line of one's own statement. Raises NoSuchTransfer, AppealedAlready, ReasonTooLong."""
+    """Disagrees with one line of one's own statement.
+
+    Raises NoSuchTransfer, AppealedAlready, TakenBack, ReasonTooLong.
+    """
     community_id = member.community.id
     refuse_long(reason)
-    row = session.execute(
-        select(Transfer.id, Transfer.credit, Transfer.amount, Transfer.made_by).where(
-            Transfer.community_id == community_id,
-            Transfer.id == transfer_id,
-            Transfer.currency == Currency.POINTS,
-            or_(Transfer.credit == member.id, Transfer.debit == member.id),
-        )
-    ).one_or_none()
-    if row is None:
+    lines = ledger.statement(
+        session,
+        community_id=community_id,
+        member_id=member.id,
+        currency=Currency.POINTS,
+        limit=1,
+        before_id=transfer_id + 1,
+    )
+    if not lines or lines[0].id != transfer_id:
         raise NoSuchTransfer(number=transfer_id)
     before = session.execute(
-        select(Appeal.number, Appeal.state).where(
+        select(Appeal.id, Appeal.number, Appeal.state).where(
             Appeal.community_id == community_id, Appeal.transfer_id == transfer_id
         )
     ).one_or_none()
-    if before is not None:
+    if before is not None and before.state != AppealState.WITHDRAWN:
         raise AppealedAlready(number=before.number, state=before.state)
+    back = _taken_back_by(session, community_id, transfer_id)
+    if back is not None:
+        raise TakenBack(number=transfer_id, back=back)
     number = next_number(session, community_id=community_id, kind="review")
-    session.execute(
-        insert(Appeal),
-        {
-            "community_id": community_id,
-            "number": number,
-            "transfer_id": transfer_id,
-            "member_id": member.id,
-            "reason": reason,
-            "state": AppealState.WAITING,
-            "at": now,
-            "decided_at": None,
-            "decided_by": None,
-        },
+    fields = {"number": number, "reason": reason, "state": AppealState.WAITING, "at": now, "decided_at": None}
+    if before is None:
+        of = {"community_id": community_id, "transfer_id": transfer_id, "member_id": member.id, "decided_by": None}
+        session.execute(insert(Appeal), fields | of)
+    else:
+        session.execute(
+            update(Appeal).where(Appeal.community_id == community_id, Appeal.id == before.id).values(fields)
+        )
+    return Appealed(number, lines[0])
+
+
+def withdraw_appeal(session: Session, *, member: Person, number: int, now: datetime) -> int | None:
+    """Takes an appeal back that nobody has decided; returns who had made the transfer. Raises AppealDecided."""
+    community_id = member.community.id
+    withdrawn = session.execute(
+        update(Appeal)
+        .where(
+            Appeal.community_id == community_id,
+            Appeal.number == number,
+            Appeal.member_id == member.id,
+            Appeal.state == AppealState.WAITING,
+        )
+        .values(state=AppealState.WITHDRAWN, decided_at=now)
+        .returning(Appeal.transfer_id)
+    ).scalar_one_or_none()
+    if withdrawn is None:
+        raise AppealDecided(number=number)
+    return session.scalar(
+        select(Transfer.made_by).where(Transfer.community_id == community_id, Transfer.id == withdrawn)
     )
-    change = row.amount if row.credit == member.id else -row.amount
-    return Appealed(number, transfer_id, change, row.made_by)
+
+
+def _taken_back_by(session: Session, community_id: int, transfer_id: int) -> int | None:
+    return session.scalar(
+        select(Transfer.id).where(Transfer.community_id == community_id, Transfer.corrects == transfer_id)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,6 +475,10 @@ class WaitingAppeal:
     reason: str
     given_by: int | None
     at: datetime
+    kind: str
+    """Why the transfer was made, as a word of the code."""
+    note: str
+    booked_at: datetime
 
 
 def _waiting(community_id: int) -> Select[*tuple[Any, ...]]:
@@ -447,6 +495,9 @@ def _waiting(community_id: int) -> Select[*tuple[Any, ...]]:
             Appeal.reason,
             Transfer.made_by,
             Appeal.at,
+            Transfer.reason.label("kind"),
+            Transfer.note,
+            Transfer.at.label("booked_at"),
         )
         .join(Transfer, Appeal.transfer_id == Transfer.id)
         .join(Member, Appeal.member_id == Member.id)
@@ -459,7 +510,7 @@ def _waiting(community_id: int) -> Select[*tuple[Any, ...]]:
 
 def _seen(row: Any) -> WaitingAppeal:
     change = row.amount if row.credit == row.member_id else -row.amount
-    fields = [*row[:6], change, row.reason, row.made_by, row.at]
+    fields = [*row[:6], change, row.reason, row.made_by, row.at, row.kind, row.note, row.booked_at]
     return WaitingAppeal(*fields)
 
 
@@ -496,7 +547,7 @@ def decide_appeal(
 ) -> Decided:
     """Upholds or dismisses an appeal. Upheld, a deduction is taken back, and points that were too few are added to.
 
-    Raises NoSuchAppeal (also for one beyond the reviewer's scope), OwnDecision, PointsMissing.
+    Raises NoSuchAppeal (also for one beyond the reviewer's scope), OwnDecision, PointsMissing, AlreadyCorrected.
     """
     community_id = reviewer.community.id
     row = session.execute(
@@ -522,6 +573,9 @@ def decide_appeal(
     elif uphold:
         if not points or points < 0:
             raise PointsMissing(number=number)
+        if _taken_back_by(session, community_id, seen.transfer_id) is not None:
+            # Nothing is left to be too little: the line that took it back can be appealed.
+            raise AlreadyCorrected(number=seen.transfer_id)
         ledger.transfer(
             session,
             community_id=community_id,

@@ -90,6 +90,7 @@ LONG_NAME = "欧阳娜娜·阿卜杜拉"
 LONG_TITLE = "第十二届邻里节暨中秋敬老爱老志愿服务活动"
 THREE = "\n".join(f"{index} {index}号 {LONG_TITLE}" for index in (1, 2, 3))
 VALUES: dict[str, Any] = {
+    "back": 1_234_567,
     "address": "wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA",
     "amount": 1_234_567,
     "appeals": 12,
@@ -105,6 +106,7 @@ VALUES: dict[str, Any] = {
     "day": "12月31日",
     "days": 31,
     "end": 23,
+    "entry": 1_234_567,
     "festival": "；节日当天按500%",
     "first": "锦绣江南国际花园第一社区居民委员会",
     "gist": "参加活动，可以带同伴",
@@ -117,6 +119,7 @@ VALUES: dict[str, Any] = {
     "message_id": "abcdefghijkl",
     "mine": " ✓已报名",
     "minutes": "23小时59分",
+    "more": "更早的请发 积分明细 1234567。",
     "month": -1_234_567,
     "most": 10_000,
     "name": LONG_NAME,
@@ -125,6 +128,7 @@ VALUES: dict[str, Any] = {
     "night": "；晚上20点到6点按500%",
     "note": LONG_TITLE,
     "number": 1_234_567,
+    "oldest": 1_234_567,
     "others": "、".join(["积分排行榜"] * 4),
     "party": "（共51人）",
     "per_hour": "，满一小时再加1000分",
@@ -150,6 +154,7 @@ VALUES: dict[str, Any] = {
     "verb": "积分明细",
     "verbs": "、".join(["积分明细"] * 12),
     "waiting": 1_000,
+    "what": "加分（" + "帮助独居老人修理路灯并清理楼道杂物" * 3 + "）",
     "when": "12月31日 周四 19:30 至 1月1日 周五 19:30",
     "where": "地点：中心花园东门健身广场旁社区文化活动中心二楼；",
     "why": "，原因：" + "大风蓝色预警" * 10,

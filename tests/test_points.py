@@ -18,6 +18,7 @@ from models.clock import SHANGHAI
 from models.ledger import AlreadyCorrected, Currency, NoSuchTransfer, NotEnough, SystemAccount, Transfer
 from models.members import Member, Neighbour, Role, find_member
 from models.points import (
+    AppealDecided,
     AppealedAlready,
     AppealState,
     Award,
@@ -30,6 +31,7 @@ from models.points import (
     OwnDecision,
     PointsMissing,
     Ranked,
+    TakenBack,
     TooManyPoints,
     ToOneself,
     WaitingAppeal,
@@ -45,7 +47,7 @@ from tests.moments import TUESDAY_EVENING
 
 NOW = TUESDAY_EVENING
 NOVEMBER = Months(202611, 202611)
-WAITING, UPHELD, DISMISSED = AppealState
+WAITING, UPHELD, DISMISSED, WITHDRAWN = AppealState
 
 
 def proven(session: Session) -> None:
@@ -230,12 +232,14 @@ async def test_an_appeal_waits_for_those_who_neither_gave_nor_appeal(books: Book
         give(session, ground, "孙丽", "王秀英", -4, reason="占用楼道")
         entry = line(session, ground, "王秀英")
         made = appeal(session, "王秀英", entry)
-        assert made == points.Appealed(1, entry, -4, ground.people["孙丽"])
+        assert (made.number, made.entry.id, made.entry.change) == (1, entry, -4)
+        assert made.entry.made_by == ground.people["孙丽"]
         (seen,) = waiting(session, "张敏")
         path = ground.units["3栋2单元"].path
         assert seen == WaitingAppeal(
-            seen.id, 1, ground.people["王秀英"], "王秀英", path, entry, -4, "那天我不在", ground.people["孙丽"], NOW
-        )
+            seen.id, 1, ground.people["王秀英"], "王秀英", path, entry, -4, "那天我不在", ground.people["孙丽"], NOW,
+            "deduct", "占用楼道", NOW,
+        )  # fmt: skip
         for by in ("孙丽", "老赵", "王秀英", "王五"):
             assert waiting(session, by) == [], by
 
@@ -280,6 +284,54 @@ async def test_only_ones_own_points_are_appealed_and_once(books: Books) -> None:
     with pytest.raises(AppealedAlready) as again:
         await books.write(lambda s: appeal(s, "王秀英", mine))
     assert again.value.fields == {"number": first.number, "state": DISMISSED}
+
+
+async def test_what_was_taken_back_is_not_appealed_but_the_taking_back(books: Books) -> None:
+    """Both upheld gave ten points for five."""
+
+    def unit(session: Session) -> None:
+        ground = lay(session)
+        given = give(session, ground, "孙丽", "王秀英", 5)
+        mine = line(session, ground, "王秀英")
+        waits = appeal(session, "王秀英", mine)
+        points.undo_award(
+            session, community_id=ground.community.id, award_id=given.id, by=ground.people["孙丽"], now=NOW
+        )
+        back = line(session, ground, "王秀英")
+        with pytest.raises(AlreadyCorrected):
+            decide(session, "张敏", waits.number, add=5)
+        points.withdraw_appeal(session, member=person(session, "王秀英"), number=waits.number, now=NOW)
+        with pytest.raises(TakenBack) as caught:
+            appeal(session, "王秀英", mine)
+        assert caught.value.fields == {"number": mine, "back": back}
+        second = appeal(session, "王秀英", back)
+        assert decide(session, "张敏", second.number, uphold=True).change == 5
+
+    await books.write(unit)
+
+
+async def test_an_appeal_that_was_taken_back_can_be_made_again(books: Books) -> None:
+    def unit(session: Session) -> None:
+        ground = lay(session)
+        give(session, ground, "孙丽", "王秀英", 5)
+        mine = line(session, ground, "王秀英")
+        first = appeal(session, "王秀英", mine)
+        wang, zhang = person(session, "王秀英"), person(session, "张敏")
+        with pytest.raises(AppealDecided):
+            points.withdraw_appeal(session, member=zhang, number=first.number, now=NOW)
+        given_by = points.withdraw_appeal(session, member=wang, number=first.number, now=NOW)
+        assert given_by == ground.people["孙丽"]
+        assert waiting(session, "张敏") == []
+        with pytest.raises(NoSuchAppeal):
+            decide(session, "张敏", first.number, uphold=False)
+        second = appeal(session, "王秀英", mine)
+        assert second.number > first.number
+        assert [one.number for one in waiting(session, "张敏")] == [second.number]
+        decide(session, "张敏", second.number, uphold=False)
+        with pytest.raises(AppealDecided):
+            points.withdraw_appeal(session, member=wang, number=second.number, now=NOW)
+
+    await books.write(unit)
 
 
 async def test_an_upheld_deduction_is_taken_back_in_its_month(books: Books) -> None:

@@ -10,7 +10,7 @@ from bot.channels import Ability, Hears
 from bot.script import Push, Script
 from models import points
 from models.ledger import Balance, Currency, Transfer
-from models.members import Member, Role, add_identity, add_member, give_role
+from models.members import Member, MemberRole, Role, add_identity, add_member, give_role
 from models.outbox import Outbox
 from models.points import Award
 from models.units import find_unit
@@ -124,9 +124,16 @@ async def test_the_statement_explains_every_line(street: Street) -> None:
                 "李建国",
                 direct,
                 "积分流水",
-                "849. 11月17日 撤销：人工加减分 +2\n848. 11月17日 扣分：乱停车 -2\n"
-                f"847. 11月17日 加分：修灯 +5\n{more.format(849)}",
+                "849. 11月17日 撤销：乱停车 +2\n848. 11月17日 扣分：乱停车 -2\n"
+                f"847. 11月17日 加分：修灯 +5\n{more.format(849)}更早的请发 积分明细 847。",
             ),
+            (
+                "李建国",
+                direct,
+                "积分明细 847",
+                f"246. 10月7日 反诈宣传 服务时长 +1\n244. 10月7日 反诈宣传 签到 +3\n{more.format(246)}",
+            ),
+            ("李建国", direct, "积分明细 244", "没有更早的积分记录了。"),
         ],
     )
 
@@ -362,7 +369,8 @@ async def test_an_appeal_is_decided_by_somebody_who_did_not_give(street: Street)
                 "孙丽",
                 direct,
                 "审核",
-                "等您看的有1件：\n1号 申诉 李建国「-2分」那不是我的车\n同意请回复 通过 1，不同意请回复 驳回 1 理由。",
+                "等您看的有1件：\n1号 申诉 李建国：11月17日 扣分（乱停车） -2（记录847），说「那不是我的车」\n"
+                "同意请回复 通过 1，不同意请回复 驳回 1 理由。",
             ),
             ("孙丽", direct, "通过 1", "已通过 1号申诉：李建国 +2分，现有4分。"),
             ("孙丽", direct, "通过 1", "没有等您看的1号。看看有哪些，请发 审核。"),
@@ -372,7 +380,8 @@ async def test_an_appeal_is_decided_by_somebody_who_did_not_give(street: Street)
         Push("李建国", "张敏 扣了您2分（乱停车），现有2分。\n不同意请发 积分明细，再发 申诉 加编号和理由。"),
         Push(
             "孙丽",
-            "有一条积分申诉等您看：李建国 对「-2分」说「那不是我的车」。\n同意回复 通过 1，不同意回复 驳回 1 理由。",
+            "有一条积分申诉等您看：李建国 对「11月17日 扣分：乱停车 -2」说「那不是我的车」。\n"
+            "同意回复 通过 1，不同意回复 驳回 1 理由。",
         ),
         Push("李建国", "您的申诉（1号）通过了：+2分，现有4分。"),
     ]
@@ -430,3 +439,55 @@ async def test_an_appeal_against_the_only_one_nearby_goes_to_the_next_above(stre
         ],
     )
     assert [push.to for push in pushes] == ["李建国", "张敏", "孙丽"]
+
+
+@ON_SQLITE
+async def test_where_nobody_may_decide_both_hear_it(street: Street) -> None:
+    """A community that has been founded today has one secretary, and she gave the points."""
+
+    def leave(session: Session) -> None:
+        member_id = session.scalar(select(Member.id).where(Member.name == "孙丽"))
+        session.execute(update(MemberRole).where(MemberRole.member_id == member_id).values(until=november(17, 0)))
+
+    await street.house.books.write(leave)
+    pushes = await talk(
+        street,
+        [
+            ("张敏", direct, "扣分 李建国 2 乱停车", "要扣 李建国 2分（乱停车）吗？回复 确认 就扣，不扣回复 取消。"),
+            ("张敏", direct, "确认", "已扣 李建国 2分（乱停车），现有2分。"),
+            (
+                "李建国",
+                direct,
+                "申诉 847 那不是我的车",
+                "已收到申诉（1号）。这笔分要请没有经手的人来看，社区现在还没有，有了就能办。\n着急的话请当面找社区说。",
+            ),
+        ],
+    )
+    assert pushes[1:] == [
+        Push(
+            "张敏",
+            "李建国 对您经手的「11月17日 扣分：乱停车 -2」有意见：那不是我的车（1号）。\n"
+            "要请别的社区工作人员来看，现在还没有，请先添一位。",
+        )
+    ]
+
+
+@ON_SQLITE
+async def test_whoever_was_told_of_points_hears_that_they_were_taken_back(street: Street) -> None:
+    pushes = await talk(
+        street,
+        [
+            ("张敏", direct, "加分 李建国 5 修灯", "已给 李建国 加5分（修灯），现有9分。"),
+            ("张敏", direct, "撤销", "已撤销给 李建国 的+5分。"),
+            ("张敏", direct, "扣分 李建国 2 乱停车", "要扣 李建国 2分（乱停车）吗？回复 确认 就扣，不扣回复 取消。"),
+            ("张敏", direct, "确认", "已扣 李建国 2分（乱停车），现有2分。"),
+            ("张敏", direct, "撤销", "已撤销给 李建国 的-2分。"),
+            ("李建国", direct, "申诉 847 修了三盏", "847号已经撤销了。有意见请对撤销的那一条说：申诉 848 加理由。"),
+        ],
+    )
+    assert [push.text.partition("\n")[0] for push in pushes] == [
+        "张敏 给您加了5分（修灯），现有9分。",
+        "张敏 撤销了刚才给您加的5分，现有4分。",
+        "张敏 扣了您2分（乱停车），现有2分。",
+        "张敏 撤销了刚才扣您的2分，现有4分。",
+    ]

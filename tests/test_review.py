@@ -89,7 +89,7 @@ async def test_the_list_shows_the_oldest_two_and_says_how_many_wait(street: Stre
                 "张敏",
                 direct,
                 "审核",
-                "等您看的有2件：\n3号 绑定 邻居丙 3栋\n4号 申诉 李建国「+1分」少记了\n"
+                "等您看的有2件：\n3号 绑定 邻居丙 3栋\n4号 申诉 李建国：10月7日 服务时长 +1（记录246），说「少记了」\n"
                 "同意请回复 通过 3，不同意请回复 驳回 3 理由。",
             ),
         ],

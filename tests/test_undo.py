@@ -307,19 +307,31 @@ async def test_nobody_takes_back_what_somebody_else_did(street: Street) -> None:
             ("陌生人", direct, "绑定 张三 3栋", "张三，绑定好了，您是3栋的居民。\n想看看我会什么，请发 帮助。"),
             ("陌生人", direct, "撤销", NOTHING),
         ],
-        [
-            (
-                "李建国",
-                direct,
-                "申诉 246 少记了",
-                "已收到申诉（1号），会请没有经手这笔分的人来看。\n有结果我会告诉您。",
-            ),
-            ("李建国", direct, "撤销", CANNOT),
-        ],
     ],
 )
 async def test_what_others_have_been_told_of_cannot_be_taken_back(street: Street, dialogue: list[Spoken]) -> None:
     await talk(street, dialogue)
+
+
+@ON_SQLITE
+async def test_an_appeal_is_taken_back_and_can_be_made_again(street: Street) -> None:
+    received = "已收到申诉（{}号），会请没有经手这笔分的人来看。\n有结果我会告诉您。"
+    pushes = await talk(
+        street,
+        [
+            ("李建国", direct, "申诉 246 少记了", received.format(1)),
+            ("李建国", direct, "撤销", "已撤回申诉（1号），看的人会知道。"),
+            ("孙丽", direct, "审核", "现在没有等您看的事。"),
+            ("李建国", direct, "申诉 246 少记了一小时", received.format(2)),
+            ("孙丽", direct, "驳回 2 核对过签到表", "已驳回 2号申诉：李建国（核对过签到表）。"),
+            ("李建国", direct, "撤销", "2号申诉已经有结果了，不能撤回。"),
+        ],
+    )
+    assert [push.text.partition("。")[0] for push in pushes if push.to == "孙丽"] == [
+        "有一条积分申诉等您看：李建国 对「10月7日 反诈宣传 服务时长 +1」说「少记了」",
+        "李建国 撤回了积分申诉（1号），不用看了",
+        "有一条积分申诉等您看：李建国 对「10月7日 反诈宣传 服务时长 +1」说「少记了一小时」",
+    ]
 
 
 @ON_SQLITE
