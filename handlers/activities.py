@@ -8,7 +8,7 @@
 小邻: 已发布 15号活动「包饺子」11月21日 周六 9:00-11:00，活动室。
       想参加的邻居请发 报名 15。
 王秀英（3栋群）: 报名 15 2人
-小邻: 已给 王秀英 报名「包饺子」（共2人），还剩0个名额。
+小邻: 已给 王秀英 报名「包饺子」（共2人），名额正好满了。
       11月21日 周六 9:00，活动室。
 李建国（3栋群）: 报名 15
 小邻: 「包饺子」名额不够了，李建国 排在候补第1位。
@@ -33,7 +33,9 @@ from models.activities import (
     ActivityOver,
     ActivityStarted,
     Listed,
+    NoCompanions,
     NoPlaces,
+    NoRoom,
     NoRoomForMore,
     NoSuchActivity,
     NotCancelled,
@@ -54,7 +56,7 @@ from models.units import UnitHere, unit_by_id
 
 say = Texts(
     "activities",
-    nothing="近期没有活动。有了会在群里说一声。",
+    nothing="近期没有活动。过几天再发 活动 看看。",
     nothing_open="现在没有可以报名的活动。看看有哪些活动，请发 活动。",
     line="{number}号 {title} {when} {place}{seats}{mine}",
     seats_left="（还剩{left}个名额）",
@@ -63,6 +65,9 @@ say = Texts(
     mine=" ✓已报名",
     mine_waiting=" 候补中",
     more="报名请发 报名 加编号，例如 报名 {number}。",
+    more_later="还有{named}{others}，看哪个请发 活动 加编号，例如 活动 {number}。",
+    more_named="{number}号 {title}",
+    more_others="等{count}个",
     one="{number}号「{title}」{when}\n{where}{quota}{points}\n{next}",
     where="地点：{place}；",
     quota="名额：{taken}/{quota}；",
@@ -77,6 +82,7 @@ say = Texts(
     done="已给 {name} 报名「{title}」{party}{left}。\n{when}，{place}。",
     party="（共{count}人）",
     left="，还剩{left}个名额",
+    left_none="，名额正好满了",
     waiting="「{title}」名额不够了，{name} 排在候补第{place}位{party}。\n有空位我会告诉您。",
     same="{name} 已经报过「{title}」了{party}，不用再报。",
     changed="已改：{name} 报名「{title}」{party}{left}。",
@@ -133,10 +139,15 @@ router = Router(
         TooManyCompanions: "一个人最多带{most}位同伴，人多请分开报名。",
         NotSignedUp: "您没有报名「{title}」，不用取消。",
         NoRoomForMore: "「{title}」只剩{left}个名额了，人数没有改。",
+        NoRoom: "「{title}」没有多的名额了，人数没有改。",
+        NoCompanions: "「{title}」不能带同伴，请同伴自己报名。",
     },
 )
 
 
+LISTED = 3
+"""Activities that a list shows; the next few are named, the rest counted."""
+NAMED = 3
 REMINDED = 3
 """Activities that one reminder names; it says how many more there are."""
 
@@ -175,7 +186,9 @@ def _party(companions: int) -> str:
 
 
 def _left(left: int | None) -> str:
-    return "" if left is None else say("left", left=left)
+    if left is None:
+        return ""
+    return say("left", left=left) if left else say("left_none")
 
 
 def _line(listed: Listed) -> str:
@@ -222,11 +235,22 @@ def list_activities(turn: Turn) -> Answer:
         community_id=turn.community.id,
         member_id=turn.who.id,
         now=turn.now,
-        limit=3,
+        limit=LISTED,
     )
     if not listed:
         return say("nothing")
-    return "\n".join([*map(_line, listed), say("more", number=listed[0].activity.number)])
+    return "\n".join([*map(_line, listed), _more(turn, listed)])
+
+
+def _more(turn: Turn, listed: list[Listed]) -> str:
+    later = books.later_activities(
+        turn.session, community_id=turn.community.id, now=turn.now, skip=len(listed), limit=NAMED
+    )
+    if not later.count:
+        return say("more", number=listed[0].activity.number)
+    named = "、".join(say("more_named", number=number, title=title) for number, title in later.named)
+    others = say("more_others", count=later.count) if later.count > len(later.named) else ""
+    return say("more_later", named=named, others=others, number=later.named[0][0])
 
 
 def _show(turn: Turn, number: int) -> Reply:

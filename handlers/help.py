@@ -2,6 +2,7 @@
 
 王秀英（3栋群）: @小邻 帮助
 小邻: 我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。
+      还有：不上榜、我要上榜、申诉、积分规则、切换社区、撤销。
       例如 报名 12 2人（参加活动，可以带同伴）。
       想知道怎么用，请发 帮助 加名字，比如 帮助 活动。
 """
@@ -14,15 +15,32 @@ say = Texts(
     "help",
     stranger="我是{bot}，{community}的帮手。\n让我认识您，请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。",
     head="我能帮您：{verbs}。",
+    also="还有：{verbs}。",
     duties="您还能：{verbs}。",
     example="例如 {usage}（{gist}）。",
     more="想知道怎么用，请发 帮助 加名字，比如 帮助 {verb}。",
     topic="{usage}\n{gist}。",
     topic_other="还可以说：{others}。",
+    topic_others="「{topic}」要{role}来办。您能办的事请发 帮助。",
     topic_unknown="我还不会「{topic}」。我会的有：{verbs}。",
 )
 
 router = Router("help")
+
+FIRST = 8
+"""Commands in the first line of the help: what is needed most."""
+WHO = {
+    Role.MEMBER: "党员",
+    Role.PROPERTY: "物业",
+    Role.OWNERS_COMMITTEE: "业委会",
+    Role.BUILDING_LEAD: "楼长或社区",
+    Role.GROUP_LEADER: "党小组长或社区",
+    Role.BRANCH_SECRETARY: "支部书记或社区",
+    Role.STAFF: "社区工作人员",
+    Role.SECRETARY: "社区书记",
+    Role.ADMIN: "管理员",
+}
+"""Who does what somebody else may not, in the words of a neighbour."""
 
 
 @router.command(
@@ -44,8 +62,10 @@ def help_(turn: Turn) -> Answer:
     duties = [c for c in turn.commands if c.usage and c.role not in (None, Role.RESIDENT) and turn.person.may(c.role)]
     topic = turn.slots.get("topic")
     if topic:
-        return _about(topic, [*open_to_all, *duties])
-    lines = [say("head", verbs=_verbs(open_to_all[:8]))]
+        return _about(turn, topic, [*open_to_all, *duties])
+    lines = [say("head", verbs=_verbs(open_to_all[:FIRST]))]
+    if also := [c for c in open_to_all[FIRST:] if c.role is not None]:
+        lines.append(say("also", verbs=_verbs(also)))
     if duties:
         lines.append(say("duties", verbs=_verbs(duties)))
     else:
@@ -55,13 +75,16 @@ def help_(turn: Turn) -> Answer:
     return "\n".join(lines)
 
 
-def _about(topic: str, commands: list[Command]) -> str:
+def _about(turn: Turn, topic: str, commands: list[Command]) -> str:
     for command in commands:
         if topic in command.verbs:
             text = say("topic", usage=command.usage, gist=command.gist)
             others = [verb for verb in command.verbs[1:] if verb != command.intent][:4]
             return text + ("\n" + say("topic_other", others="、".join(others)) if others else "")
-    return say("topic_unknown", topic=topic[:20], verbs=_verbs(commands[:8]))
+    for command in turn.commands:
+        if topic in command.verbs and command.role in WHO:
+            return say("topic_others", topic=topic, role=WHO[command.role])
+    return say("topic_unknown", topic=topic[:20], verbs=_verbs(commands[:FIRST]))
 
 
 def _verbs(commands: list[Command]) -> str:

@@ -171,12 +171,20 @@ class PointsOutOfRange(Refusal):
     """Fewer points than none, or more than an activity may give. Fields: most."""
 
 
+class NoCompanions(Refusal):
+    """Everybody comes alone: there is one place, or the community allows no companions. Fields: title."""
+
+
 class TooManyCompanions(Refusal):
     """More companions than the community allows, or than the activity has places. Fields: most."""
 
 
 class NotSignedUp(Refusal):
     """Nothing to cancel. Fields: number, title."""
+
+
+class NoRoom(Refusal):
+    """A confirmed party cannot grow where every place is taken or waited for. Fields: title."""
 
 
 class NoRoomForMore(Refusal):
@@ -400,7 +408,7 @@ def sign_up(
 ) -> SignedUp:
     """Signs somebody up, or changes how many they bring. Without room they wait.
 
-    Raises ActivityCancelled, ActivityOver, ActivityStarted, TooManyCompanions, NoRoomForMore.
+    Raises ActivityCancelled, ActivityOver, ActivityStarted, TooManyCompanions, NoCompanions, NoRoomForMore, NoRoom.
     """
     _refuse_over(activity, now)
     if now >= activity.starts_at:
@@ -409,7 +417,7 @@ def sign_up(
     # A party larger than the quota would wait for ever, and everybody behind it with free places in sight.
     most = companions_max if quota is None else min(companions_max, quota - 1)
     if companions > most:
-        raise TooManyCompanions(most=most)
+        raise TooManyCompanions(most=most) if most else NoCompanions(title=activity.title)
     taken, waiting = _taken(session, activity)
     live = session.execute(
         select(Signup.id, Signup.companions, Signup.state).where(
@@ -461,6 +469,8 @@ def _change_party(
         # What is free belongs to those who wait; a party that has places does not grow past them.
         left = 0 if waiting else seats_left(quota, taken)
         if left is not None and companions - before > left:
+            if left == 0:
+                raise NoRoom(title=activity.title)
             raise NoRoomForMore(number=activity.number, title=activity.title, left=left)
     session.execute(
         update(Signup)
@@ -657,6 +667,25 @@ def coming_activities(
         )
         listed.append(Listed(activity, taken, waiting, SignupState(mine) if mine else None))
     return listed
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What is on beyond the first of a list: the next few by number and title, and how many there are."""
+
+    count: int
+    named: list[tuple[int, str]]
+
+
+def later_activities(session: Session, *, community_id: int, now: datetime, skip: int, limit: int) -> Later:
+    """What `coming_activities` leaves out when it shows `skip`."""
+    coming = select(Activity.number, Activity.title).where(
+        Activity.community_id == community_id,
+        Activity.state == ActivityState.PUBLISHED,
+        Activity.ends_at > now,
+    )
+    rows = session.execute(coming.order_by(Activity.starts_at, Activity.number).offset(skip)).all()
+    return Later(len(rows), [(row.number, row.title) for row in rows[:limit]])
 
 
 def how_full(session: Session, activity: ActivityHere) -> tuple[int, int]:

@@ -53,8 +53,38 @@ async def test_the_list_says_what_is_on_how_full_it_is_and_whether_one_comes(str
             ("王秀英", direct, "有什么活动", coming.format(left=13, mine="")),
             ("何叔", direct, "近期活动", coming.format(left=13, mine=" ✓已报名")),
             november(22, 17),
-            ("王秀英", direct, "活动", "近期没有活动。有了会在群里说一声。"),
+            ("王秀英", direct, "活动", "近期没有活动。过几天再发 活动 看看。"),
             ("王秀英", direct, "报名", "现在没有可以报名的活动。看看有哪些活动，请发 活动。"),
+        ],
+    )
+
+
+@ON_SQLITE
+async def test_a_list_names_what_it_does_not_show_and_counts_the_rest(street: Street) -> None:
+    shown = (
+        "12号 清洁家园 11月21日 周六 9:00 中心花园（还剩13个名额）\n"
+        "13号 义诊 11月22日 周日 9:00 活动室（还剩30个名额）\n14号 反诈宣传 11月22日 周日 14:30 1栋门厅\n"
+    )
+    for title, more in (
+        ("包饺子", "还有15号 包饺子，看哪个请发 活动 加编号，例如 活动 15。"),
+        ("下象棋", "还有15号 包饺子、16号 下象棋，看哪个请发 活动 加编号，例如 活动 15。"),
+        ("剪窗花", "还有15号 包饺子、16号 下象棋、17号 剪窗花，看哪个请发 活动 加编号，例如 活动 15。"),
+        ("写春联", "还有15号 包饺子、16号 下象棋、17号 剪窗花等4个，看哪个请发 活动 加编号，例如 活动 15。"),
+    ):
+        await street.say("张敏", f"发布活动 11月28日9点 {title} 活动室")
+        await street.say("张敏", "确认")
+        assert await street.say("王秀英", "活动") == shown + more
+
+
+@ON_SQLITE
+async def test_where_there_is_one_place_everybody_comes_alone(street: Street) -> None:
+    await street.say("张敏", "发布活动 周六9点 包饺子 活动室 1人")
+    await street.say("张敏", "确认")
+    await talk(
+        street,
+        [
+            ("王秀英", direct, "报名 15 2人", "「包饺子」不能带同伴，请同伴自己报名。"),
+            ("王秀英", direct, "报名 15", "已给 王秀英 报名「包饺子」，名额正好满了。\n11月21日 周六 9:00，活动室。"),
         ],
     )
 
@@ -109,11 +139,11 @@ async def test_people_sign_up_with_companions_wait_and_move_up(street: Street) -
             ),
             # One seat is free, but whoever waits already goes first.
             ("孙姐", "5栋群", "报名 15", "「包饺子」名额不够了，孙姐 排在候补第2位。\n有空位我会告诉您。"),
-            ("王秀英", "3栋群", "报名 15 3人", "「包饺子」只剩0个名额了，人数没有改。"),
+            ("王秀英", "3栋群", "报名 15 3人", "「包饺子」没有多的名额了，人数没有改。"),
             ("王秀英", "3栋群", "报名 15 4人", "一个人最多带2位同伴，人多请分开报名。"),
             ("老魏", direct, "取消报名 15", "您没有报名「包饺子」，不用取消。"),
             # A smaller party lets the first in who waits, and the next must wait on.
-            ("王秀英", "3栋群", "报名 15 1人", "已改：王秀英 报名「包饺子」（1人），还剩0个名额。"),
+            ("王秀英", "3栋群", "报名 15 1人", "已改：王秀英 报名「包饺子」（1人），名额正好满了。"),
             ("王秀英", "3栋群", "取消报名 15", "已取消 王秀英 的「包饺子」报名。谢谢告诉大家！"),
         ],
     )

@@ -21,7 +21,9 @@ from models.activities import (
     Announced,
     Left,
     Listed,
+    NoCompanions,
     NoPlaces,
+    NoRoom,
     NoRoomForMore,
     NoSuchActivity,
     NotSignedUp,
@@ -258,9 +260,12 @@ async def test_a_waiting_party_that_becomes_larger_keeps_its_place(books: Books)
     await books.write(unit)
 
 
-@pytest.mark.parametrize(("quota", "companions", "left"), [(3, 1, 0), (4, 3, 1)])
+@pytest.mark.parametrize(
+    ("quota", "companions", "refusal", "fields"),
+    [(3, 1, NoRoom, {"title": "清洁家园"}), (4, 3, NoRoomForMore, {"number": 1, "title": "清洁家园", "left": 1})],
+)
 async def test_a_party_with_places_cannot_grow_beyond_the_quota(
-    books: Books, quota: int, companions: int, left: int
+    books: Books, quota: int, companions: int, refusal: type[Refusal], fields: dict[str, Any]
 ) -> None:
     def unit(session: Session) -> tuple[ActivityHere, list[int]]:
         _, activity, who = opened(session, quota=quota)
@@ -269,9 +274,9 @@ async def test_a_party_with_places_cannot_grow_beyond_the_quota(
         return activity, who
 
     activity, who = await books.write(unit)
-    with pytest.raises(NoRoomForMore) as caught:
+    with pytest.raises(refusal) as caught:
         await books.write(lambda s: sign(s, activity, who[0], companions))
-    assert caught.value.fields == {"number": 1, "title": "清洁家园", "left": left}
+    assert caught.value.fields == fields
     assert await books.read(lambda s: standing(s, activity, who)) == [(0, 0, CONFIRMED), (1, 1, CONFIRMED)]
 
 
@@ -285,7 +290,7 @@ async def test_a_party_with_places_may_grow_into_those_that_are_free(books: Book
     assert (done.state, done.companions, done.left, done.changed) == (CONFIRMED, 3, 0, True)
 
 
-@pytest.mark.parametrize(("quota", "companions", "most"), [(20, 6, 5), (None, 6, 5), (4, 4, 3), (1, 1, 0)])
+@pytest.mark.parametrize(("quota", "companions", "most"), [(20, 6, 5), (None, 6, 5), (4, 4, 3)])
 async def test_a_party_that_can_never_fit_is_refused(
     books: Books, quota: int | None, companions: int, most: int
 ) -> None:
@@ -298,6 +303,13 @@ async def test_a_party_that_can_never_fit_is_refused(
     assert done.state is CONFIRMED
     with pytest.raises(TooManyCompanions):
         await books.write(lambda s: sign(s, activity, who[1], companions))
+
+
+async def test_where_there_is_one_place_nobody_brings_anybody(books: Books) -> None:
+    _, activity, who = await books.write(lambda s: opened(s, quota=1))
+    with pytest.raises(NoCompanions) as caught:
+        await books.write(lambda s: sign(s, activity, who[0], 1))
+    assert caught.value.fields == {"title": "清洁家园"}
 
 
 async def test_a_waiting_party_cannot_grow_beyond_all_places(books: Books) -> None:

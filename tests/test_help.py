@@ -14,7 +14,8 @@ from tests.fakes.street import Street
 
 HEAD = "我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。"
 MORE = "想知道怎么用，请发 帮助 加名字，比如 帮助 活动。"
-RESIDENT = f"{HEAD}\n例如 报名 12 2人（参加活动，可以带同伴）。\n{MORE}"
+ALSO = "还有：不上榜、我要上榜、申诉、积分规则、切换社区、撤销。"
+RESIDENT = f"{HEAD}\n{ALSO}\n例如 报名 12 2人（参加活动，可以带同伴）。\n{MORE}"
 STRANGER = "我是小邻，锦绣社区的帮手。\n让我认识您，请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
 
 
@@ -27,13 +28,18 @@ async def test_help_names_what_this_person_may_do(street: Street) -> None:
             ("王秀英", direct, "帮助", RESIDENT),
             ("王秀英", direct, "你会什么", RESIDENT),
             ("刘洋", direct, "帮助", RESIDENT),
-            ("老赵", direct, "帮助", f"{HEAD}\n您还能：加分、扣分、审核、通过、驳回。\n{MORE}"),
-            ("孙丽", direct, "帮助", f"{HEAD}\n您还能：发布活动、取消活动、加分、扣分、审核、通过、驳回。\n{MORE}"),
+            ("老赵", direct, "帮助", f"{HEAD}\n{ALSO}\n您还能：加分、扣分、审核、通过、驳回。\n{MORE}"),
+            (
+                "孙丽",
+                direct,
+                "帮助",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、取消活动、加分、扣分、审核、通过、驳回。\n{MORE}",
+            ),
             (
                 "张敏",
                 "3栋群",
                 "@小邻 帮助",
-                f"{HEAD}\n您还能：发布活动、取消活动、加分、扣分、绑定群、解绑群、审核、通过、驳回。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、取消活动、加分、扣分、绑定群、解绑群、审核、通过、驳回。\n{MORE}",
             ),
             ("陌生人", direct, "帮助", STRANGER),
             ("陌生人", "3栋群", "@小邻 帮助", STRANGER),
@@ -51,7 +57,9 @@ async def test_help_with_one_thing_says_how_it_is_typed(street: Street) -> None:
             ("王秀英", direct, "帮助 打卡", "签到 12\n到了现场记一笔。\n还可以说：打卡。"),
             ("王秀英", direct, "帮助 申诉", "申诉 88 少记了\n对一笔积分有意见。"),
             ("王秀英", direct, "帮助 值班", unknown.format("值班")),
-            ("王秀英", direct, "帮助 发布活动", unknown.format("发布活动")),
+            ("王秀英", direct, "帮助 发布活动", "「发布活动」要社区工作人员来办。您能办的事请发 帮助。"),
+            ("王秀英", direct, "帮助 加分", "「加分」要楼长或社区来办。您能办的事请发 帮助。"),
+            ("老赵", direct, "帮助 绑定群", "「绑定群」要社区书记来办。您能办的事请发 帮助。"),
             (
                 "张敏",
                 direct,
@@ -123,6 +131,7 @@ VALUES: dict[str, Any] = {
     "month": -1_234_567,
     "most": 10_000,
     "name": LONG_NAME,
+    "named": "、".join([f"1234567号 {LONG_TITLE}"] * 3),
     "names": "、".join(["锦绣江南国际花园第一社区居民委员会"] * 3),
     "next": "您在候补第1000位（共51人），有空位我会告诉您。",
     "night": "；晚上20点到6点按500%",

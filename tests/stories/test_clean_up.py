@@ -65,7 +65,7 @@ async def test_a_clean_up_from_its_announcement_to_its_closing(street: Street) -
                 "王秀英",
                 "3栋群",
                 "報名15",
-                f"已給 王秀英 報名「掃落葉」，還剩0個名額。\n{WHEN.replace('花园', '花園').replace('周六', '週六')}",
+                f"已給 王秀英 報名「掃落葉」，名額正好滿了。\n{WHEN.replace('花园', '花園').replace('周六', '週六')}",
             ),
             (
                 "李建国",
