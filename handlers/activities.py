@@ -52,6 +52,7 @@ from models.audit import Act
 from models.check_in import CheckedOut, call_back, how_many_came, send_home
 from models.clock import clock_time, day_of, spoken, spoken_minutes, spoken_span
 from models.members import Role, require
+from models.points import refuse_long
 from models.units import UnitHere, unit_by_id
 
 say = Texts(
@@ -146,8 +147,9 @@ router = Router(
 
 
 LISTED = 3
-"""Activities that a list shows; the next few are named, the rest counted."""
+"""Activities that a list shows."""
 NAMED = 3
+"""Activities that it names beyond those; it says how many there are."""
 REMINDED = 3
 """Activities that one reminder names; it says how many more there are."""
 
@@ -521,13 +523,13 @@ def _undo_call_off(turn: Turn, act: Act) -> str:
     signed_up = books.restore_activity(turn.session, activity=activity, now=turn.now)
     home = act.detail.get("sent_home", ())
     here = call_back(turn.session, activity=activity, check_outs=home, by=turn.who.id, now=turn.now)
-    members = list(dict.fromkeys([*signed_up, *here]))
+    members, times = list(dict.fromkeys([*signed_up, *here])), _times(turn, activity)
     for member_id in members:
         stays = say("back_here") if member_id in here else ""
         turn.tell(
             member_id,
             say("back_on_notice", title=activity.title, when=_when(activity), here=stays),
-            key=f"back-on:{activity.id}:{_times(turn, activity)}:{member_id}",
+            key=f"back-on:{activity.id}:{times}:{member_id}",
             ref=activity.ref,
         )
     return say("back_on", number=activity.number, title=activity.title, told=_told(len(members)))
@@ -551,6 +553,7 @@ def cancel_activity(turn: Turn) -> Answer:
     activity = books.find_activity(turn.session, community_id=turn.community.id, number=turn.slots["activity"])
     unit = unit_by_id(turn.session, community_id=turn.community.id, unit_id=activity.unit_id)
     require(turn.who, Role.STAFF, unit.path)
+    refuse_long(turn.slots.get("reason", ""))
     if not turn.confirmed:
         if activity.state is books.ActivityState.CANCELLED:
             raise ActivityCancelled(number=activity.number, title=activity.title, reason="")
@@ -581,7 +584,7 @@ def _call_off(turn: Turn, activity: ActivityHere, reason: str) -> tuple[int, lis
     there = send_home(turn.session, activity=activity, by=turn.who.id, now=turn.now)
     home = {one.member_id: _home(one.left) for one in there}
     why = say("why", reason=reason) if reason else ""
-    members = list(dict.fromkeys([*signed_up, *home]))
+    members, times = list(dict.fromkeys([*signed_up, *home])), _times(turn, activity)
     for member_id in members:
         turn.tell(
             member_id,
@@ -592,7 +595,7 @@ def _call_off(turn: Turn, activity: ActivityHere, reason: str) -> tuple[int, lis
                 why=why,
                 home=home.get(member_id, ""),
             ),
-            key=f"called-off:{activity.id}:{_times(turn, activity)}:{member_id}",
+            key=f"called-off:{activity.id}:{times}:{member_id}",
             ref=activity.ref,
         )
     return len(members), [one.left.id for one in there]

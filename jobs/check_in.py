@@ -1,6 +1,6 @@
 """When an activity is over, those who forgot to check out are checked out at its planned end.
 
-Due at `ends_at`. Each is told in a direct message, so that a wrong time can be put right.
+Due at `ends_at`, and booked for that moment whenever it runs. Each is told in a direct message.
 """
 
 from collections.abc import Mapping

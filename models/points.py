@@ -547,8 +547,10 @@ def decide_appeal(
 ) -> Decided:
     """Upholds or dismisses an appeal. Upheld, a deduction is taken back, and points that were too few are added to.
 
-    Raises NoSuchAppeal (also for one beyond the reviewer's scope), OwnDecision, PointsMissing, AlreadyCorrected.
+    Raises NoSuchAppeal (also for one beyond the reviewer's scope), OwnDecision, PointsMissing, AlreadyCorrected,
+    ReasonTooLong.
     """
+    refuse_long(answer)
     community_id = reviewer.community.id
     row = session.execute(
         _waiting(community_id).where(Appeal.number == number).with_for_update(of=Appeal)
