@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint, bindparam, delete, insert, select
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
@@ -117,6 +117,11 @@ def troubles(session: Session) -> list[tuple[int, dict[str, Any]]]:
     return [
         (row.id, row.incoming) for row in session.execute(select(Trouble.id, Trouble.incoming).order_by(Trouble.id))
     ]
+
+
+def trouble_count(session: Session) -> int:
+    """How many messages met a bug and wait to be replayed."""
+    return session.scalar(select(func.count()).select_from(Trouble)) or 0
 
 
 def drop_trouble(session: Session, *, trouble_id: int) -> None:

@@ -502,3 +502,31 @@ def waiting_count(session: Session, *, now: datetime) -> int:
             select(func.count()).select_from(Outbox).where(Outbox.state == _waiting, Outbox.not_before <= now)
         ).scalar_one()
     )
+
+
+def overdue(session: Session, *, before: datetime) -> tuple[int, datetime | None]:
+    """How many messages that were due before a moment still wait, and since when the oldest does."""
+    count, oldest = session.execute(
+        select(func.count(), func.min(Outbox.not_before)).where(Outbox.state == _waiting, Outbox.not_before <= before)
+    ).one()
+    return count, oldest
+
+
+@dataclass(frozen=True, slots=True)
+class EndedBadly:
+    """Messages that did not go out, or of which nobody knows, by their reason."""
+
+    state: str
+    reason: str
+    count: int
+
+
+def ended_badly(session: Session, *, since: datetime) -> list[EndedBadly]:
+    """What failed or stayed unknown since a moment, most frequent first."""
+    rows = session.execute(
+        select(Outbox.state, Outbox.dead_reason, func.count())
+        .where(Outbox.state.in_([OutboxState.FAILED, OutboxState.UNKNOWN]), Outbox.finished_at >= since)
+        .group_by(Outbox.state, Outbox.dead_reason)
+        .order_by(func.count().desc())
+    )
+    return [EndedBadly(*row) for row in rows]

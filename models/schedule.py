@@ -4,9 +4,10 @@
 - The tick is one row: the moment of community time up to which everything due has been run.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Integer, String, Text, select
+from sqlalchemy import Integer, String, Text, and_, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
@@ -54,6 +55,33 @@ def end_slot(session: Session, *, job: str, slot: datetime, state: str, detail: 
         .where(JobSlot.job == job, JobSlot.slot == slot)
         .values(state=state, detail=detail, ended_at=wall)
     )
+
+
+def slot_state(session: Session, *, job: str, slot: datetime) -> str | None:
+    """`running`, `done` or `failed`; None for a slot that nobody began."""
+    return session.scalar(select(JobSlot.state).where(JobSlot.job == job, JobSlot.slot == slot))
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """How a slot of a job went."""
+
+    job: str
+    slot: datetime
+    state: str
+    detail: str
+    began_at: datetime
+
+
+def last_slots(session: Session) -> list[Slot]:
+    """The newest slot of every job that ever ran."""
+    newest = select(JobSlot.job, func.max(JobSlot.slot).label("slot")).group_by(JobSlot.job).subquery()
+    rows = session.execute(
+        select(JobSlot.job, JobSlot.slot, JobSlot.state, JobSlot.detail, JobSlot.began_at)
+        .join(newest, and_(JobSlot.job == newest.c.job, JobSlot.slot == newest.c.slot))
+        .order_by(JobSlot.job)
+    )
+    return [Slot(*row) for row in rows]
 
 
 def unfinished_slots(session: Session) -> list[tuple[str, datetime]]:

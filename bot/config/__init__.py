@@ -11,7 +11,18 @@ gets them as tables and imports neither.
 """
 
 from bot.config.loading import load
-from bot.config.sections import DEFAULT, SECTIONS, Config, Database, Secrets, Shown
+from bot.config.sections import DEFAULT, SECTIONS, Backup, Config, Database, Secrets, Shown
 from bot.config.wording import ConfigError, Problem
 
-__all__ = ["DEFAULT", "SECTIONS", "Config", "ConfigError", "Database", "Problem", "Secrets", "Shown", "load"]
+__all__ = [
+    "DEFAULT",
+    "SECTIONS",
+    "Backup",
+    "Config",
+    "ConfigError",
+    "Database",
+    "Problem",
+    "Secrets",
+    "Shown",
+    "load",
+]

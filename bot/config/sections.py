@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -22,6 +23,7 @@ FILE = "文件"
 ENVIRONMENT = "环境变量"
 
 PASSPHRASE_CHARACTERS_MIN = 16
+BACKUP_PASSPHRASE_CHARACTERS_MIN = 12
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -101,6 +103,17 @@ class Http(Section):
     body_seconds_max: float = Field(default=10.0, gt=0, le=30, description="请求正文最多等几秒，超过的断开")
     keepalive_seconds: float = Field(default=30.0, ge=0, le=300, description="空闲连接保留几秒")
     stop_seconds: float = Field(default=10.0, gt=0, le=300, description="停止时最多等几秒，让收到的消息都答完")
+    public_url: str = Field(
+        default="", description="居民的手机打开本机的地址，如 https://bot.example.com；发下载链接用，空着就不发"
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _reachable_address(cls, url: str) -> str:
+        url = url.rstrip("/")
+        if url and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
+            raise ValueError("地址看不懂，应像 https://bot.example.com，后面不带参数")
+        return url
 
 
 class Log(Section):
@@ -188,6 +201,39 @@ class Delivery(Section):
         return self
 
 
+class Backup(Section):
+    """Copies of the books, made every night while the bot runs."""
+
+    nightly: bool = Field(default=True, description="是否每晚自动备份")
+    at: str = Field(default="02:30", description="每晚几点备份，北京时间；错过了就在下次启动十分钟后补做")
+    folder: str = Field(default="var/backup", min_length=1, description="备份放在哪个目录，最好是另一块盘")
+    keep_days: int = Field(default=14, ge=1, le=3650, description="最近多少天的备份都留着")
+    keep_weeks: int = Field(default=8, ge=0, le=520, description="更早的每周留一份，留多少周")
+    passphrase: SecretStr | None = Field(
+        default=None, description="备份的口令：设了就加密，至少 12 个字；丢了谁也打不开"
+    )
+
+    @field_validator("at")
+    @classmethod
+    def _clock_time(cls, at: str) -> str:
+        try:
+            time.fromisoformat(at.zfill(5))
+        except ValueError:
+            raise ValueError('应为时刻，像 "02:30"') from None
+        return at
+
+    def clock(self) -> time:
+        """The time of the day, in Shanghai."""
+        return time.fromisoformat(self.at.zfill(5))
+
+    @field_validator("passphrase")
+    @classmethod
+    def _long_enough(cls, passphrase: SecretStr | None) -> SecretStr | None:
+        if passphrase is not None and len(passphrase.get_secret_value()) < BACKUP_PASSPHRASE_CHARACTERS_MIN:
+            raise ValueError(f"太短：至少 {BACKUP_PASSPHRASE_CHARACTERS_MIN} 个字")
+        return passphrase
+
+
 class Jobs(Section):
     """What happens because time passed."""
 
@@ -202,6 +248,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "simulator": Simulator,
     "delivery": Delivery,
     "jobs": Jobs,
+    "backup": Backup,
 }
 
 
@@ -227,6 +274,7 @@ class Config:
     simulator: Simulator
     delivery: Delivery
     jobs: Jobs
+    backup: Backup
     channels: Mapping[str, Any]
     """The settings of each configured channel by its name; which class it is depends on `kind`."""
     features: Mapping[str, Any]
@@ -255,6 +303,10 @@ class Config:
             )
             for path, value, info in self._keys()
         ]
+
+    def values(self) -> dict[str, Any]:
+        """Every key's value by its path; the secrets among them hide themselves."""
+        return {path: value for path, value, _ in self._keys()}
 
     def secret_values(self) -> Iterator[str]:
         """The value of every secret, for whoever must keep them out of the logs."""

@@ -16,10 +16,12 @@ from sqlalchemy.exc import DBAPIError
 
 from bot import script
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS
+from bot.backup import make_copy
 from bot.books import Books
-from bot.config import Config, ConfigError, Database, load
+from bot.config import Backup, Config, ConfigError, Database, load
 from bot.script import BadLine
 from models import migrations
+from models.clock import WallClock
 from models.database import postgresql_engine, sqlite_engine
 
 At = Annotated[str, typer.Option("--at", help="社区时间，例如 2026-11-17T19:30+08:00；不写就是现在")]
@@ -41,15 +43,15 @@ def moment(text: str) -> datetime | None:
         raise refused(str(error)) from None
 
 
+def read_configuration(path: Path | None, **overrides: str) -> Config:
+    """The configuration, with `overrides` as if they stood in the environment. Raises ConfigError."""
+    return load(path, {**os.environ, **overrides}, channel_settings=CHANNEL_SETTINGS, feature_settings=FEATURE_SETTINGS)
+
+
 def configured(path: Path | None, **overrides: str) -> Config:
-    """The configuration, with `overrides` as if they stood in the environment. Raises typer.Exit."""
+    """Like `read_configuration`, and says what is wrong. Raises typer.Exit."""
     try:
-        return load(
-            path,
-            {**os.environ, **overrides},
-            channel_settings=CHANNEL_SETTINGS,
-            feature_settings=FEATURE_SETTINGS,
-        )
+        return read_configuration(path, **overrides)
     except ConfigError as error:
         for problem in error.problems:
             typer.echo(str(problem), err=True)
@@ -136,22 +138,23 @@ def migrated(url: str) -> tuple[str | None, str]:
         opened.dispose()
 
 
-def backed_up_and_migrated(url: str) -> tuple[str | None, str]:
-    """Like `migrated`, and copies an SQLite file before it is changed."""
-    address = make_url(url)
-    if address.get_backend_name() == "sqlite" and Path(address.database or "").exists():
-        opened = open_engine(url)
+def backed_up_and_migrated(url: str, settings: Backup) -> tuple[str | None, str]:
+    """Like `migrated`, and makes a copy of the books before they are changed. Raises typer.Exit."""
+    opened = open_engine(url)
+    try:
+        found = migrations.current(opened)
+    except migrations.SchemaTooNew:
+        return migrated(url)  # says why not
+    finally:
+        opened.dispose()
+    if found is not None and found != migrations.head():
         try:
-            found = migrations.current(opened)
-            if found is not None and found != migrations.head():
-                target = f"{address.database}.before-{migrations.head()}"
-                with opened.connect() as connection:
-                    connection.exec_driver_sql("VACUUM INTO ?", (target,))
-                typer.echo(f"升级前已备份到 {target}")
-        except migrations.SchemaTooNew:
-            pass  # refused by the migration itself, with a sentence
-        finally:
-            opened.dispose()
+            path, _ = make_copy(url, settings, now=WallClock().now(), before=migrations.head())
+        except OSError as error:
+            raise refused(
+                f"升级前备份不了（{error.strerror}），没有升级。请检查 backup.folder 的权限和空间。", 1
+            ) from None
+        typer.echo(f"升级前已备份到 {path}")
     return migrated(url)
 
 

@@ -42,10 +42,20 @@ def current(engine: Engine) -> str | None:
     """The revision of a database; None for an empty one. Raises SchemaTooNew for one from a newer release."""
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in revisions():
         raise SchemaTooNew(found)
     return found
+
+
+def revisions() -> list[str]:
+    """Every revision that this release knows, from the first to `head`."""
+    walked = ScriptDirectory.from_config(_config()).walk_revisions()
+    return [script.revision for script in walked][::-1]
+
+
+def run(connection: Connection, revision: str = "head") -> None:
+    """Migrates up to a revision inside the caller's transaction, with foreign keys off on SQLite."""
+    command.upgrade(_config(connection), revision)
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:
@@ -67,7 +77,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
             connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
         try:
-            command.upgrade(_config(connection), "head")
+            run(connection)
             if connection.dialect.name == "sqlite":
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
                 if broken:
