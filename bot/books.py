@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, make_url, text
@@ -34,6 +34,10 @@ Unit = Callable[[Session], T]
 
 BATCH = 256
 """Units that share one commit at the most, so that nobody waits behind an endless transaction."""
+
+PATIENCE_SECONDS = 0.5
+"""How long a unit may have waited behind a batch that failed, and still be tried itself: two attempts take four
+seconds, and a platform gives up after five."""
 
 _NOTIFY = text("SELECT pg_notify('linli_touched', '')")
 """Says to every replica that what is open somewhere may have changed."""
@@ -83,12 +87,13 @@ class Outcome:
 class Waiting:
     """One unit on its way to the writer, and the caller who waits for it."""
 
-    __slots__ = ("future", "loop", "outcome", "unit")
+    __slots__ = ("future", "loop", "outcome", "since", "unit")
 
     def __init__(self, unit: Unit[Any], loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Any]") -> None:
         self.unit = unit
         self.loop = loop
         self.future = future
+        self.since = monotonic()
         self.outcome = Outcome()
 
 
@@ -296,7 +301,25 @@ class SqliteBooks(Books):
                     for waiting in batch:
                         waiting.outcome = Outcome()
                         waiting.outcome.error = busy
+            if seconds is None:
+                batch += self._waiting_too_long(batch[0].outcome.error)
             self._settle(batch, seconds)
+
+    def _waiting_too_long(self, error: BaseException | None) -> list[Waiting]:
+        """Units that came while a batch failed: with as long again before them, their platform would give up first."""
+        late: list[Waiting] = []
+        others: list[Waiting | None] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                waiting = self._queue.get_nowait()
+                if waiting is not None and monotonic() - waiting.since > PATIENCE_SECONDS:
+                    waiting.outcome.error = error
+                    late.append(waiting)
+                else:
+                    others.append(waiting)
+        for one in others:
+            self._queue.put(one)
+        return late
 
     def _write_batch(self, batch: list[Waiting]) -> float:
         if self._connection is None:
