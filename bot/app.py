@@ -1,7 +1,7 @@
 """The only place where the parts are joined: from a configuration to a house that hears, keeps books, and speaks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from bot.delivery import Postman
 from bot.demo import CAST, NEW_CHAT
 from bot.dispatch import Dispatcher
 from bot.health import Health
+from bot.listening import Listening
 from bot.metrics import JobOutcome, Metrics, PushOutcome
 from bot.scheduler import Leadership, Scheduler
 from bot.secrets import Sealer
@@ -66,7 +67,7 @@ class House:
         self.books = books
         self.wall = wall or WallClock()
         self.clock = clock or self.wall
-        self.rules: Mapping[str, Any] = config.features
+        self.rules: dict[str, Any] = dict(config.features)
         self.metrics = Metrics(channels=config.channels, jobs=[job.name for job in JOBS])
         self.channels: dict[str, Channel] = {
             name: self._channel(name, settings) for name, settings in config.channels.items()
@@ -99,15 +100,17 @@ class House:
             waiting=self.metrics.outbox_waiting,
             pushed=lambda channel, outcome: self.metrics.channel(channel).pushed(PushOutcome(outcome)),
         )
+        self.leadership = Leadership(config.database.address().render_as_string(hide_password=False))
         self.scheduler = Scheduler(
             books=books,
             jobs=JOBS,
             clock=self.clock,
             wall=self.wall,
             rules=self.rules,
-            leadership=Leadership(config.database.address().render_as_string(hide_password=False)),
+            leadership=self.leadership,
             ran=lambda job, outcome: self.metrics.job(job, JobOutcome(outcome)),
         )
+        self.listening = Listening(books, self.metrics, names=config.channels, wall=self.wall)
         self.health = Health()
         self.health.register("数据库", self._database_answers)
         books.on_commit.append(self.metrics.committed)
@@ -130,6 +133,14 @@ class House:
     async def hear(self, incoming: Incoming) -> Reply:
         """Answers one message; see `Dispatcher.hear`."""
         return await self.dispatcher.hear(incoming)
+
+    def adopt(self, config: Config) -> None:
+        """Takes what may change while it serves; see `bot/reloading.py` for what that is."""
+        for name, settings in config.channels.items():
+            if name in self.channels and settings.kind == self.config.channels[name].kind:
+                self.channels[name].adopt(settings)
+        self.rules.update(config.features)
+        self.postman.adopt(Sealer(config.secrets.keys()), config.delivery)
 
     async def advance(self, to: datetime, moved: Callable[[datetime], Awaitable[None]] | None = None) -> None:
         """Moves community time forward, runs what is due in between in order, and delivers what it makes.
@@ -175,7 +186,9 @@ class House:
         self.scheduler.start(int(self.config.jobs.tick_seconds))
         self.health.register("定时任务", self._ticks)
         postman = asyncio.create_task(self.postman.run())
+        listening = asyncio.create_task(self.listening.run())
         yield
+        listening.cancel()
         await self.scheduler.stop()
         self.postman.stop()
         await postman

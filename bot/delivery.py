@@ -253,6 +253,12 @@ class Postman:
         """Something was posted: look at once."""
         self._woken.set()
 
+    def adopt(self, sealer: Sealer, settings: Settings) -> None:
+        """Takes changed secrets and numbers, for what is claimed from now on."""
+        self._sealer = sealer
+        self._settings = settings
+        self._lease = timedelta(seconds=settings.lease_seconds)
+
     def stop(self) -> None:
         """Ends `run` when the sends under way have their answers; what was not begun is left to the next postman."""
         self._stopping = True

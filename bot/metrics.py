@@ -76,7 +76,7 @@ class JobOutcome(StrEnum):
 class ChannelMetrics:
     """The numbers of one channel, bound once."""
 
-    __slots__ = ("_pushes", "_reasons", "_refused", "buckets", "messages", "name", "seconds_sum")
+    __slots__ = ("_pushes", "_reasons", "_refused", "buckets", "messages", "name", "refusals", "seconds_sum")
 
     def __init__(self, name: str, refused: Counter, pushes: Counter) -> None:
         self.name = name
@@ -84,6 +84,8 @@ class ChannelMetrics:
         self.buckets = [0] * (len(ANSWER_SECONDS) + 1)
         """How many answers fell between two bounds; the last is what took longer than all."""
         self.seconds_sum = 0.0
+        self.refusals: tuple[int, str] = (0, "")
+        """How many callbacks were refused, and why the last one was."""
         self._pushes = {outcome: pushes.labels(name, outcome.value).inc for outcome in PushOutcome}
         self._refused = refused
         self._reasons: dict[str, Counter] = {}
@@ -104,6 +106,7 @@ class ChannelMetrics:
             if known == reason:
                 self._reasons[reason] = counter
         counter.inc()
+        self.refusals = (self.refusals[0] + 1, reason)
 
     def pushed(self, outcome: PushOutcome) -> None:
         """One attempt to send a message."""

@@ -42,6 +42,9 @@ class Script:
     def routes(self, hear: Hear) -> list[web.RouteDef]:
         return []
 
+    def adopt(self, settings: Any) -> None:
+        """Has no settings."""
+
     def address_of(self, external_id: str) -> str:
         return external_id
 

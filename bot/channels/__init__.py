@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -91,6 +91,10 @@ class Channel(Protocol):
 
     def routes(self, hear: Hear) -> list[web.RouteDef]:
         """The HTTP routes that this channel needs; empty for one that only pushes."""
+        ...
+
+    def adopt(self, settings: Any) -> None:
+        """Takes changed settings of its own kind, as far as that is safe while it serves."""
         ...
 
     def address_of(self, external_id: str) -> str:

@@ -15,14 +15,17 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 
 from bot.channels import Unavailable, envelope
-from bot.channels.envelope import EnvelopeError, Keys, Malformed, TooLarge
+from bot.channels.envelope import EnvelopeError, Forged, Keys, Malformed, TooLarge
 
 READ_SECONDS = 10.0
 """How long a body may dribble in. The platform itself gives up after 5 seconds (page 90238)."""
 
 Open = Callable[[bytes, Mapping[str, str], Keys, float, float], bytes]
-Answer = Callable[[bytes, str, int], Awaitable[bytes]]
-"""Makes the sealed reply, or nothing, of an opened message, the callback's nonce and the Unix time."""
+Answer = Callable[[bytes, str, int, Keys], Awaitable[bytes]]
+"""Makes the sealed reply, or nothing, of an opened message, the callback's nonce, the Unix time and the keys."""
+
+OVERLAP_SECONDS = 3600.0
+"""How long the keys before a change are accepted beside the new ones: time to save the new ones in the console."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9]{1,32}")
 _AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
@@ -75,11 +78,12 @@ class Interrupted(EnvelopeError):
     status: ClassVar[int] = 400
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallbackUrl:
     """One callback URL: opens what arrives there and hands the message on.
 
-    `wall` gives wall time; `refused` is told the reason of each refusal, for a counter.
+    `wall` gives wall time; `refused` is told the reason of each refusal, for a counter. An answer is sealed with the
+    keys that opened the question.
     """
 
     name: str
@@ -92,6 +96,26 @@ class CallbackUrl:
     wall: Callable[[], datetime]
     refused: Callable[[str], None] | None = None
     read_seconds: float = READ_SECONDS
+    keys_before: Keys | None = None
+    """The keys before the last change, as long as they are accepted."""
+    before_until: float = 0.0
+    """Unix time."""
+
+    def change(self, keys: Keys, window: float) -> None:
+        """Takes new keys; those of now are accepted for a while yet, unless nothing has changed about them."""
+        self.window = window
+        if not self.keys.same_as(keys):
+            self.keys_before, self.before_until = self.keys, self.wall().timestamp() + OVERLAP_SECONDS
+            self.keys = keys
+
+    def _either(self, open_with: Callable[[Keys], bytes], now: float) -> tuple[bytes, Keys]:
+        """What the keys open, or those before them; and which did. Raises an EnvelopeError."""
+        try:
+            return open_with(self.keys), self.keys
+        except Forged:
+            if self.keys_before is None or now > self.before_until:
+                raise
+            return open_with(self.keys_before), self.keys_before
 
     def routes(self, answer: Answer) -> list[web.RouteDef]:
         """The two routes of this URL; `answer` gets each opened message."""
@@ -99,7 +123,9 @@ class CallbackUrl:
 
         async def verify(request: web.Request) -> web.Response:
             try:
-                echo = envelope.open_echo(request.query, self.keys, self.wall().timestamp(), self.window)
+                now = self.wall().timestamp()
+                query = request.query
+                echo, _ = self._either(lambda keys: envelope.open_echo(query, keys, now, self.window), now)
             except EnvelopeError as error:
                 return self._refuse(error)
             return web.Response(body=echo, content_type="text/plain")
@@ -109,8 +135,8 @@ class CallbackUrl:
                 body = await read_body(request, self.read_seconds)
                 query = request.query
                 now = self.wall().timestamp()
-                message = self.open(body, query, self.keys, now, self.window)
-                sealed = await answer(message, query["nonce"], int(now))
+                message, keys = self._either(lambda keys: self.open(body, query, keys, now, self.window), now)
+                sealed = await answer(message, query["nonce"], int(now), keys)
             except EnvelopeError as error:
                 return self._refuse(error)
             except Unavailable:

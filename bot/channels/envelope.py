@@ -90,7 +90,7 @@ class Keys:
     `aes_key` is the console's EncodingAESKey of 43 characters. Raises ValueError if it gives no 32 bytes.
     """
 
-    __slots__ = ("cipher", "receive_id", "token")
+    __slots__ = ("_key", "cipher", "receive_id", "token")
 
     def __init__(self, token: str, aes_key: str, receive_id: str) -> None:
         # Some real keys end in a character with stray low bits, which strict decoders refuse.
@@ -100,9 +100,14 @@ class Keys:
             raise ValueError("the AES key is not base64") from error
         if len(aes_key) != 43 or len(key) != 32:
             raise ValueError("the AES key must have 43 characters that decode to 32 bytes")
+        self._key = key
         self.token = token.encode()
         self.receive_id = receive_id.encode()
         self.cipher = Cipher(AES(key), CBC(key[:16]))
+
+    def same_as(self, other: "Keys") -> bool:
+        """Whether both open and seal alike."""
+        return (self.token, self._key, self.receive_id) == (other.token, other._key, other.receive_id)
 
     def __repr__(self) -> str:
         return f"<Keys for {self.receive_id.decode()!r}>"
@@ -153,6 +158,12 @@ def seal_json(message: bytes, keys: Keys, *, timestamp: int, nonce: str) -> byte
     return (
         f'{{"encrypt":"{encrypted}","msgsignature":"{signature}","timestamp":{timestamp},"nonce":{_quote_json(nonce)}}}'
     ).encode()
+
+
+def seal_echo(word: bytes, keys: Keys, *, timestamp: int, nonce: str) -> dict[str, str]:
+    """The query with which the console verifies a URL: whoever has the keys answers the word. Source: page 90238."""
+    encrypted, signature = _seal(word, keys, timestamp, nonce)
+    return {"msg_signature": signature, "timestamp": str(timestamp), "nonce": nonce, "echostr": encrypted}
 
 
 def cdata(text: str) -> str:

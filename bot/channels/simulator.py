@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Protocol, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
@@ -326,6 +326,9 @@ class Simulator:
             web.post("/simulator/clock", self._guarded(self._take_clock)),
             web.get("/simulator/{file}", self._guarded(self._show_file)),
         ]
+
+    def adopt(self, settings: Any) -> None:
+        """Has no settings."""
 
     def address_of(self, external_id: str) -> str:
         return address_of(external_id)

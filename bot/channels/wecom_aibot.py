@@ -52,10 +52,9 @@ class WecomAibot:
         self.name = name
         self.namespace = settings.namespace or f"wecom-aibot:{name}"
         self._shared_ids = bool(settings.namespace)
-        self._keys = Keys(settings.token.get_secret_value(), settings.aes_key.get_secret_value(), settings.receive_id)
         self._url = CallbackUrl(
             name=name,
-            keys=self._keys,
+            keys=_keys(settings),
             window=settings.timestamp_window_seconds,
             open=open_json,
             content_type="application/json",
@@ -80,7 +79,7 @@ class WecomAibot:
     def routes(self, hear: Hear) -> list[web.RouteDef]:
         """GET and POST on `/callback/<name>`."""
 
-        async def answer(message: bytes, nonce: str, now: int) -> bytes:
+        async def answer(message: bytes, nonce: str, now: int, keys: Keys) -> bytes:
             incoming = self.parse(message)
             if incoming is None:
                 return b""
@@ -89,9 +88,13 @@ class WecomAibot:
                 return b""
             stream_id = aibot_frames.stream_id(incoming.message_id)
             frame = aibot_frames.finished_stream(reply.text, stream_id=stream_id)
-            return seal_json(frame, self._keys, timestamp=now, nonce=nonce)
+            return seal_json(frame, keys, timestamp=now, nonce=nonce)
 
         return self._url.routes(answer)
+
+    def adopt(self, settings: Settings) -> None:
+        """Takes a changed Token, EncodingAESKey and time window; everything else needs a new start."""
+        self._url.change(_keys(settings), settings.timestamp_window_seconds)
 
     def address_of(self, external_id: str) -> str:
         return external_id
@@ -102,3 +105,7 @@ class WecomAibot:
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+
+def _keys(settings: Settings) -> Keys:
+    return Keys(settings.token.get_secret_value(), settings.aes_key.get_secret_value(), settings.receive_id)

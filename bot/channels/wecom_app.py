@@ -172,10 +172,9 @@ class WecomApp:
     ) -> None:
         self.name = name
         self.namespace = f"wecom:{settings.corp_id}"
-        self._keys = Keys(settings.token.get_secret_value(), settings.aes_key.get_secret_value(), settings.corp_id)
         self._url = CallbackUrl(
             name=name,
-            keys=self._keys,
+            keys=_keys(settings),
             window=settings.timestamp_window_seconds,
             open=open_xml,
             content_type="application/xml",
@@ -187,7 +186,7 @@ class WecomApp:
     def routes(self, hear: Hear) -> list[web.RouteDef]:
         """GET and POST on `/callback/<name>`."""
 
-        async def answer(message: bytes, nonce: str, now: int) -> bytes:
+        async def answer(message: bytes, nonce: str, now: int, keys: Keys) -> bytes:
             fields = read_fields(message)
             incoming = parse(fields, channel=self.name, namespace=self.namespace)
             if incoming is None:
@@ -195,9 +194,13 @@ class WecomApp:
             reply = await hear(incoming)
             if not reply.text.strip():
                 return b""
-            return seal_xml(render(fields, reply.text, now), self._keys, timestamp=now, nonce=nonce)
+            return seal_xml(render(fields, reply.text, now), keys, timestamp=now, nonce=nonce)
 
         return self._url.routes(answer)
+
+    def adopt(self, settings: Settings) -> None:
+        """Takes a changed Token, EncodingAESKey and time window; everything else needs a new start."""
+        self._url.change(_keys(settings), settings.timestamp_window_seconds)
 
     def address_of(self, external_id: str) -> str:
         return external_id
@@ -208,3 +211,7 @@ class WecomApp:
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+
+def _keys(settings: Settings) -> Keys:
+    return Keys(settings.token.get_secret_value(), settings.aes_key.get_secret_value(), settings.corp_id)

@@ -81,18 +81,22 @@ class WecomGroupWebhook:
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
-        self.ability = Ability(
-            pushes_to_groups=True,
-            text_bytes=TEXT_BYTES,
-            markdown_bytes=MARKDOWN_BYTES,
-            limits=(Limit(settings.per_minute, timedelta(minutes=1)),),
-        )
+        self.adopt(settings)
         self._url = settings.base_url.rstrip("/") + "/cgi-bin/webhook/send"
         # Connecting ends well before the whole, so that what never left is told from what was not answered.
         self._timeout = aiohttp.ClientTimeout(
             total=settings.timeout_seconds, sock_connect=min(5.0, settings.timeout_seconds / 2)
         )
         self._session: aiohttp.ClientSession | None = None
+
+    def adopt(self, settings: Settings) -> None:
+        """Takes a changed limit; everything else needs a new start."""
+        self.ability = Ability(
+            pushes_to_groups=True,
+            text_bytes=TEXT_BYTES,
+            markdown_bytes=MARKDOWN_BYTES,
+            limits=(Limit(settings.per_minute, timedelta(minutes=1)),),
+        )
 
     def routes(self, hear: Hear) -> list[web.RouteDef]:
         return []

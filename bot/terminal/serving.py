@@ -5,20 +5,36 @@ import gc
 import os
 import signal
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 from aiohttp import web
 from aiohttp.log import server_logger
 
-from bot import logs
+from bot import logs, reloading
 from bot.app import House
+from bot.backup import Nightly, copy_in_a_process
+from bot.backup.rotation import JOB as BACKUP_JOB
 from bot.books import Books, FileInUse, take_lock
+from bot.config import ConfigError
 from bot.demo import DEMO_SLUG, build_demo
-from bot.terminal import At, ConfigFile, address_of, backed_up_and_migrated, configured, migrated, moment, refused
+from bot.metrics import JobOutcome
+from bot.terminal import (
+    At,
+    ConfigFile,
+    address_of,
+    backed_up_and_migrated,
+    configured,
+    migrated,
+    moment,
+    read_configuration,
+    refused,
+)
 from models.clock import MovedClock, WallClock
 
 DEMO_FILE = Path("var/demo.sqlite3")
@@ -65,7 +81,7 @@ def run(config: ConfigFile = None) -> None:
         logs.register_secret(secret)
     logs.catch_uncaught()
     url = address_of(settings)
-    before, after = backed_up_and_migrated(url)
+    before, after = backed_up_and_migrated(url, settings.backup)
 
     async def serve() -> None:
         try:
@@ -73,14 +89,48 @@ def run(config: ConfigFile = None) -> None:
         except FileInUse:
             raise refused("这个数据库已经有一个程序在用了，不能同时运行两个。", 1) from None
         house = House(settings, books)
+        nightly = Nightly(
+            books,
+            settings.backup,
+            wall=house.wall,
+            leads=house.leadership.held,
+            copy=lambda: copy_in_a_process(("--config", str(config)) if config else ()),
+            ran=lambda outcome: house.metrics.job(BACKUP_JOB, JobOutcome(outcome)),
+        )
         changed = "" if before == after else f"，数据库已升级到 {after}"
         host, port = settings.http.host, settings.http.port
         try:
-            await _serve(house, host, port, f"邻里已在 {host}:{port} 运行{changed}")
+            async with _beside(nightly.run() if settings.backup.nightly else None):
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(reload, house, nightly, config))
+                await _serve(house, host, port, f"邻里已在 {host}:{port} 运行{changed}")
         finally:
             await house.close()
 
     asyncio.run(serve())
+
+
+def reload(house: House, nightly: Nightly, path: Path | None) -> None:
+    """Reads the configuration anew, and takes of it what can be taken while the house serves."""
+    try:
+        after = read_configuration(path)
+    except ConfigError as error:
+        reloading.refused(error)
+        return
+    reloading.told(*reloading.adopt(house, house.config, after))
+    nightly.adopt(after.backup)
+    house.config = after
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None] | None) -> AsyncIterator[None]:
+    """Lets something go on beside, which is ended with what it is beside of."""
+    task = asyncio.create_task(work) if work is not None else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 async def _serve(house: House, host: str, port: int, ready: str) -> None:

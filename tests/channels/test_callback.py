@@ -52,7 +52,7 @@ class Scene:
             self.changed.clear()
             await self.changed.wait()
 
-    async def answer(self, message: bytes, nonce: str, now: int) -> bytes:
+    async def answer(self, message: bytes, nonce: str, now: int, keys: Keys) -> bytes:
         self.heard.append(message)
         return b"heard at %d" % now
 
@@ -312,7 +312,7 @@ async def test_two_hundred_half_sent_requests_hold_nobody_up(caplog: pytest.LogC
 async def test_fault_behind_the_door_is_a_status_without_words(raised: Exception, status: int) -> None:
     scene = Scene("json")
 
-    async def failing(message: bytes, nonce: str, now: int) -> bytes:
+    async def failing(message: bytes, nonce: str, now: int, keys: Keys) -> bytes:
         raise raised
 
     async with serving(scene.url.routes(failing)) as base:
@@ -328,7 +328,7 @@ async def test_slow_message_does_not_hold_up_another() -> None:
     scene = Scene("json")
     release = asyncio.Event()
 
-    async def answer(message: bytes, nonce: str, now: int) -> bytes:
+    async def answer(message: bytes, nonce: str, now: int, keys: Keys) -> bytes:
         if message == b"slow":
             await release.wait()
         return message
