@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import typer
 
-from bot.terminal import community, keeping, serving, trying
+from bot.terminal import beginning, community, keeping, looking, serving, trying
 
 app = typer.Typer(
     add_completion=False,
@@ -21,10 +21,16 @@ COMMANDS = (
     trying.say,
     trying.replay,
     trying.understand,
+    beginning.init,
     community.found,
     community.webhook,
     keeping.migrate,
     keeping.verify,
+    keeping.backup,
+    keeping.restore,
+    looking.check,
+    looking.config,
+    looking.trace,
 )
 """Every command, in the order in which the help shows them."""
 

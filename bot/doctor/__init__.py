@@ -1,0 +1,34 @@
+"""The doctor: everything an operator would otherwise have to know where to look for, one line each, with what to do.
+
+It works beside a running bot and without one, writes nothing into the books, and speaks to nobody but this machine and,
+where it is configured, the bot's own public address. A line is `ok`, a `warning` (it works, look at it when you have
+time) or `broken` (something does not work, or soon will not).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.config import Config, ConfigError, Problem
+from bot.doctor.database import database, opened
+from bot.doctor.finding import Finding, State, broken
+from bot.doctor.machine import FONT_FOLDERS, chinese_fonts, copies, time_zone
+from bot.doctor.reach import bot_here, callbacks
+from bot.doctor.settings import configuration
+
+__all__ = ["Finding", "State", "examine"]
+
+
+def examine(config: Config | ConfigError, now: datetime, *, fonts: Sequence[str] = FONT_FOLDERS) -> list[Finding]:
+    """Looks at everything; `now` is wall time. Without a configuration only the machine can be looked at."""
+    machine = [*time_zone(now), *chinese_fonts(fonts)]
+    if isinstance(config, ConfigError):
+        return [*(_of_problem(problem) for problem in config.problems), *machine]
+    findings = [*configuration(config)]
+    running, its_findings = bot_here(config)
+    with opened(config) as engine:
+        findings += database(engine, config, now, running=running)
+    return [*findings, *its_findings, *callbacks(config, now, running=running), *copies(config, now), *machine]
+
+
+def _of_problem(problem: Problem) -> Finding:
+    return broken("配置", str(problem), "请改好配置文件或环境变量；全部的项见 config.example.toml")
