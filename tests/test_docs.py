@@ -132,7 +132,9 @@ def outline(text: str) -> list[object]:
             shape.append(("sh", re.sub(r" *#.*$", "", match[3], flags=re.MULTILINE)))
         else:
             shape.append((match[2], re.sub(r": .*$|\".*?\"", "", match[3], flags=re.MULTILINE)))
-    shape.append(sorted(re.findall(r"\]\(([^)]+)\)", text.replace(ENGLISH, "").replace(TWIN, ""))))
+    shape.append(
+        sorted(re.findall(r"\]\(([^)]+)\)", text.replace(ENGLISH, "").replace(TWIN, "").replace(".en.md", ".md")))
+    )
     return shape
 
 
@@ -339,7 +341,7 @@ def test_settings_in_the_readme_are_accepted(readme: str, tmp_path: Path) -> Non
 def test_example_with_everything_brought_to_life_is_accepted(tmp_path: Path) -> None:
     text = revived(EXAMPLE.read_text("utf-8"))
     text = re.sub(r'^(corp_id = )""$', r'\1"ww0123456789abcdef"', text, flags=re.MULTILINE)
-    text = re.sub(r'^(password|key_previous) = ""$', "", text, flags=re.MULTILINE)
+    text = re.sub(r'^(password|key_previous|passphrase) = ""$', "", text, flags=re.MULTILINE)
 
     assert sorted(loaded(text, tmp_path).channels) == ["aibot", "app", "hook"]
 
