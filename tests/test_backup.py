@@ -426,11 +426,16 @@ def test_rotation_leaves_other_files_alone(sqlite_demo: Path, tmp_path: Path) ->
     for day in (1, 2, 17):
         make_copy(f"sqlite:///{sqlite_demo}", settings, now=november(day, 2, 30), before="0002" if day == 2 else "")
     (tmp_path / "copies" / "linli-notes.zip").write_text("mine")
+    (tmp_path / "copies" / "linli-20261399-000000.zip").write_text("no day")
     (tmp_path / "copies" / ".linli-20261101-023000.zip.7.part").write_text("half")
     os.utime(tmp_path / "copies" / ".linli-20261101-023000.zip.7.part", (0, 0))
     gone = rotate(settings, november(17, 3))
     assert [path.name for path in gone] == ["linli-20261102-023000-before-0002.zip", "linli-20261101-023000.zip"]
-    assert sorted(os.listdir(settings.folder)) == ["linli-20261117-023000.zip", "linli-notes.zip"]
+    assert sorted(os.listdir(settings.folder)) == [
+        "linli-20261117-023000.zip",
+        "linli-20261399-000000.zip",
+        "linli-notes.zip",
+    ]
     assert list(copies_in(Path(settings.folder)).values()) == [november(17, 2, 30)]
 
 

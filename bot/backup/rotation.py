@@ -8,6 +8,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def copies_in(folder: Path) -> dict[Path, datetime]:
     found = {}
     for path in folder.iterdir() if folder.is_dir() else ():
         if name := NAME.fullmatch(path.name):
-            found[path] = datetime.strptime(name[1], "%Y%m%d-%H%M%S").replace(tzinfo=SHANGHAI)
+            with suppress(ValueError):  # no day of any calendar
+                found[path] = datetime.strptime(name[1], "%Y%m%d-%H%M%S").replace(tzinfo=SHANGHAI)
     return dict(sorted(found.items(), key=lambda one: one[1], reverse=True))
 
 
