@@ -36,6 +36,7 @@ QUESTIONS = {
     Kind.PEOPLE: "请告诉我姓名。",
     Kind.UNIT: "在哪一栋？比如 3栋。",
     Kind.ROOM: "房号是多少？",
+    Kind.DIGITS: "手机号后四位是多少？比如 1234。",
     Kind.WHEN: "什么时间？比如 周六9点。",
     Kind.PERIOD: "看哪段时间？比如 本月。",
     Kind.DURATION: "多长时间？比如 两小时。",

@@ -25,7 +25,7 @@ WORD = 60
 """Characters of one word."""
 
 SPECIFIC = (
-    Kind.UNIT, Kind.ROOM, Kind.WHEN, Kind.DURATION, Kind.COUNT, Kind.POINTS, Kind.OBJECT, Kind.NUMBER,
+    Kind.UNIT, Kind.ROOM, Kind.DIGITS, Kind.WHEN, Kind.DURATION, Kind.COUNT, Kind.POINTS, Kind.OBJECT, Kind.NUMBER,
     Kind.PERIOD, Kind.CHOICE, Kind.PEOPLE, Kind.PERSON, Kind.PLACE, Kind.TITLE,
 )  # fmt: skip
 """The order in which kinds are tried where more than one could begin."""

@@ -36,6 +36,8 @@ SEVERAL = 300
 """Characters of a message that may hold several commands."""
 BETWEEN = 10
 """Characters between the halves of a verb that was taken apart."""
+VALUE = 40
+"""Characters of an answer to an open question."""
 CUTS = 5
 """Places at which such a message is cut; one of more is a tale."""
 
@@ -141,6 +143,33 @@ class Grammar:
         if not self._firsts.isdisjoint(text) and next(self._search(text), None) is not None:
             return True
         return len(text) <= phrasing.ANSWER_LENGTH and phrasing.answer(text) is not None
+
+    def could_fill(self, text: str) -> bool:
+        """Whether a normalised text may answer a question for a place, a room or a phone: worth a look at the books."""
+        return len(text) <= VALUE and _VALUE.search(text) is not None
+
+    def can_fill(self, command: Command, name: str | None) -> bool:
+        """Whether a slot is of a kind that is unmistakable when it stands alone."""
+        return any(slot.name == name and slot.kind in (Kind.UNIT, Kind.ROOM, Kind.DIGITS) for slot in command.slots)
+
+    def fill(
+        self, command: Command, slots: dict[str, Any], text: str, *, world: Surroundings, now: datetime
+    ) -> dict[str, Any] | None:
+        """The slots of an open question with what a text adds; None where the text is no answer and nothing else.
+
+        A place that is named again, with or without its building, takes the place of the one before.
+        """
+        places = {slot.name for slot in command.slots if slot.kind is Kind.UNIT}
+        building = next((str(slots[name]) for name in places if name in slots), "")
+        if building and _DOOR.match(text):
+            text = building.partition("栋")[0] + "栋" + text
+        filled = Filling(self._plans[command.intent], text, now, world)
+        filled.slots |= {name: value for name, value in slots.items() if name not in places}
+        before = dict(filled.slots)
+        filling.fill(filled, _SAID.match(text).end(), self._verb_begins)  # type: ignore[union-attr]
+        if filled.left or filled.choices or filled.slots == before:
+            return None
+        return slots | filled.slots
 
     def understand(
         self,
@@ -327,6 +356,10 @@ class Grammar:
         return match is not None and match.start() - at <= LEAD
 
 
+_VALUE = re.compile(r"[0-9]{3}|[零〇一二三四五六七八九]{3}|[0-9零〇一二三四五六七八九十A-Za-z](?:栋|幢|座|号楼|单元|#)")
+_DOOR = re.compile(rf"{NUMERAL}[ ]?(?:单元|门栋|门(?!牌))")
+_SAID = re.compile(r"(?:我家?|俺家?)?(?:的(?=手机|电话))?(?:(?:住|是|在)+)?[ ]*(?:(?:房间?|门牌)号?(?:是|:)?[ ]*)?")
+"""What people say before the value that they were asked for."""
 _NEGATION = re.compile(r"不(?:想|要|能|再|打算|用)?(?:再|去)?\Z")
 _INSERTED = "了?一?[个下]|一[场次]"
 _LINES = re.compile(r"\n|[;；]")

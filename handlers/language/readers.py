@@ -52,6 +52,21 @@ def _read_room(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[A
     return places.read_room(filling.text, at)
 
 
+_DIGITS = re.compile(
+    r"(?P<label>(?:我的?)?(?:(?:手机|电话)(?:号码?)?)?(?:的)?(?:尾号|[后末][四4]位|号码?)?(?:数字?)?(?:是|为|:)?[ ]*)"
+    r"(?:(?P<last>[0-9]{4}|[零〇一二三四五六七八九]{4})|1[0-9]{2}[ -]?[0-9]{4}[ -]?(?P<whole>[0-9]{4}))"
+    r"(?![0-9零〇一二三四五六七八九])"
+)
+
+
+def _read_digits(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[Any, int] | None:
+    match = _DIGITS.match(filling.text, at)
+    if match is None or (inside and not match["label"].strip()):
+        return None
+    last = match["last"] or match["whole"]
+    return "".join(str(number(figure)) for figure in last), match.end()
+
+
 def _read_when(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[Any, int] | None:
     found = dates.read_at(filling.text, at, filling.now)
     if found is None:
@@ -302,6 +317,7 @@ def _after_place(text: str, end: int) -> int:
 READERS: Mapping[Kind, Reader] = {
     Kind.UNIT: _read_unit,
     Kind.ROOM: _read_room,
+    Kind.DIGITS: _read_digits,
     Kind.WHEN: _read_when,
     Kind.DURATION: _read_duration,
     Kind.COUNT: _read_count,
@@ -317,6 +333,7 @@ READERS: Mapping[Kind, Reader] = {
 }
 STARTS: Mapping[Kind, str] = {
     Kind.UNIT: CHINESE + "第",
+    Kind.DIGITS: "我手电尾后末",
     Kind.WHEN: CHINESE + "今明后大这本下周星礼每月上晚早中元",
     Kind.DURATION: CHINESE + "半服干做忙共",
     Kind.COUNT: CHINESE + "限名人共招我和跟带俩仨不",

@@ -27,6 +27,8 @@ class Kind(StrEnum):
     """A place of the tree (`3栋`, `三号楼`, `3栋2单元`), normalised to `3栋` or `3栋2单元`: str."""
     ROOM = "room"
     """A room number (`501`, `3栋2单元501`): str of digits."""
+    DIGITS = "digits"
+    """The last four digits of a phone (`1234`, `尾号1234`, also from the whole number): str."""
     WHEN = "when"
     """A date or time phrase: str as typed; beside it `<name>_at`, an aware datetime, and `<name>_until` for a range."""
     PERIOD = "period"
