@@ -25,7 +25,7 @@ from bot.terminal.serving import run
 from models import activities, counters, points
 from models.clock import WallClock
 from models.directory import Endpoint, Group, Identity, add_community
-from models.members import Member, Standing
+from models.members import Consent, Member, Settings, Standing
 from models.migrations import upgrade
 from models.units import UnitKind, add_unit
 
@@ -79,6 +79,18 @@ def seed(session: Session) -> None:
                     "community_id": community.id,
                     "member_id": i + 1,
                     "since": founded,
+                }
+                for i in chunk
+            ],
+        )
+        session.execute(
+            insert(Consent),
+            [
+                {
+                    "community_id": community.id,
+                    "member_id": i + 1,
+                    "version": Settings().consent_version,
+                    "at": founded,
                 }
                 for i in chunk
             ],

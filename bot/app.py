@@ -43,6 +43,7 @@ CHANNEL_SETTINGS: dict[str, type[BaseModel]] = {
 
 FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
     "activities": activities.Settings,
+    "members": members.Settings,
     "points": points.Settings,
 }
 

@@ -192,9 +192,9 @@ def bundled(messages: Sequence[Claimed], limit: int) -> list[Bundle]:
     return bundles
 
 
-def _together(message: Claimed) -> tuple[int, int | None, int | None, datetime]:
+def _together(message: Claimed) -> tuple[int, int | None, int | None, str | None, datetime]:
     """Messages that agree in this are merged: one recipient of one community, one minute."""
-    return message.community_id, message.group_id, message.member_id, _minute(message)
+    return message.community_id, message.group_id, message.member_id, message.external_id, _minute(message)
 
 
 def _minute(message: Claimed) -> datetime:
@@ -385,7 +385,7 @@ class Postman:
             outbox.finish(session, ids=[message.id], token=token, state=state, wall=wall, reason=reason)
             taken.buried.append(Buried(message, channel, outcome, reason))
 
-        if lost and (message.member_id is None or len(lost) >= UNKNOWN_TRIES):
+        if lost and (message.group_id is not None or len(lost) >= UNKNOWN_TRIES):
             bury(lost[-1].channel, "unknown", "the answer was lost")
             return
         way = self._way(session, message)

@@ -4,6 +4,7 @@ Built through the same actions that the chat uses, so that its books balance and
 """
 
 import random
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from models import activities, check_in, counters, points
 from models.clock import at, day_of
 from models.directory import CommunityHere, add_community, add_endpoint, add_group
-from models.members import Role, Standing, add_identity, add_member, give_role
+from models.members import Role, Settings, Standing, add_identity, add_member, answer_statement, give_role
 from models.units import UnitHere, UnitKind, add_unit
 
 CHANNEL = NAMESPACE = "simulator"
@@ -186,8 +187,17 @@ def _people(session: Session, community: CommunityHere, units: dict[str, UnitHer
         standing = PARTY if chance.random() < 0.2 else Standing.RESIDENT
         room = f"{chance.randint(1, 6)}0{chance.randint(1, 4)}"
         people[name] = _add(session, community, name, chance.choice(doors), room, standing, now)
-    # 张三 is on the roster and has not bound an account yet: the stranger's chair can become him.
-    add_member(session, community_id=community.id, name="张三", unit=units["3栋1单元"], room="201", now=now)
+    # 张三 is on the roster and has not bound an account yet: whoever sits on the stranger's chair, and knows his room
+    # and the last digits of his phone, can become him.
+    add_member(
+        session,
+        community_id=community.id,
+        name="张三",
+        unit=units["3栋1单元"],
+        room="201",
+        phone="13800001234",
+        now=now,
+    )
     return people
 
 
@@ -201,10 +211,26 @@ def _add(
     now: datetime,
 ) -> int:
     member_id = add_member(
-        session, community_id=community.id, name=name, unit=unit, now=now, standing=standing, room=room
+        session,
+        community_id=community.id,
+        name=name,
+        unit=unit,
+        now=now,
+        standing=standing,
+        room=room,
+        phone=f"1390000{zlib.crc32(name.encode()) % 10_000:04d}",
     )
     add_identity(
         session, community_id=community.id, member_id=member_id, namespace=NAMESPACE, external_id=name, now=now
+    )
+    # They have been with us for a while: nobody is asked again.
+    answer_statement(
+        session,
+        community_id=community.id,
+        member_id=member_id,
+        version=Settings().consent_version,
+        agreed=True,
+        now=now,
     )
     return member_id
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot import logs
+from bot import first_contact, logs
 from bot.books import Books, BooksBusy, BooksClosed, savepoint
 from bot.channels import Unavailable
 from bot.worlds import Snapshot, Worlds
+from handlers import consent
 from handlers.chat import (
     LINES,
     Answer,
@@ -37,7 +38,7 @@ from models import audit, inbox, outbox, pending
 from models.base import Refusal
 from models.clock import Clock, local, spoken
 from models.directory import CommunityHere, GroupHere
-from models.members import Person, Role, find_people, last_rejection
+from models.members import Person, RegistrationState, Role, find_people, last_word, masked
 
 log = logs.logger(__name__)
 
@@ -47,6 +48,7 @@ say = Texts(
     stranger="我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。",
     stranger_somewhere="我还不认识您。请在您那栋楼的群里 @我 发 绑定 姓名 楼栋，例如 绑定 张三 3栋。",
     stranger_rejected="您上次的绑定申请没有通过（{reason}）。\n请核对后再发 绑定 姓名 楼栋。",
+    stranger_waiting="您的绑定申请（{number}号）正在核对，请稍等，有结果我会告诉您。",
     which_community="您在几个社区都登记过：{names}。\n请发 切换社区 加名字，例如 切换社区 {first}。",
     not_allowed="这件事要{role}来办。您能办的事请发 帮助。",
     beyond="这件事不在您负责的范围里。您能办的事请发 帮助。",
@@ -56,6 +58,7 @@ say = Texts(
     too_late="等得太久了，刚才那件没有办。还要办的话，请重新发一次。",
     yes_or_no="请回复 确认 或 取消。",
     number_out="请回复 1 到 {most} 里的一个数。",
+    value_wanted="请照刚才问的回复，不办了请回复 取消。",
     dropped="好的，不办了。",
     apology="对不起，这条我没处理好，已经记下来了（编号 {message_id}）。\n请过一会儿再试，或联系社区。",
 )
@@ -91,6 +94,9 @@ SILENCE = Heard(Reply(), "ignore")
 PLAIN_YES = frozenset(("确认", "确定", "是", "是的"))
 """What 确认 may be in talk that was only overheard: 好的 and 行 are said to neighbours all day long."""
 
+
+IN_ANY_CHAT = frozenset(("bind_group", first_contact.AGREE, first_contact.DECLINE))
+"""What somebody who is known may say in a chat that is bound to nothing yet."""
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -231,9 +237,15 @@ class Dispatcher:
         snapshot = await self._worlds.at(now)
         typed = normalise(incoming.text, snapshot.bot_names)
         addressed = incoming.addressed or typed.mentioned
+        scene = None
+        if incoming.direct and self.grammar.could_fill(typed.text):
+            scene = await self._scene(incoming, now, snapshot, typed, addressed)
+            if (filled := await self._fill(scene)) is not None:
+                return filled
         if not self.grammar.could_be_command(typed.text) and incoming.quote is None:
             return self._chatter(incoming, typed, snapshot, now) if addressed else SILENCE
-        scene = await self._scene(incoming, now, snapshot, typed, addressed)
+        if scene is None:
+            scene = await self._scene(incoming, now, snapshot, typed, addressed)
         meant = scene.understanding
         if meant.outcome == "ignore":
             return await self._stored(scene) or SILENCE
@@ -245,11 +257,17 @@ class Dispatcher:
         commands = [part.command for part in parts if part.command is not None]
         if meant.command is None and meant.outcome == "ask":
             return await self._stored(scene) or Heard(self._echo(scene, Reply(meant.say)), "ask")
+
+        def unit(session: Session) -> Heard:
+            return self._unit(session, scene, parts)
+
         # A private answer in a group is a message of its own, which has to be written down.
         aside = bool(incoming.address) and incoming.namespace in self._private and any(c.private for c in commands)
         if aside or meant.outcome == "ask" or any(command.writes for command in commands):
-            return await self._write(scene, lambda session: self._unit(session, scene, parts))
-        return await self._books.read(lambda session: self._read(session, scene, parts))
+            return await self._write(scene, unit)
+        heard = await self._books.read(lambda session: self._read(session, scene, parts))
+        # Whoever has to agree first is asked, and that is written down.
+        return heard if heard is not None else await self._write(scene, unit)
 
     def _chatter(self, incoming: Incoming, typed: Typed, snapshot: Snapshot, now: datetime) -> Heard:
         """Talk to the bot in which nothing can be a command or an answer: a pointer, and no look into the books."""
@@ -274,12 +292,25 @@ class Dispatcher:
             return (place.community, place.group) if place else (None, None)
         if len(snapshot.worlds) == 1:
             return next(iter(snapshot.worlds.values())).community, None
-        people = await self._books.read(lambda session: self._people(session, incoming, now))
-        chosen = _chosen(people)
-        return (chosen.community if chosen else None), None
+        return await self._books.read(lambda session: self._home(session, incoming, snapshot, now)), None
+
+    def _home(self, session: Session, incoming: Incoming, snapshot: Snapshot, now: datetime) -> CommunityHere | None:
+        """Whose matter a direct conversation is: of the sender's community, or of the one that is to know them."""
+        people = self._people(session, incoming, now)
+        if people:
+            chosen = _chosen(people)
+            return chosen.community if chosen else None
+        asked = pending.where_asked(session, account=pending.account(incoming.namespace, incoming.sender), now=now)
+        return snapshot.worlds[asked].community if asked in snapshot.worlds else None
 
     def _people(self, session: Session, incoming: Incoming, now: datetime) -> list[Person]:
-        return find_people(session, namespace=incoming.namespace, external_id=incoming.sender, now=now)
+        return find_people(
+            session,
+            namespace=incoming.namespace,
+            external_id=incoming.sender,
+            now=now,
+            version=self._rules["members"].consent_version,
+        )
 
     async def _nowhere(self, scene: Scene) -> Heard:
         """A chat that is bound to nothing, or a person of no community or several: help with that, and nothing else."""
@@ -291,7 +322,7 @@ class Dispatcher:
         people = await self._books.read(lambda session: self._people(session, incoming, scene.now))
         person = _chosen(people)
         intent = scene.understanding.intent
-        if incoming.address and intent == "bind_group" and person is not None:
+        if incoming.address and intent in IN_ANY_CHAT and person is not None:
             scene.community = person.community
             scene.world = scene.snapshot.worlds[person.community.id].surroundings
             return await self._write(scene, lambda session: self._unit(session, scene, [scene.understanding]))
@@ -306,6 +337,19 @@ class Dispatcher:
         alone = len(scene.snapshot.worlds) < 2
         return Heard(Reply(say("stranger" if alone else "stranger_somewhere")), "refused")
 
+    async def _fill(self, scene: Scene) -> Heard | None:
+        """A place, a room, digits: an answer, where a question for it stands open in this direct conversation."""
+        if scene.community is None:
+            return None
+        question = await self._books.read(
+            lambda session: self._question(session, scene) or self._lapsed(session, scene)
+        )
+        if isinstance(question, Heard):
+            return question
+        if question is None or not _is_free(question) or self._filled(scene, question) is None:
+            return None
+        return await self._write(scene, lambda session: self._answer_question(session, scene))
+
     async def _confirm(self, scene: Scene) -> Heard:
         """是, 确认, 取消, a number: an answer, where a question stands open for this person here."""
         question = await self._books.read(lambda session: self._question(session, scene))
@@ -313,7 +357,7 @@ class Dispatcher:
             return question
         misfit = self._misfit(scene, question)
         if misfit is not None and not (
-            question is None and await self._books.read(lambda session: self._lapsed(session, scene))
+            question is None and await self._books.read(lambda session: self._lapsed(session, scene) is not None)
         ):
             return misfit
         return await self._write(scene, lambda session: self._answer_question(session, scene))
@@ -367,23 +411,28 @@ class Dispatcher:
 
     def _question(self, session: Session, scene: Scene) -> pending.Question | Heard | None:
         person = self._person(session, scene)
-        question = None
-        if person is not None:
-            question = pending.open_question(
-                session,
-                community_id=person.community.id,
-                member_id=person.id,
-                conversation=pending.conversation(scene.group.id if scene.group else None),
-                now=scene.now,
-            )
+        question = pending.open_question(session, **self._asked(scene, person), now=scene.now)
         # Looked up last: where another replica answered this very message, its answer was there when the question went.
         return self._before(session, scene.incoming) or question
 
-    def _read(self, session: Session, scene: Scene, parts: list[Understanding]) -> Heard:
+    def _asked(self, scene: Scene, person: Person | None) -> dict[str, Any]:
+        """Under which name the questions to this sender in this conversation are kept."""
+        assert scene.community is not None
+        incoming = scene.incoming
+        return {
+            "community_id": scene.community.id,
+            "member_id": person.id if person else None,
+            "account": pending.account(incoming.namespace, incoming.sender),
+            "conversation": pending.conversation(scene.group.id if scene.group else None),
+        }
+
+    def _read(self, session: Session, scene: Scene, parts: list[Understanding]) -> Heard | None:
         stored = self._before(session, scene.incoming)
         if stored is not None:
             return stored
         person = self._person(session, scene)
+        if first_contact.awaits(person, parts):
+            return None
         answers = [self._run(session, scene, person, part) for part in parts]
         return Heard(self._echo(scene, _combined(answers)), _outcome(answers))
 
@@ -392,29 +441,116 @@ class Dispatcher:
         if stored is not None:
             return stored
         person = self._person(session, scene)
-        answers = []
-        for part in parts:
+        if person is not None and first_contact.awaits(person, parts):
+            return self._ask_consent(session, scene, person, parts)
+        if person is not None and parts[0].intent in (first_contact.AGREE, first_contact.DECLINE):
+            kept = self._take_first(session, scene, person)
+            return self._answer_statement(session, scene, person, dataclasses.replace(parts[0], slots=kept))
+        answers: list[Ran] = []
+        stranger, rest = person is None, parts
+        while rest and not (answers and first_contact.awaits(person, rest)):
+            part, *rest = rest
             ran = self._run(session, scene, person, part)
             # At once, so that what follows in the same message finds it: 报名 12 撤销.
             self._record(session, scene, person, ran)
             if person is None and ran.wrote:
                 person = self._person(session, scene)
             answers.append(ran)
+        if stranger and person is not None:
+            answers = self._welcomed(session, scene, person, answers, rest)
         return self._finish(session, scene, person, answers)
 
-    def _lapsed(self, session: Session, scene: Scene) -> bool:
-        person = self._person(session, scene)
-        return (
-            person is not None
-            and (scene.addressed or _says_plainly(scene))
-            and pending.lapsed_question(
-                session,
-                community_id=person.community.id,
-                member_id=person.id,
-                conversation=pending.conversation(scene.group.id if scene.group else None),
-                now=scene.now,
-            )
+    # -- the first contact: nothing is done for members before they have agreed ------------------------------------
+
+    def _ask_consent(self, session: Session, scene: Scene, person: Person, parts: list[Understanding]) -> Heard:
+        """The privacy statement and its question, to the person alone where that is possible."""
+        incoming = scene.incoming
+        if person.agreed is False:
+            declined = Heard(self._echo(scene, Reply(consent.declined_already())), "refused")
+            return declined if incoming.direct else SILENCE
+        privately = bool(incoming.address) and incoming.namespace in self._private
+        asked = self._asked(scene, person)
+        if privately:
+            asked["conversation"] = pending.conversation(None)
+        already = pending.open_question(session, **asked, now=scene.now)
+        question = first_contact.question(incoming, parts, RUN)
+        pending.ask(session, **asked, question=question, expires_at=scene.now + first_contact.STANDS)
+        if not privately:
+            shown = person.name if incoming.direct else _shown_name(person)
+            return self._finish(session, scene, person, [Ran(Reply(consent.statement(shown)))], outcome="ask")
+        if already is None or already.intent != first_contact.AGREE:
+            self._send_privately(session, scene, person, self._echo(scene, Reply(consent.statement(person.name))))
+        told = Ran(Reply(consent.first_in_group(_shown_name(person))))
+        return self._finish(session, scene, person, [told], outcome="ask")
+
+    def _take_first(self, session: Session, scene: Scene, person: Person) -> dict[str, Any]:
+        """What this person said before they were asked to agree: here, else elsewhere. All of it is taken away."""
+        asked = self._asked(scene, person)
+        kept: dict[str, Any] = {}
+        here = asked["conversation"]
+        open_in = pending.conversations(
+            session, community_id=person.community.id, member_id=person.id, intent=first_contact.AGREE, now=scene.now
         )
+        for conversation in sorted(open_in, key=lambda one: one != here):
+            asked["conversation"] = conversation
+            question = pending.open_question(session, **asked, now=scene.now)
+            if question is not None and pending.close_question(session, **asked) and not kept.get("first"):
+                kept = question.slots
+        return kept
+
+    def _answer_statement(
+        self, session: Session, scene: Scene, person: Person, part: Understanding, *, confirmed: bool = False
+    ) -> Heard:
+        """Records the answer; whoever agrees gets done at once what they had asked for."""
+        answers = [self._run(session, scene, person, part, confirmed=confirmed)]
+        self._record(session, scene, person, answers[0])
+        if part.intent == first_contact.AGREE and answers[0].wrote:
+            there = self._where_said(scene, part.slots)
+            agreed = dataclasses.replace(person, agreed=True)
+            for first in first_contact.said(part.slots, self._by_intent):
+                ran = self._run(session, there, agreed, first)
+                ran.aside = ran.aside and not scene.incoming.direct
+                self._record(session, scene, person, ran)
+                answers.append(ran)
+            if sum(ran.reply.text.count("\n") + 1 for ran in answers) > LINES:
+                # What was done says that the answer was heard.
+                answers = answers[1:]
+        return self._finish(session, scene, person, answers)
+
+    def _welcomed(
+        self, session: Session, scene: Scene, person: Person, answers: list["Ran"], rest: list[Understanding]
+    ) -> list["Ran"]:
+        """Whoever has just become somebody hears the privacy statement at once; `rest` waits for their answer."""
+        if person.agreed is not None:
+            return [*answers, Ran(Reply(consent.declined_already()))] if rest else answers
+        question = first_contact.question(scene.incoming, rest, RUN)
+        asked = self._asked(scene, person)
+        pending.ask(session, **asked, question=question, expires_at=scene.now + first_contact.STANDS)
+        statement = Ran(Reply(consent.statement()))
+        if sum(ran.reply.text.count("\n") + 1 for ran in (*answers, statement)) > LINES:
+            # The statement is never cut short: before it stands the line that says who they are now.
+            last = answers[-1].reply.text.split("\n", 1)[0]
+            for ran in answers:
+                ran.reply = Reply(last if ran is answers[-1] else "")
+        return [*answers, statement]
+
+    def _where_said(self, scene: Scene, kept: Mapping[str, Any]) -> Scene:
+        """The scene as it was when something was said in a group that is done now."""
+        if not kept.get("address"):
+            return scene
+        incoming = dataclasses.replace(scene.incoming, channel=kept["channel"], address=kept["address"])
+        place = scene.snapshot.chats.get((incoming.channel, incoming.address))
+        return dataclasses.replace(scene, incoming=incoming, group=place.group if place else None)
+
+    def _lapsed(self, session: Session, scene: Scene) -> pending.Question | None:
+        if not (scene.addressed or _says_plainly(scene)):
+            return None
+        return pending.lapsed_question(session, **self._asked(scene, self._person(session, scene)), now=scene.now)
+
+    def _filled(self, scene: Scene, question: pending.Question) -> dict[str, Any] | None:
+        """The slots of a free question with what this text adds; None where it is no answer to it."""
+        command = self._by_intent[question.intent]
+        return self.grammar.fill(command, question.slots, scene.typed.text, world=scene.world, now=scene.now)
 
     def _misfit(self, scene: Scene, question: pending.Question | None) -> Heard | None:
         """What becomes of an answer that no open question asked for; None where it fits the one that is open.
@@ -424,10 +560,12 @@ class Dispatcher:
         yes, number = scene.understanding.slots.get("yes"), scene.understanding.slots.get("number")
         sentence, heard = say("nothing_pending"), scene.addressed
         if question is not None:
-            if yes is False:
+            if yes is False or (_is_free(question) and self._filled(scene, question) is not None):
                 return None
             most = len(question.options)
-            if question.slot in (None, RUN):
+            if _is_free(question):
+                sentence = say("value_wanted")
+            elif question.slot in (None, RUN):
                 if yes is True and (scene.addressed or _says_plainly(scene)):
                     return None
                 sentence = say("yes_or_no")
@@ -442,10 +580,10 @@ class Dispatcher:
         if isinstance(question, Heard):
             return question
         person = self._person(session, scene)
-        lapsed = question is None and self._lapsed(session, scene)
+        lapsed = question is None and self._lapsed(session, scene) is not None
         misfit = self._misfit(scene, question)
-        if person is None or (misfit is not None and not lapsed):
-            return misfit or SILENCE
+        if misfit is not None and not lapsed:
+            return misfit
         if not self._close(session, scene, person):
             # Another answer took the question in this very moment, perhaps this message on another replica.
             return self._before(session, scene.incoming) or self._misfit(scene, None) or SILENCE
@@ -456,22 +594,24 @@ class Dispatcher:
         part = dataclasses.replace(
             scene.understanding, intent=command.intent, command=command, outcome="act", slots=slots
         )
-        given = scene.understanding.slots
-        if given.get("yes") is False:
+        given = scene.understanding.slots if scene.understanding.intent == "confirm" else {}
+        if _is_free(question) and (filled := self._filled(scene, question)) is not None:
+            part = dataclasses.replace(part, slots=filled)
+        elif given.get("yes") is False:
             return self._finish(session, scene, person, [Ran(Reply(say("dropped")))])
-        if question.slot not in (None, RUN):
+        elif question.slot not in (None, RUN):
             slots[question.slot] = question.options[given.get("number", 1) - 1]
+        if person is not None and question.intent in (first_contact.AGREE, first_contact.DECLINE):
+            return self._answer_statement(session, scene, person, part, confirmed=question.slot is None)
         ran = self._run(session, scene, person, part, confirmed=question.slot is None)
         self._record(session, scene, person, ran)
-        return self._finish(session, scene, person, [ran])
+        answers = [ran]
+        if person is None and ran.wrote and (person := self._person(session, scene)) is not None:
+            answers = self._welcomed(session, scene, person, answers, [])
+        return self._finish(session, scene, person, answers)
 
-    def _close(self, session: Session, scene: Scene, person: Person) -> bool:
-        return pending.close_question(
-            session,
-            community_id=person.community.id,
-            member_id=person.id,
-            conversation=pending.conversation(scene.group.id if scene.group else None),
-        )
+    def _close(self, session: Session, scene: Scene, person: Person | None) -> bool:
+        return pending.close_question(session, **self._asked(scene, person))
 
     def _run(
         self,
@@ -517,7 +657,8 @@ class Dispatcher:
             ask = Ask(part.say, slot=RUN if part.slot is None else part.slot, options=part.options)
             return Ran(Reply(part.say), asked=ask, part=part)
         elif part.outcome == "ask":
-            return Ran(Reply(part.say))
+            free = scene.incoming.direct and self.grammar.can_fill(command, part.slot)
+            return Ran(Reply(part.say), asked=Ask(part.say, slot=part.slot) if free else None, part=part)
         turn = Turn(
             session=session,
             community=scene.community,
@@ -530,6 +671,7 @@ class Dispatcher:
             confirmed=confirmed,
             rules=self._rules,
             commands=self.commands,
+            reaches=scene.incoming.namespace in self._private,
         )
         try:
             if command.writes:
@@ -555,23 +697,33 @@ class Dispatcher:
         return sentence.format(**fields)
 
     def _to_stranger(self, session: Session, scene: Scene) -> str:
-        reason = last_rejection(session, namespace=scene.incoming.namespace, external_id=scene.incoming.sender)
-        return say("stranger") if reason is None else say("stranger_rejected", reason=reason)
+        assert scene.community is not None
+        incoming = scene.incoming
+        last = last_word(
+            session, community_id=scene.community.id, namespace=incoming.namespace, external_id=incoming.sender
+        )
+        if last is not None and last.state is RegistrationState.REJECTED:
+            return say("stranger_rejected", reason=last.reason)
+        if last is not None and last.state is RegistrationState.WAITING:
+            return say("stranger_waiting", number=last.number)
+        return say("stranger")
 
     def _echo(self, scene: Scene, reply: Reply) -> Reply:
         text = scene.typed.echo(reply.text)
         return reply if text == reply.text else dataclasses.replace(reply, text=text)
 
-    def _finish(self, session: Session, scene: Scene, person: Person | None, answers: list["Ran"]) -> Heard:
+    def _finish(
+        self, session: Session, scene: Scene, person: Person | None, answers: list["Ran"], outcome: str = ""
+    ) -> Heard:
         """Writes down what is asked, what goes out and what was answered, and only then gives the answer."""
         incoming, community = scene.incoming, scene.community
         assert community is not None
-        outcome = _outcome(answers)
+        outcome = outcome or _outcome(answers)
         if any(ran.stranger for ran in answers) and outcome != "act":
             # Nothing was done and nothing is kept of somebody whom the community does not know.
             return Heard(self._echo(scene, _combined(answers)), "refused")
         for ran in answers:
-            if ran.asked is not None and person is not None:
+            if ran.asked is not None:
                 self._ask(session, scene, person, ran)
         aside = [ran for ran in answers if ran.aside]
         if aside and person is not None:
@@ -622,19 +774,21 @@ class Dispatcher:
                 expires_at=scene.now + timedelta(hours=told.expires_hours),
                 group_id=told.group_id,
                 member_id=told.member_id,
+                account=told.account,
                 ref=told.ref,
             )
 
-    def _ask(self, session: Session, scene: Scene, person: Person, ran: "Ran") -> None:
+    def _ask(self, session: Session, scene: Scene, person: Person | None, ran: "Ran") -> None:
         ask = ran.asked
         assert ask is not None
         asker = ran.turn.command.intent if ran.turn else ran.part.intent if ran.part else ""
         slots = ran.turn.slots if ran.turn else ran.part.slots if ran.part else {}
+        where = self._asked(scene, person)
+        if ran.aside:
+            where["conversation"] = pending.conversation(None)
         pending.ask(
             session,
-            community_id=person.community.id,
-            member_id=person.id,
-            conversation=pending.conversation(scene.group.id if scene.group else None),
+            **where,
             question=pending.Question(asker, slots, ask.slot, list(ask.options)),
             expires_at=scene.now + timedelta(minutes=ask.minutes),
         )
@@ -670,6 +824,15 @@ class Ran:
     @property
     def wrote(self) -> bool:
         return self.turn is not None and bool(self.turn.marks)
+
+
+def _is_free(question: pending.Question) -> bool:
+    """Whether the question wants a value that nobody listed: a place, a room, digits."""
+    return question.slot not in (None, RUN) and not question.options
+
+
+def _shown_name(person: Person) -> str:
+    return masked(person.name) if person.hides_name else person.name
 
 
 def _says_plainly(scene: Scene) -> bool:

@@ -71,7 +71,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One message beside the answer: to whom (a group's or a person's name), and what."""
+    """One message beside the answer: to whom (a group's or a person's name, or an account), and what."""
 
     to: str
     text: str
@@ -177,14 +177,14 @@ def incoming_of(line: Line, house: House) -> Incoming:
 def pushes_after(session: Session, last: int) -> Iterator[Push]:
     """What was put into the outbox after the row `last`."""
     rows: Any = session.execute(
-        select(Outbox.text, Group.name.label("group_name"), Member.name.label("member_name"))
+        select(Outbox.text, Outbox.external_id, Group.name.label("group_name"), Member.name.label("member_name"))
         .outerjoin(Group, Outbox.group_id == Group.id)
         .outerjoin(Member, Outbox.member_id == Member.id)
         .where(Outbox.id > last)
         .order_by(Outbox.id)
     )
     for row in rows:
-        yield Push(row.group_name or row.member_name, row.text)
+        yield Push(row.group_name or row.member_name or row.external_id, row.text)
 
 
 def kept_troubles(session: Session) -> list[tuple[int, Incoming]]:

@@ -78,7 +78,8 @@ class Ask:
     """One question back. The answer (是, 不是, a number, a word) runs the same command again with the slot filled.
 
     `slot` None asks for 确认 or 取消: the handler then finds `turn.confirmed`.
-    `options` are what numbers 1.. mean, as values of the slot.
+    `options` are what numbers 1.. mean, as values of the slot. Without them the answer is free: in a direct
+    conversation whatever the slot's kind can read (a place, a room, digits), and it may fill other slots as well.
     """
 
     text: str
@@ -137,6 +138,8 @@ class Turn:
     """The settings of each feature, by its name."""
     commands: tuple["Command", ...] = ()
     """Everything that can be said, for the help and for undoing."""
+    reaches: bool = False
+    """The bot can write to the sender of its own accord."""
 
     @property
     def who(self) -> Person:
@@ -157,6 +160,14 @@ class Turn:
         """Queues a direct message to one person, sent after the commit, once per `key`."""
         self.told.append(Told(key, text, ref, expires_hours, member_id=member_id))
 
+    def tell_sender(self, text: str, *, key: str, expires_hours: int = 1) -> None:
+        """Queues a direct message to the account that speaks, whether it is somebody or nobody yet."""
+        self.tell_account(self.incoming.namespace, self.incoming.sender, text, key=key, expires_hours=expires_hours)
+
+    def tell_account(self, namespace: str, external_id: str, text: str, *, key: str, expires_hours: int = 72) -> None:
+        """Queues a direct message to an account that is nobody (any more), sent after the commit, once per `key`."""
+        self.told.append(Told(key, text, "", expires_hours, account=(namespace, external_id)))
+
     def tell_group(self, group_id: int, text: str, *, key: str, ref: str = "", expires_hours: int = 24) -> None:
         """Queues a message to a group, sent after the commit, once per `key`."""
         self.told.append(Told(key, text, ref, expires_hours, group_id=group_id))
@@ -173,7 +184,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One message beside the answer; exactly one of `member_id` and `group_id` is set."""
+    """One message beside the answer; exactly one of `member_id`, `group_id` and `account` is set."""
 
     key: str
     text: str
@@ -181,6 +192,8 @@ class Told:
     expires_hours: int
     member_id: int | None = None
     group_id: int | None = None
+    account: tuple[str, str] | None = None
+    """Namespace and outside id of somebody who is no member."""
 
 
 Handler = Callable[[Turn], Answer]
@@ -213,6 +226,8 @@ class Command:
     gist: str = ""
     private: bool = False
     """The answer is for the person alone: in a group it goes out as a direct message instead."""
+    needs_consent: bool = True
+    """Done only for members who agreed to the privacy statement. Commands that are open to strangers never need it."""
     chooses: bool = False
     """Where several objects are possible the handler is asked first: it knows in which this person takes part."""
     undo: Mapping[str, Undo] = field(default_factory=dict)

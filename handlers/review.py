@@ -1,24 +1,44 @@
 """审核: what waits for a person: requests to be recognised, and appeals about points. They share one row of numbers.
 
-陌生人: 绑定 李四 3栋
+陌生人: 绑定 李四 3栋201 1234
+小邻: 还没有对上。请核对后回复房号和手机号后四位，例如 501 1234；姓名或楼栋写错了，请重新发 绑定。
+      名册没有写全的，社区核对好了我会告诉您。
+陌生人: 201 1243
+小邻: 还没有对上。请核对后回复房号和手机号后四位，例如 501 1234；姓名或楼栋写错了，请重新发 绑定。
+      名册没有写全的，社区核对好了我会告诉您。
+陌生人: 201 4321
 小邻: 李四，已收到，请3栋的负责人核对后就可以用了（1号）。
-小邻 → 老赵: 李四 申请绑定为3栋居民（1号）。
+小邻 → 老赵: 李四 申请绑定为3栋201居民（1号）。
+      报的房号或手机尾号和名册对不上，请当面或打电话核实。
       是本人请回复 通过 1，不是请回复 驳回 1 理由。
 老赵: 审核
 小邻: 等您看的有1件：
-      1号 绑定 李四 3栋
+      1号 绑定 李四 3栋201（没对上）
       同意请回复 通过 1，不同意请回复 驳回 1 理由。
 老赵: 通过 1
 小邻: 已通过 1号：李四 现在是3栋的居民了。
 小邻 → 李四: 李四，核对好了，欢迎您！想看看我会什么，请发 帮助。
 """
 
-from handlers.chat import Answer, Router, Texts, Turn
+from typing import Any
+
+from handlers.chat import Answer, Ask, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import members, points
+from models.audit import Act
 from models.clock import short_day
 from models.ledger import AlreadyCorrected
-from models.members import AboveOneself, NoSuchRegistration, RegistrationState, Role
+from models.members import (
+    AboveOneself,
+    Decision,
+    HasAccount,
+    Joining,
+    NoSuchRegistration,
+    RegistrationState,
+    Role,
+    Waiting,
+    Why,
+)
 from models.points import AppealState, Decided, NoSuchAppeal, OwnDecision, PointsMissing
 from models.units import called
 
@@ -26,7 +46,15 @@ say = Texts(
     "review",
     none="现在没有等您看的事。",
     head="等您看的有{count}件：",
-    registration="{number}号 绑定 {name} {unit}",
+    registration="{number}号 绑定 {name} {unit}{room}（{note}）",
+    why_unproved="没对上",
+    why_sparse="名册没写全",
+    why_office="有职务，没对上，谨防冒名",
+    why_office_proved="有职务，对得上",
+    why_second="第二个账号，没对上",
+    why_second_proved="第二个账号，对得上",
+    which_account="{name} 已经有一个账号。这个新的：\n1 换号，原来的不能再用\n2 并用，两个都是本人"
+    "\n3 同名，是另一位邻居",
     appeal="{number}号 申诉 {name}：{day} {what} {change:+d}（记录{entry}），说「{reason}」",
     what_check_in="签到",
     what_hours="服务时长",
@@ -40,6 +68,11 @@ say = Texts(
     approved="已通过 {number}号：{name} 现在是{unit}的居民了。",
     approved_notice="{name}，核对好了，欢迎您！想看看我会什么，请发 帮助。",
     rejected="已驳回 {number}号：{name}（{reason}）。",
+    rejected_notice="您的绑定申请（{number}号）没有通过：{reason}。\n请核对后再发 绑定 姓名 楼栋，或找社区当面说。",
+    undone_approval="已撤销 {number}号的通过：{name} 的账号解除了绑定，重新等人核对。",
+    undone_rejection="已撤销 {number}号的驳回：{name} 重新等人核对。",
+    undone_notice="您的绑定申请（{number}号）要重新核对，请稍等，有结果我会告诉您。",
+    replaced_notice="您的账号换了新号，这个账号不再是 {name}。不是您本人换的，请马上找社区。",
     upheld="已通过 {number}号申诉：{name} {change:+d}分，现有{balance}分。",
     dismissed="已驳回 {number}号申诉：{name}（{reason}）。",
     upheld_notice="您的申诉（{number}号）通过了：{change:+d}分，现有{balance}分。",
@@ -55,7 +88,8 @@ router = Router(
         OwnDecision: "{number}号和您自己有关，要请别的同志来看。",
         AlreadyCorrected: "这笔分已经退回去了，不用再改。\n请回复 驳回 加编号和理由。",
         PointsMissing: "{number}号要补多少分？请回复 通过 {number} 3分。",
-        AboveOneself: "这位邻居的职务需要社区书记来核对。",
+        AboveOneself: "这位邻居的职务要由更高一级的同志来核对；不是本人请回复 驳回 加编号和理由。",
+        HasAccount: "{name} 已经有账号。请回复 通过 {number} 换号、通过 {number} 并用 或 通过 {number} 同名。",
     },
 )
 
@@ -70,7 +104,14 @@ def review(turn: Turn) -> Answer:
     registrations = members.waiting_registrations(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
     appeals = points.waiting_appeals(turn.session, reviewer=turn.who, role=Role.STAFF)
     lines = {
-        one.number: say("registration", number=one.number, name=one.name, unit=_called(turn, one.unit_id))
+        one.number: say(
+            "registration",
+            number=one.number,
+            name=one.name,
+            unit=_called(turn, one.unit_id),
+            room=one.room,
+            note=_note(one),
+        )
         for one in registrations
     }
     lines |= {
@@ -94,19 +135,47 @@ def review(turn: Turn) -> Answer:
     )
 
 
+def _note(one: Waiting) -> str:
+    proved = one.proved and one.why in (Why.OFFICE, Why.SECOND)
+    return say(f"why_{one.why}" + ("_proved" if proved else ""))
+
+
+def _undo_decision(turn: Turn, act: Act) -> str:
+    undone = members.reopen_registration(
+        turn.session,
+        reviewer=turn.who,
+        number=act.row,
+        made=act.detail["made"],
+        replaced=[(external_id, ground) for external_id, ground in act.detail["replaced"]],
+        now=turn.now,
+    )
+    if undone.heard:
+        notice = say("undone_notice", number=undone.number)
+        turn.tell_account(undone.namespace, undone.external_id, notice, key=f"reopened:{act.id}")
+    approval = undone.state is RegistrationState.APPROVED
+    return say("undone_approval" if approval else "undone_rejection", number=undone.number, name=undone.name)
+
+
+JOININGS = {"换号": Joining.MOVE, "并用": Joining.JOIN, "同名": Joining.APART}
+"""What a reviewer says in one word of somebody who has an account already."""
+
+
 @router.command(
     "approve",
     "通过",
     slots=(
         Slot("number", Kind.NUMBER, required=True, ask="通过几号？看看有哪些，请发 审核。"),
         Slot("points", Kind.POINTS),
+        Slot("joining", Kind.CHOICE, choices=tuple((word, ()) for word in JOININGS)),
         Slot("answer", Kind.TEXT),
     ),
     role=Role.BUILDING_LEAD,
     writes=True,
     overheard=False,
+    private=True,
     usage="通过 8",
     gist="同意一件",
+    undo={"decide_registration": _undo_decision},
 )
 def approve(turn: Turn) -> Answer:
     return _decide(turn, approve=True)
@@ -122,6 +191,7 @@ def approve(turn: Turn) -> Answer:
     role=Role.BUILDING_LEAD,
     writes=True,
     overheard=False,
+    private=True,
     usage="驳回 8 楼栋写错了",
     gist="不同意一件，要写理由",
 )
@@ -164,22 +234,43 @@ def _tell_appeal(turn: Turn, decided: Decided, answer: str) -> str:
     return say(name, **fields)
 
 
-def _decide_registration(turn: Turn, number: int, approve: bool, answer: str) -> str:
-    claim = members.decide_registration(
-        turn.session,
-        reviewer=turn.who,
-        role=Role.BUILDING_LEAD,
-        number=number,
-        approve=approve,
-        reason=answer,
-        now=turn.now,
-        basis=say("basis"),
-    )
-    turn.wrote("decide_registration", number, state=claim.state)
-    if claim.state is RegistrationState.REJECTED or claim.member_id is None:
-        return say("rejected", number=number, name=claim.name, reason=answer)
-    turn.tell(claim.member_id, say("approved_notice", name=claim.name), key=f"registered:{number}", expires_hours=72)
-    return say("approved", number=number, name=claim.name, unit=_called(turn, claim.unit.id))
+def _decide_registration(turn: Turn, number: int, approve: bool, answer: str) -> Answer:
+    try:
+        decided = members.decide_registration(
+            turn.session,
+            reviewer=turn.who,
+            role=Role.BUILDING_LEAD,
+            number=number,
+            approve=approve,
+            reason=answer,
+            now=turn.now,
+            basis=say("basis"),
+            joining=JOININGS.get(turn.slots.get("joining", "")),
+        )
+    except HasAccount as refusal:
+        return Ask(say("which_account", name=refusal.fields["name"]), slot="joining", options=tuple(JOININGS))
+    turn.wrote("decide_registration", number, **_kept(decided))
+    if decided.state is RegistrationState.REJECTED or decided.member_id is None:
+        if decided.heard:
+            notice = say("rejected_notice", number=number, reason=answer)
+            turn.tell_account(decided.namespace, decided.external_id, notice, key=_once("rejected", turn, number))
+        return say("rejected", number=number, name=decided.name, reason=answer)
+    notice = say("approved_notice", name=decided.name)
+    turn.tell(decided.member_id, notice, key=_once("registered", turn, number), expires_hours=72)
+    for external_id, _ in decided.replaced:
+        notice = say("replaced_notice", name=decided.name)
+        turn.tell_account(decided.namespace, external_id, notice, key=_once("replaced", turn, number))
+    return say("approved", number=number, name=decided.name, unit=_called(turn, decided.unit.id))
+
+
+def _kept(decided: Decision) -> dict[str, Any]:
+    """What the audit needs to take a decision back."""
+    return {"state": decided.state, "made": decided.made, "replaced": [list(one) for one in decided.replaced]}
+
+
+def _once(what: str, turn: Turn, number: int) -> str:
+    # After an undoing a request may be decided again, and its people hear of that too.
+    return f"{what}:{number}:{turn.incoming.message_id[-60:]}"
 
 
 def _what(kind: str, note: str) -> str:

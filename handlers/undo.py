@@ -8,6 +8,7 @@
 """
 
 from datetime import timedelta
+from typing import Any
 
 from handlers.chat import Answer, Router, Texts, Turn, in_few_lines
 from models import audit, pending
@@ -44,7 +45,7 @@ def undo(turn: Turn) -> Answer:
 
 def _drop_question(turn: Turn) -> bool:
     """What waits for its 确认 has not been done: that is what 撤销 means then, and not what was done before it."""
-    who = {"community_id": turn.community.id, "member_id": turn.who.id}
+    who: dict[str, Any] = {"community_id": turn.community.id, "member_id": turn.who.id}
     conversation = pending.conversation(turn.group.id if turn.group else None)
     question = pending.open_question(turn.session, **who, conversation=conversation, now=turn.now)
     return question is not None and pending.close_question(turn.session, **who, conversation=conversation)

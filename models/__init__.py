@@ -19,7 +19,7 @@ from models import (
     schedule,
     units,
 )
-from models.members import consent, invitations, merging, people, registration
+from models.members import consent, invitations, merging, people, proof, registration
 
 EVERY_TABLE = (
     activities,
@@ -37,6 +37,7 @@ EVERY_TABLE = (
     pending,
     people,
     points,
+    proof,
     registration,
     schedule,
     units,

@@ -14,6 +14,7 @@ namespace (the WeCom corp, an official account), so that one userid is one perso
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, Row, String, UniqueConstraint, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -70,6 +71,15 @@ _is_chat = Endpoint.sealed_secret == ""
 """Where people talk; an endpoint with a secret is a webhook, which only speaks."""
 
 
+class Ground(StrEnum):
+    """On what ground an outside id speaks as a member."""
+
+    ROSTER = "roster"
+    """Somebody who keeps the roster wrote it down: the import, the founding, an invitation."""
+    REGISTRATION = "registration"
+    """绑定: the account proved who it is, or somebody in scope approved."""
+
+
 class Identity(Base):
     """One outside user id as one member of one community. A person of two communities has two rows."""
 
@@ -86,6 +96,7 @@ class Identity(Base):
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
     chosen_at: Mapped[datetime | None]
     """When this community was last chosen for direct messages, by a person of several."""
+    ground: Mapped[str] = mapped_column(String(16), server_default=Ground.ROSTER)
     since: Mapped[datetime]
 
 

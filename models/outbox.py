@@ -1,11 +1,11 @@
-"""What must go out: one row for each message to a group or a person, written in the transaction that causes it.
+"""What must go out: one row for each message to a group or somebody, written in the transaction that causes it.
 
 `not_before` and `expires_at` are community time (when it is due, when it is pointless); leases, retries and limits are
 wall time. The postman (`bot/delivery.py`) claims rows for a lease, writes an attempt, sends outside of any
 transaction, and writes the outcome.
 
 - `(community_id, key)` is unique: what is put in twice under one key goes out once.
-- A row is for one group or one person.
+- A row is for one group, or one person, or one account that is nobody yet (who asked to be recognised).
 - A row ends as sent, failed or unknown; none stays forever. What failed says why, and what may have arrived is never
   called failed.
 - A recipient is served by one postman at a time and in order: while one of their messages is leased or waits for its
@@ -80,13 +80,20 @@ LONGEST_SEND = timedelta(seconds=60)
 """No attempt is under way for longer, whatever the settings say."""
 
 
+ONE_RECIPIENT = (
+    "(group_id IS NOT NULL AND member_id IS NULL AND external_id IS NULL)"
+    " OR (group_id IS NULL AND member_id IS NOT NULL AND external_id IS NULL)"
+    " OR (group_id IS NULL AND member_id IS NULL AND external_id IS NOT NULL AND namespace IS NOT NULL)"
+)
+
+
 class Outbox(Base):
-    """One message to one group or one person."""
+    """One message to one group, one person or one account."""
 
     __tablename__ = "outbox"
     __table_args__ = (
         UniqueConstraint("community_id", "key", name="uq_outbox_key"),
-        CheckConstraint("(group_id IS NULL) <> (member_id IS NULL)", name="one_recipient"),
+        CheckConstraint(ONE_RECIPIENT, name="one_recipient"),
         Index(
             "ix_outbox_due",
             "not_before",
@@ -110,6 +117,8 @@ class Outbox(Base):
     """Names the occurrence, the recipient and the moment: `activity-reminder:12:2h:group:3:2026-11-28T01:00`."""
     group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"))
     member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    namespace: Mapped[str | None] = mapped_column(String(80))
+    external_id: Mapped[str | None] = mapped_column(String(200))
     text: Mapped[str] = mapped_column(Text)
     ref: Mapped[str] = mapped_column(String(40), server_default="")
     created_at: Mapped[datetime]
@@ -164,6 +173,8 @@ _PUT = Prepared(
         "key",
         "group_id",
         "member_id",
+        "namespace",
+        "external_id",
         "text",
         "ref",
         "created_at",
@@ -183,16 +194,22 @@ def put(
     expires_at: datetime,
     group_id: int | None = None,
     member_id: int | None = None,
+    account: tuple[str, str] | None = None,
     ref: str = "",
     not_before: datetime | None = None,
 ) -> bool:
-    """Puts a message into the outbox once per `key`; False where it was put in before."""
+    """Puts a message into the outbox once per `key`; False where it was put in before.
+
+    `account` is the namespace and the outside id of somebody who is no member.
+    """
     row = _PUT.first(
         session,
         community_id=community_id,
         key=key,
         group_id=group_id,
         member_id=member_id,
+        namespace=account[0] if account else None,
+        external_id=account[1] if account else None,
         text=message,
         ref=ref,
         created_at=now,
@@ -224,6 +241,9 @@ class Claimed:
     not_before: datetime
     expires_at: datetime
     parts_sent: int
+    namespace: str | None = None
+    external_id: str | None = None
+    """The account that is written to, where the recipient is no member."""
 
 
 # A literal: neither database uses a partial index for a parameter that happens to say the same.
@@ -232,7 +252,7 @@ _other = aliased(Outbox, name="other")
 
 
 def _busy(recipient: Any) -> Any:
-    """Groups or members of whom a postman holds a message, or has one that waits for its next try."""
+    """Groups, members or accounts of whom a postman holds a message, or has one that waits for its next try."""
     return select(recipient).where(
         _other.state == _waiting,
         text(f"({HELD.replace('leased_until', 'other.leased_until').replace('retry_at', 'other.retry_at')})"),
@@ -254,6 +274,7 @@ _due = (
                 or_(Outbox.retry_at.is_(None), Outbox.retry_at <= bindparam("wall")),
                 or_(Outbox.group_id.is_(None), Outbox.group_id.not_in(_busy(_other.group_id))),
                 or_(Outbox.member_id.is_(None), Outbox.member_id.not_in(_busy(_other.member_id))),
+                or_(Outbox.external_id.is_(None), Outbox.external_id.not_in(_busy(_other.external_id))),
             ),
         ),
     )
@@ -276,6 +297,8 @@ _CLAIM = Prepared(
         Outbox.not_before,
         Outbox.expires_at,
         Outbox.parts_sent,
+        Outbox.namespace,
+        Outbox.external_id,
     )
 )
 
@@ -487,6 +510,8 @@ def routes(session: Session, message: Claimed) -> list[Route]:
             .order_by(Endpoint.id)
         )
         return [Route(row.channel, "", row.address, row.sealed_secret) for row in rows]
+    if message.external_id is not None:
+        return [Route("", message.namespace or "", message.external_id, "")]
     found = session.execute(
         select(Identity.namespace, Identity.external_id)
         .where(Identity.community_id == message.community_id, Identity.member_id == message.member_id)

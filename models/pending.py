@@ -3,6 +3,7 @@
 No conversation lives in memory: a restart, or another replica, finds the question here.
 
 - A new question of the bot replaces the last one in the same conversation.
+- Whoever is nobody yet is asked by the account alone: `member_id` is empty and `account` says which one.
 - An answer takes the question away, so that it is answered once.
 """
 
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, bindparam, delete, select
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, UniqueConstraint, bindparam, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
@@ -23,12 +24,14 @@ class Pending(Base):
     __tablename__ = "pending"
     __table_args__ = (
         UniqueConstraint("community_id", "member_id", "conversation", name="uq_pending_conversation"),
+        UniqueConstraint("community_id", "account", "conversation", name="uq_pending_account"),
         Index("ix_pending_expires", "expires_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
-    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    account: Mapped[str | None] = mapped_column(String(300))
     conversation: Mapped[str] = mapped_column(String(40))
     """`group:5` or `direct`."""
     intent: Mapped[str] = mapped_column(String(32))
@@ -48,24 +51,29 @@ class Question:
     options: list[Any]
 
 
-_FIND = Prepared(
-    select(Pending.intent, Pending.slots, Pending.slot, Pending.options).where(
-        Pending.community_id == bindparam("community"),
-        Pending.member_id == bindparam("member"),
-        Pending.conversation == bindparam("conversation_"),
-        Pending.expires_at > bindparam("now"),
+_WHAT = select(Pending.intent, Pending.slots, Pending.slot, Pending.options).where(
+    Pending.community_id == bindparam("community"),
+    Pending.conversation == bindparam("conversation_"),
+    Pending.expires_at > bindparam("now"),
+)
+_FIND = Prepared(_WHAT.where(Pending.member_id == bindparam("member")))
+_FIND_OF_ACCOUNT = Prepared(_WHAT.where(Pending.account == bindparam("account_")))
+
+_ASKED = ("intent", "slots", "slot", "options", "expires_at")
+
+
+def _ask(whose: str) -> Prepared:
+    return Prepared(
+        lambda insert: (asked := insert(Pending)).on_conflict_do_update(
+            index_elements=["community_id", whose, "conversation"],
+            set_={name: asked.excluded[name] for name in _ASKED},
+        ),
+        columns=("community_id", whose, "conversation", *_ASKED),
     )
-)
 
-_ASKED = ("community_id", "member_id", "conversation", "intent", "slots", "slot", "options", "expires_at")
 
-_ASK = Prepared(
-    lambda insert: (asked := insert(Pending)).on_conflict_do_update(
-        index_elements=["community_id", "member_id", "conversation"],
-        set_={name: asked.excluded[name] for name in _ASKED[3:]},
-    ),
-    columns=_ASKED,
-)
+_ASK = _ask("member_id")
+_ASK_ACCOUNT = _ask("account")
 
 
 def conversation(group_id: int | None) -> str:
@@ -73,26 +81,73 @@ def conversation(group_id: int | None) -> str:
     return "direct" if group_id is None else f"group:{group_id}"
 
 
+def account(namespace: str, external_id: str) -> str:
+    """The name of an outside id that is nobody yet, as pending questions are kept under it."""
+    return f"{namespace}:{external_id}"
+
+
 def open_question(
-    session: Session, *, community_id: int, member_id: int, conversation: str, now: datetime
+    session: Session,
+    *,
+    community_id: int,
+    member_id: int | None,
+    conversation: str,
+    now: datetime,
+    account: str = "",
 ) -> Question | None:
-    """The question that this person may answer here and now."""
-    row = _FIND.first(session, community=community_id, member=member_id, conversation_=conversation, now=now)
+    """The question that this person, or this account of nobody, may answer here and now."""
+    where = {"community": community_id, "conversation_": conversation, "now": now}
+    if member_id is None:
+        row = _FIND_OF_ACCOUNT.first(session, account_=account, **where)
+    else:
+        row = _FIND.first(session, member=member_id, **where)
     return Question(row[0], _unpacked(row[1]), row[2], row[3]) if row else None
 
 
-def lapsed_question(session: Session, *, community_id: int, member_id: int, conversation: str, now: datetime) -> bool:
-    """Whether the last question here was answered by nobody in its time."""
-    return (
-        session.scalar(
-            select(Pending.id).where(
+def lapsed_question(
+    session: Session,
+    *,
+    community_id: int,
+    member_id: int | None,
+    conversation: str,
+    now: datetime,
+    account: str = "",
+) -> Question | None:
+    """The last question here, where nobody answered it in its time."""
+    row = session.execute(
+        select(Pending.intent, Pending.slots, Pending.slot, Pending.options).where(
+            Pending.community_id == community_id,
+            _whose(member_id, account),
+            Pending.conversation == conversation,
+            Pending.expires_at <= now,
+        )
+    ).one_or_none()
+    return Question(row.intent, _unpacked(row.slots), row.slot, row.options) if row else None
+
+
+def conversations(session: Session, *, community_id: int, member_id: int, intent: str, now: datetime) -> list[str]:
+    """Where this person has a question about `intent` open, the one that was asked last first."""
+    return list(
+        session.scalars(
+            select(Pending.conversation)
+            .where(
                 Pending.community_id == community_id,
                 Pending.member_id == member_id,
-                Pending.conversation == conversation,
-                Pending.expires_at <= now,
+                Pending.intent == intent,
+                Pending.expires_at > now,
             )
+            .order_by(Pending.expires_at.desc())
         )
-        is not None
+    )
+
+
+def where_asked(session: Session, *, account: str, now: datetime) -> int | None:
+    """The community that has a question open for an account of nobody: in which they asked to be recognised last."""
+    return session.scalar(
+        select(Pending.community_id)
+        .where(Pending.account == account, Pending.conversation == conversation(None), Pending.expires_at > now)
+        .order_by(Pending.expires_at.desc())
+        .limit(1)
     )
 
 
@@ -100,32 +155,39 @@ def ask(
     session: Session,
     *,
     community_id: int,
-    member_id: int,
+    member_id: int | None,
     conversation: str,
     question: Question,
     expires_at: datetime,
+    account: str = "",
 ) -> None:
     """Keeps a question, in the place of the last one."""
-    _ASK.run(
-        session,
-        community_id=community_id,
-        member_id=member_id,
-        conversation=conversation,
-        intent=question.intent,
-        slots=_packed(question.slots),
-        slot=question.slot,
-        options=question.options,
-        expires_at=expires_at,
-    )
+    asked: dict[str, Any] = {
+        "community_id": community_id,
+        "conversation": conversation,
+        "intent": question.intent,
+        "slots": _packed(question.slots),
+        "slot": question.slot,
+        "options": question.options,
+        "expires_at": expires_at,
+    }
+    if member_id is None:
+        # Whoever is nobody yet has one conversation, and it is about the community that they named last.
+        session.execute(delete(Pending).where(Pending.account == account, Pending.community_id != community_id))
+        _ASK_ACCOUNT.run(session, account=account, **asked)
+    else:
+        _ASK.run(session, member_id=member_id, **asked)
 
 
-def close_question(session: Session, *, community_id: int, member_id: int, conversation: str) -> bool:
+def close_question(
+    session: Session, *, community_id: int, member_id: int | None, conversation: str, account: str = ""
+) -> bool:
     """Takes a question away before its answer takes effect; False where another answer took it in this very moment."""
     closed = session.scalars(
         delete(Pending)
         .where(
             Pending.community_id == community_id,
-            Pending.member_id == member_id,
+            _whose(member_id, account),
             Pending.conversation == conversation,
         )
         .returning(Pending.id)
@@ -133,17 +195,27 @@ def close_question(session: Session, *, community_id: int, member_id: int, conve
     return bool(closed)
 
 
+def _whose(member_id: int | None, account: str) -> ColumnElement[bool]:
+    return Pending.account == account if member_id is None else Pending.member_id == member_id
+
+
 def forget_expired(session: Session, *, community_id: int, now: datetime) -> None:
     """Drops questions whose time is over."""
     session.execute(delete(Pending).where(Pending.community_id == community_id, Pending.expires_at <= now))
 
 
-def _packed(slots: dict[str, Any]) -> dict[str, Any]:
+def _packed(value: Any) -> Any:
     # JSON has no moments.
-    return {k: {"moment": v.isoformat()} if isinstance(v, datetime) else v for k, v in slots.items()}
+    if isinstance(value, datetime):
+        return {"moment": value.isoformat()}
+    if isinstance(value, dict):
+        return {key: _packed(inner) for key, inner in value.items()}
+    return [_packed(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _unpacked(slots: dict[str, Any]) -> dict[str, Any]:
-    return {
-        k: datetime.fromisoformat(v["moment"]) if isinstance(v, dict) and "moment" in v else v for k, v in slots.items()
-    }
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"moment"}:
+            return datetime.fromisoformat(value["moment"])
+        return {key: _unpacked(inner) for key, inner in value.items()}
+    return [_unpacked(inner) for inner in value] if isinstance(value, list) else value

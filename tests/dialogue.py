@@ -26,6 +26,23 @@ ON_SQLITE = pytest.mark.parametrize("demo_url", ["sqlite"], indirect=True)
 direct = ""
 silence = ""
 
+STRANGER = "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
+STATEMENT = (
+    "我会保存您的姓名、住址、手机和参加活动、积分的记录。只用来办社区的事，不给别人。"
+    "\n保存了什么请发 我的资料，不想留了请发 注销。\n同意请回复 同意，不同意请回复 不同意。"
+)
+BOUND = "{}，绑定好了，您是{}的居民。\n" + STATEMENT
+"""What somebody hears who has proved who they are: name and place."""
+AGREED = "好的，记下了，谢谢！\n想看看我会什么，请发 帮助。"
+WRONG = (
+    "还没有对上。请核对后回复房号和手机号后四位，例如 501 1234；姓名或楼栋写错了，请重新发 绑定。"
+    "\n名册没有写全的，社区核对好了我会告诉您。"
+)
+WISH = "已私信您，请到和我的单聊里接着说。房号和手机号请不要发在群里。"
+ASK_DIGITS = "请回复您在社区登记的手机号后四位，例如 1234。"
+WAITS = "{}，已收到，请{}的负责人核对后就可以用了（{}号）。"
+CHECKING = "您的绑定申请（{}号）正在核对，请稍等，有结果我会告诉您。"
+
 Spoken = tuple[str, str, str, str]
 """Who, in which group (or `direct`), what they say, what they hear (or `silence`)."""
 

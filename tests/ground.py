@@ -10,7 +10,17 @@ from sqlalchemy.orm import Session
 
 from models.activities import ActivityHere, publish_activity
 from models.directory import CommunityHere, add_community
-from models.members import Person, Role, Standing, add_identity, add_member, find_people, give_role
+from models.members import (
+    Person,
+    Role,
+    Settings,
+    Standing,
+    add_identity,
+    add_member,
+    answer_statement,
+    find_people,
+    give_role,
+)
 from models.points import Rule, set_rule
 from models.units import UnitHere, UnitKind, add_unit
 from tests.moments import SATURDAY, TUESDAY_EVENING
@@ -81,11 +91,25 @@ def lay(session: Session) -> Ground:
 
 
 def add_person(
-    session: Session, community_id: int, name: str, unit: UnitHere, *, known: bool = True, room: str = ""
+    session: Session,
+    community_id: int,
+    name: str,
+    unit: UnitHere,
+    *,
+    known: bool = True,
+    room: str = "",
+    phone: str = "",
 ) -> int:
     """Somebody on the roster, with an account of that name where they are `known` to the bot."""
     member_id = add_member(
-        session, community_id=community_id, name=name, unit=unit, room=room, now=FOUNDED, standing=Standing.RESIDENT
+        session,
+        community_id=community_id,
+        name=name,
+        unit=unit,
+        room=room,
+        phone=phone,
+        now=FOUNDED,
+        standing=Standing.RESIDENT,
     )
     if known:
         add_identity(
@@ -96,7 +120,20 @@ def add_person(
             external_id=name,
             now=FOUNDED,
         )
+        agree(session, community_id, member_id)
     return member_id
+
+
+def agree(session: Session, community_id: int, member_id: int) -> None:
+    """They have agreed to the privacy statement long ago."""
+    answer_statement(
+        session,
+        community_id=community_id,
+        member_id=member_id,
+        version=Settings().consent_version,
+        agreed=True,
+        now=FOUNDED,
+    )
 
 
 def give(session: Session, community_id: int, member_id: int, role: Role, unit: UnitHere) -> None:

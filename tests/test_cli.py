@@ -283,6 +283,8 @@ agent_id = {AGENT_ID}
     async with serving("run", cwd=tmp_path) as process:
         # The console's check of the address, then a message of the secretary and one of a stranger.
         assert (await platform.verify("42")).body == b"42"
+        first = await platform.deliver(app_text("同意", user="zhangmin", message_id="0"))
+        assert content(first.inner) == "好的，记下了，谢谢！\n想看看我会什么，请发 帮助。"
         answer = await platform.deliver(app_text("不上榜", user="zhangmin", message_id="1"))
         assert content(answer.inner) == "好的，积分榜不再显示您。想重新上榜请发 我要上榜。"
         again = await platform.deliver(app_text("不上榜", user="zhangmin", message_id="1"))

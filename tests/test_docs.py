@@ -36,6 +36,7 @@ from models.clock import SHANGHAI
 from models.members import Role
 from models.outbox import OutboxState
 from tests.commands_table import FOOT, PAGE, page
+from tests.dialogue import STATEMENT
 from tests.fakes.street import Street
 from tests.fakes.wecom_callbacks import Platform, aibot_text, app_text
 from tests.house_rules import CHINESE, ROOMS, ROOT
@@ -378,21 +379,27 @@ async def test_steps_of_the_readme_connect_a_group(tmp_path: Path) -> None:
 
         said = [
             await say("@小邻 绑定群 3栋", secretary, "wrGroup"),
+            await say("@小邻 同意", secretary, "wrGroup"),
             await say("@小邻 绑定 张三 3栋", "zhangsan", "wrGroup"),
+            await say("绑定 张三 3栋2单元501 1234", "zhangsan"),
             await say("审核", secretary),
             await say("通过 1", secretary),
             await say("积分", "zhangsan"),
+            await say("同意", "zhangsan"),
         ]
         answer_in_app = await member_app.deliver(app_text("积分", user="zhangsan", corp=corp_id))
         registered = await asyncio.to_thread(shell, webhook, tmp_path, "693a91f6-7ccc-4bc4-97a0-000000000001\n")
     await house.close()
 
     assert [text.splitlines()[0] for text in said] == [
-        "本群已绑定为 3栋群。",
-        "张三，已收到，请3栋的负责人核对后就可以用了（1号）。",
+        "张敏，您好！" + STATEMENT.split("\n")[0],
+        "好的，记下了，谢谢！",
+        "请打开和我的单聊，把刚才这句话发给我。房号和手机号请不要发在群里。",
+        "张三，已收到，请3栋2单元的负责人核对后就可以用了（1号）。",
         "等您看的有1件：",
-        "已通过 1号：张三 现在是3栋的居民了。",
-        "张三，您现有0分，本月+0分。",
+        "已通过 1号：张三 现在是3栋2单元的居民了。",
+        "张三，您好！" + STATEMENT.split("\n")[0],
+        "好的，记下了，谢谢！",
     ]
     assert "张三，您现有0分" in answer_in_app.inner.decode()
     assert registered == ("3栋群 登记好了，以后的提醒会发到那里。\n", "")

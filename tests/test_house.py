@@ -22,6 +22,7 @@ from handlers.chat import Command, Router, Texts
 from handlers.language.match import Grammar
 from jobs import JOBS
 from jobs.tick import Job
+from models import members
 from models.base import Base, Refusal
 from tests.house_rules import (
     CHINESE,
@@ -255,7 +256,6 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "drop_trouble": "a message that failed may have failed before its community was known",
     },
     "models/members/people.py": {"FIND_PEOPLE": "finds the sender in each community that knows them"},
-    "models/members/registration.py": {"last_rejection": "an account that no community knows yet asks about itself"},
     "models/outbox.py": {
         "_due": "the postman serves all communities",
         "_CLAIM": "the postman serves all communities",
@@ -270,6 +270,10 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "waiting_count": "a figure for the operator",
         "overdue": "a figure for the operator",
         "ended_badly": "a figure for the operator",
+    },
+    "models/pending.py": {
+        "ask": "ends what an account of nobody was asked about another community",
+        "where_asked": "decides the community of an account that asked to be recognised",
     },
     "models/points.py": {
         "_amount": "narrows a query that is scoped",
@@ -413,7 +417,9 @@ def _hears(kind: str) -> bool:
 
 def test_every_features_settings_are_listed() -> None:
     declared = {
-        module.__name__.split(".")[1]: module.Settings for module in modules_in("models") if "Settings" in vars(module)
+        module.__name__.split(".")[1]: module.Settings
+        for module in [*modules_in("models"), members]
+        if "Settings" in vars(module)
     }
 
     assert declared == app.FEATURE_SETTINGS

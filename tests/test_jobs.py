@@ -249,4 +249,5 @@ async def test_questions_that_are_over_are_dropped_at_night(street: Street) -> N
     assert [(job, state) for job, _, state in await street.house.books.read(slots)] == [
         ("housekeeping.prove", "done"),
         ("housekeeping.forget", "done"),
+        ("membership.forget", "done"),
     ]

@@ -9,6 +9,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
@@ -224,3 +225,42 @@ def test_a_second_migrator_waits_however_long_the_first_one_takes(postgresql_not
         assert connection.execute(text("SHOW lock_timeout")).scalar() == "50ms"
     engine.dispose()
     first.dispose()
+
+
+AT = "'2026-11-17T11:30:00.000000Z'"
+FIRST = (
+    f"INSERT INTO communities (id, slug, name, bot_name, since) VALUES (1, 'a', 'a', 'a', {AT})",
+    f"INSERT INTO units (id, community_id, kind, name, path, since) VALUES (1, 1, 'community', 'a', '/1/', {AT})",
+    f"INSERT INTO members (id, community_id, unit_id, name, standing, since) VALUES (1, 1, 1, '张三', 'resident', {AT})",
+    f"INSERT INTO identities (namespace, external_id, community_id, member_id, since) VALUES ('n', 'zs', 1, 1, {AT})",
+    f"INSERT INTO consents (community_id, member_id, version, at) VALUES (1, 1, '1', {AT})",
+    "INSERT INTO registrations (community_id, number, namespace, external_id, name, unit_id, state, at)"
+    f" VALUES (1, 1, 'n', 'ls', '李四', 1, 'waiting', {AT})",
+    "INSERT INTO outbox (id, community_id, key, member_id, text, created_at, not_before, expires_at)"
+    f" VALUES (7, 1, 'k', 1, '您好', {AT}, {AT}, {AT})",
+    f"INSERT INTO attempts (id, community_id, channel, address, began_at) VALUES (5, 1, 'app', 'zs', {AT})",
+    "INSERT INTO attempt_items (attempt_id, outbox_id) VALUES (5, 7)",
+)
+"""A row of the first schema in each table that the trust changed."""
+
+
+def test_rows_of_the_first_schema_are_kept(nothing: Callable[[], Engine]) -> None:
+    engine = nothing()
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        command.upgrade(migrations._config(connection), "0001")
+        connection.exec_driver_sql("COMMIT") if connection.dialect.name == "sqlite" else connection.commit()
+    run(engine, *FIRST)
+    assert upgrade(engine) == ("0001", head())
+    assert rows(engine, "SELECT text FROM outbox JOIN attempt_items ON outbox_id = outbox.id") == ["您好"]
+    assert rows(engine, "SELECT ground FROM identities") == ["roster"]
+    assert rows(engine, "SELECT name FROM registrations WHERE why = 'unproved' AND heard") == ["李四"]
+    # Who had agreed has agreed.
+    assert rows(engine, "SELECT version FROM consents WHERE agreed") == ["1"]
+    with pytest.raises(DBAPIError, match="one_recipient"):
+        run(
+            engine,
+            "INSERT INTO outbox (community_id, key, member_id, namespace, external_id, text, created_at, not_before,"
+            f" expires_at) VALUES (1, 'l', 1, 'n', 'zs', '您好', {AT}, {AT}, {AT})",
+        )

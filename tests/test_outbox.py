@@ -145,11 +145,18 @@ async def test_what_is_put_in_twice_under_one_key_is_there_once(street: Street) 
     assert len(told) == 2, "the postman is woken by what is new only"
 
 
-async def test_message_goes_to_a_group_or_to_a_person(street: Street) -> None:
+async def test_message_goes_to_a_group_or_to_a_person_or_to_an_account(street: Street) -> None:
+    account = ("simulator", "stranger")
     with pytest.raises(Exception, match="one_recipient"):
         await street.put("nobody", group_id=None)
     with pytest.raises(Exception, match="one_recipient"):
         await street.put("both", group_id=street.groups[0], member_id=street.people[0])
+    with pytest.raises(Exception, match="one_recipient"):
+        await street.put("two", group_id=None, member_id=street.people[0], account=account)
+    assert await street.put("account", group_id=None, account=account)
+    (message,) = await street.claim("a")
+    assert (message.group_id, message.member_id, message.namespace, message.external_id) == (None, None, *account)
+    assert await street.books.read(lambda s: outbox.routes(s, message)) == [outbox.Route("", *account, "")]
 
 
 # -- claiming ----------------------------------------

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bot.books import Books
 from models import pending
-from models.pending import Pending, Question, conversation
+from models.pending import Pending, Question, account, conversation
 from tests.ground import Ground, lay
 from tests.moments import SATURDAY, TUESDAY_EVENING
 
@@ -157,3 +157,37 @@ async def test_only_the_communitys_expired_questions_are_forgotten(books: Books)
         return [name for name, member_id in ground.people.items() if member_id in left]
 
     assert await books.write(unit) == ["李建国", "王五"]
+
+
+async def test_an_account_of_nobody_has_one_question_about_the_community_it_named_last(books: Books) -> None:
+    ground = await books.write(lay)
+    stranger = account("simulator", "stranger")
+
+    def ask_it(session: Session, community_id: int, minutes: int) -> None:
+        pending.ask(
+            session,
+            community_id=community_id,
+            member_id=None,
+            account=stranger,
+            conversation="direct",
+            question=WHICH,
+            expires_at=NOW + timedelta(minutes=minutes),
+        )
+
+    def asked_in(session: Session, now: datetime = NOW) -> int | None:
+        return pending.where_asked(session, account=stranger, now=now)
+
+    assert await books.read(asked_in) is None
+    await books.write(lambda s: ask_it(s, ground.elsewhere.id, 30))
+    await books.write(lambda s: ask_it(s, ground.community.id, 5))
+    assert await books.read(asked_in) == ground.community.id
+    assert await books.read(lambda s: asked_in(s, NOW + timedelta(minutes=5))) is None
+    here: dict[str, Any] = {"community_id": ground.community.id, "member_id": None, "conversation": "direct"}
+    assert await books.read(lambda s: pending.open_question(s, **here, account=stranger, now=NOW)) == WHICH
+    assert await books.read(lambda s: pending.open_question(s, **here, account="simulator:other", now=NOW)) is None
+    late = NOW + timedelta(hours=1)
+    assert await books.read(lambda s: pending.lapsed_question(s, **here, account=stranger, now=late)) == WHICH
+    assert [await books.write(lambda s: pending.close_question(s, **here, account=stranger)) for _ in range(2)] == [
+        True,
+        False,
+    ]

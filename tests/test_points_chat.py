@@ -5,17 +5,16 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from bot.app import House
-from bot.channels import Ability, Hears
-from bot.script import Push, Script
+from bot.script import Push
 from models import points
 from models.ledger import Balance, Currency, Transfer
 from models.members import Member, MemberRole, Role, add_identity, add_member, give_role
 from models.outbox import Outbox
 from models.points import Award
 from models.units import find_unit
-from tests.dialogue import ON_SQLITE, count_rows, direct, grown, november, talk
-from tests.fakes.street import Street, open_street
+from tests.dialogue import AGREED, BOUND, ON_SQLITE, count_rows, direct, grown, november, talk
+from tests.fakes.street import Street, muted, open_street
+from tests.ground import agree
 
 RULES = "【积分规则】参加活动每次2分，满一小时再加1分；节日当天按200%\n以活动上写的分数为准。"
 
@@ -46,7 +45,8 @@ async def test_the_balance_goes_to_the_person_alone(street: Street) -> None:
             ),
             ("王秀英", "3栋群", "积分", "已私信您。"),
             ("李建国", "3栋群", "@小邻 我的积分", "已私信您。"),
-            ("张三", direct, "绑定 张三 3栋", "张三，绑定好了，您是3栋的居民。\n想看看我会什么，请发 帮助。"),
+            ("张三", direct, "绑定 张三 3栋201 1234", BOUND.format("张三", "3栋")),
+            ("张三", direct, "同意", AGREED),
             ("张三", "3栋群", "@小邻 积分明细", "已私信您。"),
         ],
     )
@@ -58,18 +58,10 @@ async def test_the_balance_goes_to_the_person_alone(street: Street) -> None:
     assert [address for address, _ in street.script.sent] == ["王秀英", "李建国", "张三"]
 
 
-class AnswersOnly(Script):
-    """A channel on which the bot can write to nobody first, as on most platforms."""
-
-    ability = Ability(hears=Hears.MENTIONS, text_bytes=2_048)
-
-
 @ON_SQLITE
 async def test_where_the_bot_cannot_write_to_people_it_says_how_to_ask_privately(demo_url: str) -> None:
-    opened = await open_street(demo_url)
-    muted = AnswersOnly()
-    house = House(opened.house.config, opened.house.books, clock=opened.house.clock, beside=[muted])
-    street = Street(house, muted)
+    street = muted(await open_street(demo_url))
+    house = street.house
     try:
         before = await count_rows(house)
         pushes = await talk(
@@ -423,6 +415,7 @@ async def test_an_appeal_against_the_only_one_nearby_goes_to_the_next_above(stre
         add_identity(
             session, community_id=1, member_id=member_id, namespace="simulator", external_id="钱姐", now=november(1, 0)
         )
+        agree(session, 1, member_id)
         give_role(session, community_id=1, member_id=member_id, role=Role.STAFF, unit=unit, now=november(1, 0), by=None)
 
     await street.house.books.write(make_staff)

@@ -299,7 +299,7 @@ async def test_somebody_is_found_among_three_hundred(chair: Chair) -> None:
 
 async def test_stranger_speaks_as_a_stranger(chair: Chair) -> None:
     await chair.sit_as("陌生人")
-    await expect(chair.page.get_by_role("button", name="绑定 张三 3栋")).to_be_visible()
+    await expect(chair.page.get_by_role("button", name="绑定 张三 3栋", exact=True)).to_be_visible()
     await chair.say("@小邻 签到")
     await expect(chair.lines()).to_have_count(2)
     assert [incoming.sender for incoming in chair.house.heard] == ["stranger"]

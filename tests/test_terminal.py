@@ -154,6 +154,7 @@ def test_a_first_secretary_must_be_where_somebody_is_heard(folder: Path) -> None
     assert linli(*FOUND, "pigeon") == (2, "配置里没有 [channels.pigeon]。能说话的渠道有：simulator\n")
     # In the simulator, where a configuration asks for it, she is somebody to be.
     assert linli(*FOUND, "simulator") == (0, "滨河社区 建好了。请 王五 在群里 @小邻 发 绑定群 1栋\n")
+    linli("say", "--as", "wangwu", "同意", "--db", "sqlite:///linli.sqlite3")
     said = linli("say", "--as", "wangwu", "--in", "新建的群", "@小邻 绑定群 1栋", "--db", "sqlite:///linli.sqlite3")
     assert said == (0, "本群已绑定为 1栋群。\n大家可以 @我 发 帮助，看看我会什么。\n")
     assert linli("verify") == (0, "账本核对无误。\n")

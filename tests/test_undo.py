@@ -11,7 +11,7 @@ from models.audit import Audit
 from models.check_in import CheckIn, CheckOut
 from models.ledger import Balance, Currency, Transfer
 from models.members import Member
-from tests.dialogue import ON_SQLITE, Spoken, count_rows, direct, grown, november, talk
+from tests.dialogue import AGREED, BOUND, ON_SQLITE, Spoken, count_rows, direct, grown, november, talk
 from tests.fakes.street import Street
 
 OPEN = november(21, 8, 55)
@@ -304,8 +304,9 @@ async def test_nobody_takes_back_what_somebody_else_did(street: Street) -> None:
     "dialogue",
     [
         [
-            ("陌生人", direct, "绑定 张三 3栋", "张三，绑定好了，您是3栋的居民。\n想看看我会什么，请发 帮助。"),
-            ("陌生人", direct, "撤销", NOTHING),
+            ("陌生人", direct, "绑定 张三 3栋201 1234", BOUND.format("张三", "3栋")),
+            ("陌生人", direct, "同意", AGREED),
+            ("陌生人", direct, "撤销", CANNOT),
         ],
     ],
 )

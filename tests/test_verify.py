@@ -134,9 +134,14 @@ def fill(session: Session) -> None:
     unit = find_unit(session, community_id=ours, name="3栋")
     for account, name in (("a", "张三"), ("b", "赵六"), ("c", "钱七"), ("d", "周八")):
         claim = claim_identity(
-            session, community_id=ours, namespace="simulator", external_id=account, name=name, unit=unit, room="",
-            now=NOW,
+            session, community_id=ours, namespace="simulator", external_id=account, name=name, unit=unit,
+            room="201", digits="1234", now=NOW,
         )  # fmt: skip
+        for _ in range(0 if account == "a" else 2):
+            claim = claim_identity(
+                session, community_id=ours, namespace="simulator", external_id=account, name=name, unit=unit,
+                room="201", digits="1234", now=NOW,
+            )  # fmt: skip
         if account in "bc":
             decide_registration(
                 session, reviewer=person("张敏"), role=Role.STAFF, number=claim.number, approve=account == "b",
@@ -181,7 +186,7 @@ def fill(session: Session) -> None:
     # What later features write.
     session.execute(
         insert(Consent),
-        {"community_id": ours, "member_id": ids["王秀英"], "version": "1", "at": NOW, "withdrawn_at": None},
+        {"community_id": ours, "member_id": ids["王秀英"], "version": "0", "at": NOW, "withdrawn_at": None},
     )
     session.execute(
         insert(Invitation),
@@ -515,6 +520,32 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         (f"UPDATE registrations SET decided_at = {WHEN} WHERE state = 'waiting'",),
         ("UPDATE registrations SET decided_at = NULL WHERE state = 'rejected'",),
         ("UPDATE registrations SET member_id = NULL WHERE state = 'approved'",),
+    ],
+    "registrations.why": [("UPDATE registrations SET why = '' WHERE state = 'waiting'",)],
+    "registrations.one_waits": [
+        (
+            "INSERT INTO registrations (community_id, number, namespace, external_id, name, unit_id, state, why, at)"
+            " SELECT community_id, 99, namespace, external_id, name, unit_id, state, why, at FROM registrations"
+            " WHERE state = 'waiting'",
+        ),
+    ],
+    "wrong_tries.wait": [
+        ("DELETE FROM registrations WHERE state = 'waiting'",),
+        (
+            "INSERT INTO wrong_tries (community_id, namespace, external_id, about, at)"
+            " SELECT community_id, namespace, external_id, about, at FROM wrong_tries WHERE external_id = 'd' LIMIT 1",
+        ),
+    ],
+    "identities.ground": [
+        ("UPDATE registrations SET external_id = 'x' WHERE state = 'approved' AND external_id = 'a'",),
+        ("UPDATE identities SET ground = '' WHERE external_id = 'a'",),
+    ],
+    "consents.version": [
+        ("UPDATE consents SET version = '' WHERE version = '0'",),
+        (
+            "UPDATE consents SET withdrawn_at = '2020-01-01T00:00:00.000000Z'"
+            " WHERE member_id = (SELECT id FROM members WHERE name = '王秀英')",
+        ),
     ],
     "audit.answered": [("DELETE FROM inbox WHERE message_id = 'm1'",)],
     "audit.once": [

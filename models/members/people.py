@@ -22,7 +22,8 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models.base import Base, Refusal
 from models.database import Prepared
-from models.directory import Community, CommunityHere, Identity
+from models.directory import Community, CommunityHere, Ground, Identity
+from models.members.consent import Consent
 from models.units import Unit, UnitHere, covers
 
 
@@ -160,6 +161,8 @@ class Person:
     hides_name: bool
     chosen_at: datetime | None
     held: tuple[Held, ...]
+    agreed: bool | None = None
+    """What they said to the privacy statement of the version that was asked for; None: nothing that stands."""
 
     @property
     def role(self) -> Role:
@@ -200,6 +203,7 @@ FIND_PEOPLE = Prepared(
         Identity.chosen_at,
         MemberRole.role,
         _reach.path,
+        Consent.agreed,
     )
     .join_from(Identity, Member, Identity.member_id == Member.id)
     .join(_home, Member.unit_id == _home.id)
@@ -213,6 +217,15 @@ FIND_PEOPLE = Prepared(
         ),
     )
     .outerjoin(_reach, MemberRole.unit_id == _reach.id)
+    .outerjoin(
+        Consent,
+        and_(
+            Consent.community_id == Member.community_id,
+            Consent.member_id == Member.id,
+            Consent.version == bindparam("version"),
+            Consent.withdrawn_at.is_(None),
+        ),
+    )
     .where(
         Identity.namespace == bindparam("namespace"),
         Identity.external_id == bindparam("external_id"),
@@ -223,9 +236,14 @@ FIND_PEOPLE = Prepared(
 )
 
 
-def find_people(session: Session, *, namespace: str, external_id: str, now: datetime) -> list[Person]:
-    """Who this outside id is: one person for each community in which they are somebody. The only door to a sender."""
-    rows = FIND_PEOPLE.all(session, namespace=namespace, external_id=external_id, now=now)
+def find_people(
+    session: Session, *, namespace: str, external_id: str, now: datetime, version: str = ""
+) -> list[Person]:
+    """Who this outside id is: one person for each community in which they are somebody. The only door to a sender.
+
+    `version` is that of the privacy statement to which their answer is wanted.
+    """
+    rows = FIND_PEOPLE.all(session, namespace=namespace, external_id=external_id, now=now, version=version)
     people: list[Person] = []
     held: dict[int, list[Held]] = {}
     for row in rows:
@@ -247,6 +265,7 @@ def find_people(session: Session, *, namespace: str, external_id: str, now: date
                 bool(row[8]),
                 row[9],
                 tuple(held.get(row[0], ())),
+                row[12],
             )
         )
     return people
@@ -345,9 +364,16 @@ def add_member(
 
 
 def add_identity(
-    session: Session, *, community_id: int, member_id: int, namespace: str, external_id: str, now: datetime
+    session: Session,
+    *,
+    community_id: int,
+    member_id: int,
+    namespace: str,
+    external_id: str,
+    now: datetime,
+    ground: Ground = Ground.ROSTER,
 ) -> None:
-    """Lets an outside id speak as a member."""
+    """Lets an outside id speak as a member, for a reason that is written down."""
     session.execute(
         insert(Identity),
         {
@@ -356,6 +382,7 @@ def add_identity(
             "community_id": community_id,
             "member_id": member_id,
             "chosen_at": None,
+            "ground": ground,
             "since": now,
         },
     )

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
 from bot.books import Books
+from bot.channels import Ability, Hears
 from bot.config import load
 from bot.script import Line, Played, Push, Script, play
 from handlers.chat import Quote
@@ -61,6 +62,19 @@ class Street:
     async def violations(self) -> list[Violation]:
         """What is wrong with the books: nothing, ever."""
         return await self.house.books.read(violations)
+
+
+class AnswersOnly(Script):
+    """A channel on which the bot can write to nobody first, as on most platforms."""
+
+    ability = Ability(hears=Hears.MENTIONS, text_bytes=2_048)
+
+
+def muted(street: Street) -> Street:
+    """The same street, but the bot only answers."""
+    script = AnswersOnly()
+    house = House(street.house.config, street.house.books, clock=street.house.clock, beside=[script])
+    return Street(house, script, street.twice)
 
 
 async def open_street(url: str, *, now: datetime = TUESDAY_EVENING, twice: bool = True) -> Street:
