@@ -6,7 +6,7 @@ from alembic import op
 import models.base
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 ONE_RECIPIENT = (
     "(group_id IS NOT NULL AND member_id IS NULL AND external_id IS NULL)"
