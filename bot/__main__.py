@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import typer
 
-from bot.terminal import beginning, community, keeping, looking, serving, trying
+from bot.terminal import beginning, community, keeping, looking, privacy, serving, trying
 
 app = typer.Typer(
     add_completion=False,
@@ -24,6 +24,7 @@ COMMANDS = (
     beginning.init,
     community.found,
     community.webhook,
+    privacy.records,
     keeping.migrate,
     keeping.verify,
     keeping.backup,

@@ -16,6 +16,7 @@ from bot.config import Config
 from bot.delivery import Postman
 from bot.demo import CAST, NEW_CHAT
 from bot.dispatch import Dispatcher
+from bot.files import Files
 from bot.health import Health
 from bot.listening import Listening
 from bot.metrics import JobOutcome, Metrics, PushOutcome
@@ -24,7 +25,7 @@ from bot.secrets import Sealer
 from handlers import FEATURES
 from handlers.chat import Incoming, Reply
 from jobs import JOBS
-from models import activities, directory, members, points
+from models import activities, directory, members, points, privacy
 from models.clock import Clock, MovedClock, WallClock
 from models.schedule import done_until
 
@@ -45,6 +46,7 @@ FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
     "activities": activities.Settings,
     "members": members.Settings,
     "points": points.Settings,
+    "privacy": privacy.Settings,
 }
 
 TICK_LATE_SECONDS = 120
@@ -68,7 +70,8 @@ class House:
         self.books = books
         self.wall = wall or WallClock()
         self.clock = clock or self.wall
-        self.rules: dict[str, Any] = dict(config.features)
+        # Who gives a link must know under which address this house is seen from outside.
+        self.rules: dict[str, Any] = {**config.features, "http": config.http}
         self.metrics = Metrics(channels=config.channels, jobs=[job.name for job in JOBS])
         self.channels: dict[str, Channel] = {
             name: self._channel(name, settings) for name, settings in config.channels.items()
@@ -171,6 +174,7 @@ class House:
             app.add_routes(channel.routes(self.hear))
         app.add_routes(self.health.routes())
         app.add_routes(self.metrics.routes())
+        app.add_routes(Files(self.books, self.clock).routes())
         app.cleanup_ctx.append(self._live)
         if self.simulator is not None:
             simulator = self.simulator

@@ -628,6 +628,8 @@ class Dispatcher:
             return Ran(Reply(part.say))
         if command.role is not None and person is None:
             return Ran(Reply(self._to_stranger(session, scene)), stranger=True)
+        if command.direct and scene.incoming.address:
+            return Ran(Reply(say("ask_privately", usage=command.usage)))
         aside = command.private and bool(scene.incoming.address)
         if aside and scene.incoming.namespace not in self._private:
             return Ran(Reply(say("ask_privately", usage=command.usage)))

@@ -106,6 +106,15 @@ def found_community(
     return community
 
 
+def community_named(session: Session, name: str) -> int:
+    """The id of the community of this name, or of the only one. Raises NoSuchCommunity."""
+    everywhere = directory.communities(session)
+    chosen = [one for one in everywhere if not name or one.name == name]
+    if len(chosen) != 1:
+        raise NoSuchCommunity(known=[one.name for one in everywhere])
+    return chosen[0].id
+
+
 def set_webhook(
     session: Session,
     *,
@@ -121,11 +130,7 @@ def set_webhook(
     Raises NoSuchCommunity, NoSuchGroup for a name that no chat is bound to, and WebhookElsewhere for the webhook of
     another group.
     """
-    everywhere = directory.communities(session)
-    chosen = [one for one in everywhere if not community_name or one.name == community_name]
-    if len(chosen) != 1:
-        raise NoSuchCommunity(known=[one.name for one in everywhere])
-    community_id = chosen[0].id
+    community_id = community_named(session, community_name)
     groups = {group.name: group.id for group in directory.groups_of(session, community_id=community_id)}
     if group_name not in groups:
         raise NoSuchGroup(name=group_name, known=list(groups))

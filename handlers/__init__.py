@@ -1,6 +1,19 @@
 """What can be said to the bot."""
 
-from handlers import activities, check_in, consent, groups, help, membership, points, review, undo
+from handlers import (
+    accounts,
+    activities,
+    check_in,
+    consent,
+    family,
+    groups,
+    help,
+    membership,
+    points,
+    privacy,
+    review,
+    undo,
+)
 
 FEATURES = (
     activities.router,
@@ -8,6 +21,9 @@ FEATURES = (
     points.router,
     membership.router,
     consent.router,
+    family.router,
+    privacy.router,
+    accounts.router,
     groups.router,
     review.router,
     undo.router,

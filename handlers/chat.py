@@ -114,6 +114,11 @@ class Texts:
         return self.sentences[sentence].format(**fields)
 
 
+def sentence(name: str, /, **fields: object) -> str:
+    """A sentence of another feature by its full name: one thing has one wording, wherever it happens."""
+    return Texts.every[name].format(**fields)
+
+
 @dataclass(slots=True)
 class Turn:
     """One command of one person at one moment: what a handler works with.
@@ -135,7 +140,7 @@ class Turn:
     marks: list["Mark"] = field(default_factory=list)
     told: list["Told"] = field(default_factory=list)
     rules: Mapping[str, Any] = field(default_factory=dict)
-    """The settings of each feature, by its name."""
+    """The settings of each feature, by its name; and the `http` section, for links."""
     commands: tuple["Command", ...] = ()
     """Everything that can be said, for the help and for undoing."""
     reaches: bool = False
@@ -228,6 +233,8 @@ class Command:
     """The answer is for the person alone: in a group it goes out as a direct message instead."""
     needs_consent: bool = True
     """Done only for members who agreed to the privacy statement. Commands that are open to strangers never need it."""
+    direct: bool = False
+    """Only in a direct conversation: in a group nothing is done, and the speaker is asked to say it there."""
     chooses: bool = False
     """Where several objects are possible the handler is asked first: it knows in which this person takes part."""
     undo: Mapping[str, Undo] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from models.audit import Act
 from models.clock import short_day
 from models.ledger import Currency, Entry, NoSuchTransfer, NotEnough
 from models.members import Neighbour, NoSuchMember, Role, SeveralMembers, find_member, masked, people_in_scope
+from models.members.merging import merged_into
 from models.points import (
     AppealDecided,
     AppealedAlready,
@@ -156,6 +157,7 @@ def points_statement(turn: Turn) -> Answer:
         currency=Currency.POINTS,
         limit=SHOWN + 1,
         before_id=before,
+        also=merged_into(turn.session, community_id=turn.community.id, member_id=turn.who.id),
     )
     if not entries:
         return say("statement_none" if before is None else "statement_end")

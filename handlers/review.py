@@ -38,7 +38,9 @@ from models.members import (
     Role,
     Waiting,
     Why,
+    family,
 )
+from models.members.family import NoSuchTie, Tie
 from models.points import AppealState, Decided, NoSuchAppeal, OwnDecision, PointsMissing
 from models.units import called
 
@@ -63,6 +65,7 @@ say = Texts(
     what_undo="撤销",
     what_appeal="申诉补分",
     what_other="积分",
+    tie="{number}号 家人 {name} 替 {member}（对方没有账号）",
     foot="同意请回复 通过 {number}，不同意请回复 驳回 {number} 理由。",
     basis="绑定审核",
     approved="已通过 {number}号：{name} 现在是{unit}的居民了。",
@@ -73,6 +76,10 @@ say = Texts(
     undone_rejection="已撤销 {number}号的驳回：{name} 重新等人核对。",
     undone_notice="您的绑定申请（{number}号）要重新核对，请稍等，有结果我会告诉您。",
     replaced_notice="您的账号换了新号，这个账号不再是 {name}。不是您本人换的，请马上找社区。",
+    tied="已通过 {number}号：{name} 可以替 {member} 办事了，记下了是您核实的。",
+    untied="已驳回 {number}号：{name} 不能替 {member} 办事（{reason}）。",
+    tied_notice="核实好了，您现在可以替 {member} 办事了。",
+    untied_notice="替 {member} 办事的申请（{number}号）没有通过：{reason}。",
     upheld="已通过 {number}号申诉：{name} {change:+d}分，现有{balance}分。",
     dismissed="已驳回 {number}号申诉：{name}（{reason}）。",
     upheld_notice="您的申诉（{number}号）通过了：{change:+d}分，现有{balance}分。",
@@ -127,6 +134,8 @@ def review(turn: Turn) -> Answer:
         )
         for one in appeals
     }
+    ties = family.waiting_ties(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
+    lines |= {one.number: say("tie", number=one.number, name=one.proxy_name, member=one.member_name) for one in ties}
     if not lines:
         return say("none")
     first = sorted(lines)[:SHOWN]
@@ -215,9 +224,25 @@ def _decide(turn: Turn, *, approve: bool) -> Answer:
             now=turn.now,
         )
     except NoSuchAppeal:
+        pass
+    else:
+        turn.wrote("decide_appeal", number, state=decided.state)
+        return _tell_appeal(turn, decided, answer)
+    try:
+        tie = family.decide_tie(
+            turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD, number=number, agree=approve, now=turn.now
+        )
+    except NoSuchTie:
         return _decide_registration(turn, number, approve, answer)
-    turn.wrote("decide_appeal", number, state=decided.state)
-    return _tell_appeal(turn, decided, answer)
+    turn.wrote("decide_family", tie.id, agree=approve)
+    return _tell_tie(turn, tie, approve, answer)
+
+
+def _tell_tie(turn: Turn, tie: Tie, approve: bool, answer: str) -> str:
+    name = "tied" if approve else "untied"
+    fields = {"number": tie.number, "name": tie.proxy_name, "member": tie.member_name, "reason": answer}
+    turn.tell(tie.proxy_id, say(f"{name}_notice", **fields), key=f"family-decided:{tie.number}", expires_hours=72)
+    return say(name, **fields)
 
 
 def _tell_appeal(turn: Turn, decided: Decided, answer: str) -> str:

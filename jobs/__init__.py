@@ -1,6 +1,16 @@
 """What happens because time passed."""
 
-from jobs import activities, check_in, housekeeping, membership
+from jobs import activities, check_in, housekeeping, membership, privacy
 
-JOBS = (activities.REMIND, check_in.CLOSE, housekeeping.PROVE, housekeeping.FORGET, membership.FORGET)
+JOBS = (
+    activities.REMIND,
+    check_in.CLOSE,
+    privacy.SWEEP,
+    housekeeping.PROVE,
+    housekeeping.FORGET,
+    membership.FORGET,
+    privacy.LET_GO,
+    privacy.TRACES,
+    privacy.LEFT_OVER,
+)
 """Every job, in the order in which they run where several are due at one moment."""

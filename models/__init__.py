@@ -10,16 +10,19 @@ from models import (
     check_in,
     counters,
     directory,
+    files,
+    forgetting,
     hearing,
     inbox,
     ledger,
     outbox,
     pending,
     points,
+    privacy,
     schedule,
     units,
 )
-from models.members import consent, invitations, merging, people, proof, registration
+from models.members import consent, detaching, family, invitations, merging, people, proof, registration
 
 EVERY_TABLE = (
     activities,
@@ -27,7 +30,11 @@ EVERY_TABLE = (
     check_in,
     consent,
     counters,
+    detaching,
     directory,
+    family,
+    files,
+    forgetting,
     hearing,
     inbox,
     invitations,
@@ -37,6 +44,7 @@ EVERY_TABLE = (
     pending,
     people,
     points,
+    privacy,
     proof,
     registration,
     schedule,

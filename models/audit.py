@@ -1,4 +1,4 @@
-"""Who wrote what, where, by which message: one row for each write of a person.
+"""Who wrote what, where, by which message: one row for each write of a person, and for each look at private data.
 
 - Every write that came by a message names the channel and the message id.
 - A write is undone once; `undone_by` names the audit row of the undoing.
@@ -14,6 +14,9 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models.base import Base, Invariant
 from models.database import Prepared
+
+LOOK = "look"
+"""The action of whoever was shown somebody's private data. It changed nothing, so there is nothing to take back."""
 
 
 class Audit(Base):
@@ -125,7 +128,7 @@ def last_acts(session: Session, *, community_id: int, member_id: int, now: datet
             Audit.community_id == community_id,
             Audit.member_id == member_id,
             Audit.undone_by.is_(None),
-            Audit.action != "undo",
+            Audit.action.not_in(["undo", LOOK]),
             Audit.at > now - within,
         )
         .order_by(Audit.id.desc())

@@ -7,10 +7,11 @@ opposite transfer that names the first and counts in the month in which the firs
 - Transfers are append-only; triggers refuse UPDATE, DELETE and TRUNCATE.
 - `balances` and `monthly_totals` of persons are kept in the same transaction and equal the sums of the transfers.
   The system's accounts have no such row: every message would queue for it.
-- Integers only. No names: member ids.
+- Integers only. No names: member ids. The words of whoever gave or took stand beside the transfer, in `transfer_notes`.
 - A transfer is corrected once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -27,6 +28,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    insert,
     or_,
     select,
     text,
@@ -37,6 +39,11 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from models.base import Base, Invariant, Refusal
 from models.clock import month_of
 from models.database import Prepared
+from models.members.merging import way_to_keeper
+from models.members.people import Member
+
+MERGE = "merge"
+"""The reason of transfers between two members who are one person: nobody gained or lost by them."""
 
 
 class Currency(StrEnum):
@@ -86,14 +93,24 @@ class Transfer(Base):
     """Why, as a word of the code (`check_in`, `award`); people read the handler's sentence for it."""
     ref: Mapped[str] = mapped_column(String(40))
     """The thing it is about: `activity:12`."""
-    note: Mapped[str] = mapped_column(String(200), server_default="")
-    """The giver's own words, for awards and deductions."""
     month: Mapped[int] = mapped_column(Integer)
     """The Shanghai month in which it counts, 202611; of a correction, the first transfer's."""
     made_by: Mapped[int | None]
     """The member who caused it; None: a job."""
     corrects: Mapped[int | None] = mapped_column(ForeignKey("transfers.id"))
     at: Mapped[datetime]
+
+
+class TransferNote(Base):
+    """The giver's own words for a transfer. They can name people and must be able to go, so they stand beside it."""
+
+    __tablename__ = "transfer_notes"
+
+    transfer_id: Mapped[int] = mapped_column(ForeignKey("transfers.id"), primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    """Whose account it is about."""
+    note: Mapped[str] = mapped_column(String(200))
 
 
 class Balance(Base):
@@ -135,6 +152,8 @@ class AlreadyCorrected(Refusal):
     """The transfer was taken back before. Fields: number."""
 
 
+_NOTE = Prepared(insert(TransferNote), columns=("transfer_id", "community_id", "member_id", "note"))
+
 _INSERT = Prepared(
     lambda insert: insert(Transfer).on_conflict_do_nothing(),
     makes=Transfer.id,
@@ -147,7 +166,6 @@ _INSERT = Prepared(
         "amount",
         "reason",
         "ref",
-        "note",
         "month",
         "made_by",
         "corrects",
@@ -215,7 +233,6 @@ def transfer(
         amount=amount,
         reason=reason,
         ref=ref,
-        note=note,
         month=when,
         made_by=made_by,
         corrects=corrects,
@@ -223,6 +240,14 @@ def transfer(
     )
     if row is None:
         return None
+    if note:
+        _NOTE.run(
+            session,
+            transfer_id=row[0],
+            community_id=community_id,
+            member_id=credit if credit > 0 else debit,
+            note=note,
+        )
     balance = total = 0
     # In order of member id, so that two transfers between the same people never wait for each other crosswise.
     for account, change in sorted(((debit, -amount), (credit, amount))):
@@ -261,6 +286,7 @@ def correct(
 ) -> Posted:
     """Takes a transfer back by its opposite, which counts in the month in which the first counted.
 
+    What is taken back from somebody who was merged since goes on to the one who has their balance now.
     Raises NoSuchTransfer and AlreadyCorrected.
     """
     first = session.execute(
@@ -287,20 +313,48 @@ def correct(
     )
     if posted is None:
         raise AlreadyCorrected(number=transfer_id)
+    for account, change in ((first.credit, -first.amount), (first.debit, first.amount)):
+        pass_on(session, first, account=account, change=change, made_by=made_by, at=at)
     return posted
 
 
+def pass_on(session: Session, first: Transfer, *, account: int, change: int, made_by: int | None, at: datetime) -> None:
+    """Lets what changed for somebody who was merged, because of a transfer of theirs, go on to who has their balance.
+
+    Once for each transfer `first`; nothing where the account is the system's, or of somebody who was not merged.
+    """
+    if account < 0:
+        return
+    for merge_id, keeper in way_to_keeper(session, community_id=first.community_id, member_id=account):
+        transfer(
+            session,
+            community_id=first.community_id,
+            key=f"merge:{merge_id}:after:{first.id}",
+            currency=Currency(first.currency),
+            debit=account if change > 0 else keeper,
+            credit=keeper if change > 0 else account,
+            amount=abs(change),
+            reason=MERGE,
+            ref=first.ref,
+            month=first.month,
+            made_by=made_by,
+            at=at,
+            overdraft=True,
+        )
+        account = keeper
+
+
 def correct_all(
-    session: Session, *, community_id: int, keys: list[str], made_by: int | None, at: datetime
+    session: Session, *, community_id: int, keys: list[str], made_by: int | None, at: datetime, reason: str = "undo"
 ) -> dict[Currency, int]:
     """Takes back the transfers under these keys, as far as they stand; returns what was taken back, by currency.
 
     The opposite of a transfer keeps its note.
     """
     rows = session.execute(
-        select(Transfer.id, Transfer.currency, Transfer.amount, Transfer.note).where(
-            Transfer.community_id == community_id, Transfer.key.in_(keys)
-        )
+        select(Transfer.id, Transfer.currency, Transfer.amount, func.coalesce(TransferNote.note, "").label("note"))
+        .outerjoin(TransferNote, TransferNote.transfer_id == Transfer.id)
+        .where(Transfer.community_id == community_id, Transfer.key.in_(keys))
     ).all()
     taken: dict[Currency, int] = {}
     for row in rows:
@@ -310,7 +364,7 @@ def correct_all(
                 community_id=community_id,
                 transfer_id=row.id,
                 made_by=made_by,
-                reason="undo",
+                reason=reason,
                 note=row.note,
                 at=at,
             )
@@ -366,22 +420,41 @@ class Entry:
 
 
 def statement(
-    session: Session, *, community_id: int, member_id: int, currency: Currency, limit: int, before_id: int | None = None
+    session: Session,
+    *,
+    community_id: int,
+    member_id: int,
+    currency: Currency,
+    limit: int,
+    before_id: int | None = None,
+    also: Sequence[int] = (),
 ) -> list[Entry]:
-    """The newest `limit` transfers of a person, newest first."""
+    """The newest `limit` transfers of a person, newest first.
+
+    `also` are the ids of members who turned out to be the same person. What went between those is no line of its own.
+    """
     branches = []
     for side, sign in ((Transfer.credit, 1), (Transfer.debit, -1)):
-        branch = select(
-            Transfer.id,
-            (Transfer.amount * sign).label("change"),
-            Transfer.reason,
-            Transfer.ref,
-            Transfer.note,
-            Transfer.month,
-            Transfer.made_by,
-            Transfer.corrects,
-            Transfer.at,
-        ).where(Transfer.community_id == community_id, side == member_id, Transfer.currency == currency)
+        branch = (
+            select(
+                Transfer.id,
+                (Transfer.amount * sign).label("change"),
+                Transfer.reason,
+                Transfer.ref,
+                func.coalesce(TransferNote.note, "").label("note"),
+                Transfer.month,
+                Transfer.made_by,
+                Transfer.corrects,
+                Transfer.at,
+            )
+            .outerjoin(TransferNote, TransferNote.transfer_id == Transfer.id)
+            .where(
+                Transfer.community_id == community_id,
+                side.in_([member_id, *also]) if also else side == member_id,
+                Transfer.currency == currency,
+                Transfer.reason != MERGE,
+            )
+        )
         if before_id is not None:
             branch = branch.where(Transfer.id < before_id)
         # Each side is cut by its own index before the two are put together.
@@ -411,7 +484,8 @@ _returned = (
         Transfer.community_id == Balance.community_id,
         Transfer.debit == Balance.member_id,
         Transfer.currency == Balance.currency,
-        Transfer.corrects.is_not(None),
+        # What goes between two who are one person is as if it had gone from the first at once.
+        or_(Transfer.corrects.is_not(None), Transfer.reason == MERGE),
     )
     .correlate(Balance)
     .scalar_subquery()
@@ -424,6 +498,13 @@ APPEND_ONLY = {
 """The triggers that refuse changes, by the kind of database."""
 
 INVARIANTS = (
+    # Who was merged has nothing: in no month, and so in no balance either.
+    Invariant(
+        "monthly_totals.merged",
+        select(MonthlyTotal.member_id)
+        .join(Member, MonthlyTotal.member_id == Member.id)
+        .where(Member.merged_into.is_not(None), MonthlyTotal.amount != 0),
+    ),
     # Only a correction may take what is not there any more.
     Invariant(
         "balances.overdrawn", select(Balance.member_id).where(Balance.amount < 0, Balance.amount + _returned < 0)

@@ -43,6 +43,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from models.base import Base, Moment
 from models.database import Prepared
 from models.directory import Endpoint, Identity
+from models.members.merging import keeper_of
 
 
 class OutboxState(StrEnum):
@@ -512,9 +513,12 @@ def routes(session: Session, message: Claimed) -> list[Route]:
         return [Route(row.channel, "", row.address, row.sealed_secret) for row in rows]
     if message.external_id is not None:
         return [Route("", message.namespace or "", message.external_id, "")]
+    assert message.member_id is not None
+    # Somebody who was merged since is reached where they speak now.
+    keeper = keeper_of(session, community_id=message.community_id, member_id=message.member_id)
     found = session.execute(
         select(Identity.namespace, Identity.external_id)
-        .where(Identity.community_id == message.community_id, Identity.member_id == message.member_id)
+        .where(Identity.community_id == message.community_id, Identity.member_id == keeper)
         .order_by(Identity.id)
     )
     return [Route("", row.namespace, row.external_id, "") for row in found]

@@ -7,6 +7,7 @@ No conversation lives in memory: a restart, or another replica, finds the questi
 - An answer takes the question away, so that it is answered once.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -197,6 +198,11 @@ def close_question(
 
 def _whose(member_id: int | None, account: str) -> ColumnElement[bool]:
     return Pending.account == account if member_id is None else Pending.member_id == member_id
+
+
+def close_all_questions(session: Session, *, community_id: int, member_ids: Collection[int]) -> None:
+    """Takes away everything that stands open for these members, in whatever conversation."""
+    session.execute(delete(Pending).where(Pending.community_id == community_id, Pending.member_id.in_(member_ids)))
 
 
 def forget_expired(session: Session, *, community_id: int, now: datetime) -> None:

@@ -51,8 +51,10 @@ from models.ledger import (
     NotEnough,
     SystemAccount,
     Transfer,
+    TransferNote,
 )
 from models.members import Member, Neighbour, Person, Role, member_by_id
+from models.members.merging import keeper_of, one_person
 from models.units import Unit, covers
 
 
@@ -401,6 +403,7 @@ def appeal(session: Session, *, member: Person, transfer_id: int, reason: str, n
     Raises NoSuchTransfer, AppealedAlready, TakenBack, ReasonTooLong.
     """
     community_id = member.community.id
+    ids = one_person(session, community_id=community_id, member_id=member.id)
     refuse_long(reason)
     lines = ledger.statement(
         session,
@@ -409,6 +412,7 @@ def appeal(session: Session, *, member: Person, transfer_id: int, reason: str, n
         currency=Currency.POINTS,
         limit=1,
         before_id=transfer_id + 1,
+        also=ids[1:],
     )
     if not lines or lines[0].id != transfer_id:
         raise NoSuchTransfer(number=transfer_id)
@@ -425,7 +429,16 @@ def appeal(session: Session, *, member: Person, transfer_id: int, reason: str, n
     number = next_number(session, community_id=community_id, kind="review")
     fields = {"number": number, "reason": reason, "state": AppealState.WAITING, "at": now, "decided_at": None}
     if before is None:
-        of = {"community_id": community_id, "transfer_id": transfer_id, "member_id": member.id, "decided_by": None}
+        # The account that the line is about: of a person who was merged, perhaps not the one who speaks.
+        credit = session.scalar(
+            select(Transfer.credit).where(Transfer.community_id == community_id, Transfer.id == transfer_id)
+        )
+        account = credit if lines[0].change > 0 else None
+        if account is None:
+            account = session.scalar(
+                select(Transfer.debit).where(Transfer.community_id == community_id, Transfer.id == transfer_id)
+            )
+        of = {"community_id": community_id, "transfer_id": transfer_id, "member_id": account, "decided_by": None}
         session.execute(insert(Appeal), fields | of)
     else:
         session.execute(
@@ -442,7 +455,7 @@ def withdraw_appeal(session: Session, *, member: Person, number: int, now: datet
         .where(
             Appeal.community_id == community_id,
             Appeal.number == number,
-            Appeal.member_id == member.id,
+            Appeal.member_id.in_(one_person(session, community_id=community_id, member_id=member.id)),
             Appeal.state == AppealState.WAITING,
         )
         .values(state=AppealState.WITHDRAWN, decided_at=now)
@@ -496,10 +509,11 @@ def _waiting(community_id: int) -> Select[*tuple[Any, ...]]:
             Transfer.made_by,
             Appeal.at,
             Transfer.reason.label("kind"),
-            Transfer.note,
+            func.coalesce(TransferNote.note, "").label("note"),
             Transfer.at.label("booked_at"),
         )
         .join(Transfer, Appeal.transfer_id == Transfer.id)
+        .outerjoin(TransferNote, TransferNote.transfer_id == Transfer.id)
         .join(Member, Appeal.member_id == Member.id)
         .join(Unit, Member.unit_id == Unit.id)
         .where(Appeal.community_id == community_id, Appeal.state == AppealState.WAITING)
@@ -558,7 +572,8 @@ def decide_appeal(
     if row is None or not reviewer.may(role, row.path):
         raise NoSuchAppeal(number=number)
     seen = _seen(row)
-    if reviewer.id in (seen.given_by, seen.member_id):
+    member_id = keeper_of(session, community_id=community_id, member_id=seen.member_id)
+    if reviewer.id in (seen.given_by, member_id):
         raise OwnDecision(number=number)
     change = 0
     if uphold and seen.change < 0:
@@ -584,7 +599,7 @@ def decide_appeal(
             key=f"appeal:{seen.id}",
             currency=Currency.POINTS,
             debit=SystemAccount.ISSUED,
-            credit=seen.member_id,
+            credit=member_id,
             amount=points,
             reason="appeal",
             ref=f"appeal:{number}",
@@ -599,8 +614,8 @@ def decide_appeal(
         .where(Appeal.community_id == community_id, Appeal.id == seen.id)
         .values(state=state, decided_at=now, decided_by=reviewer.id, answer=answer)
     )
-    balance = ledger.balance_of(session, community_id=community_id, member_id=seen.member_id, currency=Currency.POINTS)
-    return Decided(number, seen.member_id, seen.name, state, change, balance)
+    balance = ledger.balance_of(session, community_id=community_id, member_id=member_id, currency=Currency.POINTS)
+    return Decided(number, member_id, seen.name, state, change, balance)
 
 
 def show_on_boards(session: Session, *, community_id: int, member_id: int, shown: bool) -> bool:

@@ -20,7 +20,8 @@ HEAD = """# 能对小邻说什么
 繁体、中文数字都认得；要问清楚的，它会反问一句。`12`、`8`、`88` 是活动、待审核的事、积分记录的编号，
 换成您看到的那个。
 
-只私下答的，能主动发私信的地方就发到私聊；企业微信里目前不能，它会请您到单聊里再说一遍。
+只私下答的，能主动发私信的地方就发到私聊；企业微信里目前不能，它会请您到单聊里再说一遍。只在单聊里办的，在群里说了不算，
+它会请您到单聊里说。
 
 | 说 | 做什么 | 谁可以 | 也可以说 | 群里怎么答 |
 | --- | --- | --- | --- | --- |
@@ -49,7 +50,7 @@ def who(command: Command) -> str:
 def row(command: Command) -> str:
     """One line of the table."""
     others = "、".join(f"`{verb}`" for verb in command.verbs[1:] if verb.isascii() is False)
-    where = "只私下答" if command.private else "在群里答"
+    where = "只在单聊里办" if command.direct else "只私下答" if command.private else "在群里答"
     return f"| `{command.usage}` | {command.gist} | {who(command)} | {others} | {where} |"
 
 

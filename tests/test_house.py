@@ -123,6 +123,7 @@ def test_no_chinese_sentence_stands_in_models() -> None:
         "models/units.py": "the words by which people name units",
         "models/points.py": "the words by which people name periods",
         "models/holidays.py": "the calendar library's names of days",
+        "models/forgetting.py": "what a forgotten person is called, which the proof of the books looks for",
     }
 
     assert offenders(chinese_strings, sources("models"), but=exceptions) == []
@@ -249,6 +250,14 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "revisions": "reads the counter of each community at once, and nothing else of theirs",
     },
     "models/hearing.py": {"last_heard": "a channel serves all communities"},
+    "models/files.py": {
+        "offered_file": "a link is all that its holder shows: it decides the community",
+        "take_file": "a link is all that its holder shows: it decides the community",
+    },
+    "models/forgetting.py": {
+        "_sweep_rows": "reads whatever table it is given, scoped where the table has a community; writes by id",
+        "_sweep_slots": DEPLOYMENT,
+    },
     "models/inbox.py": {
         "_FIND": "a message is looked up before its community is known",
         "troubles": "a message that failed may have failed before its community was known",
@@ -286,6 +295,12 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "unfinished_slots": DEPLOYMENT,
         "done_until": DEPLOYMENT,
     },
+    "models/privacy.py": {
+        "_apply": "reads whatever table its rule names, scoped",
+        "_drop": "reads whatever table it is given, scoped",
+        "_drop_idle_messages": "asks for an act beside a message of a scoped query",
+        "let_go_of_traces": DEPLOYMENT,
+    },
     "bot/app.py": {"Stage": "the simulator shows everybody and every group of its demo"},
     "bot/doctor/database.py": {"_endpoints": "the operator's key opens the secrets of every community"},
     "bot/tracing.py": {
@@ -308,6 +323,9 @@ SEVERAL_STATEMENTS = {
     ("bot/tracing.py", "_heard"): 2,
     ("bot/tracing.py", "_message_ids"): 2,
     ("models/schedule.py", "last_slots"): 2,
+    ("models/forgetting.py", "_sweep_rows"): 2,
+    ("models/forgetting.py", "_sweep_slots"): 2,
+    ("models/privacy.py", "let_go_of_traces"): 4,
 }
 
 

@@ -138,10 +138,41 @@ def test_the_ledgers_triggers_are_there(nothing: Callable[[], Engine]) -> None:
         "INSERT INTO transfers (community_id, key, currency, debit, credit, amount, reason, ref, month, at)"
         " VALUES (1, 'k', 'points', -1, 1, 5, 'award', 'award:1', 202611, '2026-11-17T11:30:00Z')",
     )
-    for statement in ("UPDATE transfers SET note = 'x'", "DELETE FROM transfers"):
+    for statement in ("UPDATE transfers SET reason = 'x'", "DELETE FROM transfers"):
         with pytest.raises(DBAPIError, match="append-only"):
             run(engine, statement)
-    assert rows(engine, "SELECT note FROM transfers") == [""]
+    assert rows(engine, "SELECT reason FROM transfers") == ["award"]
+
+
+def test_the_words_of_the_ledger_move_beside_it(nothing: Callable[[], Engine]) -> None:
+    """A database of the first release keeps its transfers as they were, and their notes where they can be swept."""
+    engine = nothing()
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        command.upgrade(migrations._config(connection), "0001")
+        connection.exec_driver_sql("COMMIT")
+    at = "'2026-11-17T11:30:00Z'"
+    kept = (
+        "INSERT INTO transfers (id, community_id, key, currency, debit, credit, amount, reason, ref, note, month, at)"
+    )
+    run(
+        engine,
+        f"INSERT INTO communities (id, slug, name, bot_name, since) VALUES (1, 'a', 'a', 'a', {at})",
+        f"INSERT INTO units (id, community_id, kind, name, path, since) VALUES (1, 1, 'community', 'a', '/1/', {at})",
+        "INSERT INTO members (id, community_id, unit_id, name, standing, since)"
+        f" VALUES (7, 1, 1, 'a', 'resident', {at})",
+        f"{kept} VALUES (1, 1, 'a', 'points', -1, 7, 5, 'award', 'award:1', '修灯', 202611, {at})",
+        f"{kept} VALUES (2, 1, 'b', 'points', 7, -3, 2, 'deduct', 'award:2', '占道', 202611, {at})",
+        f"{kept} VALUES (3, 1, 'c', 'points', -1, 7, 1, 'check_in', 'activity:1', '', 202611, {at})",
+    )
+    upgrade(engine)
+    with engine.connect() as connection:
+        notes = connection.execute(text("SELECT transfer_id, member_id, note FROM transfer_notes ORDER BY 1")).all()
+        assert [tuple(row) for row in notes] == [(1, 7, "修灯"), (2, 7, "占道")]
+        assert connection.execute(text("SELECT sum(amount) FROM transfers")).scalar() == 8
+    with pytest.raises(DBAPIError, match="append-only"):
+        run(engine, "UPDATE transfers SET amount = 6")
 
 
 def test_foreign_keys_hold_again_after_a_migration(nothing: Callable[[], Engine]) -> None:

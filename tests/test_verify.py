@@ -17,13 +17,31 @@ import pytest
 from sqlalchemy import Connection, Engine, Table, create_engine, func, insert, make_url, select, text, update
 from sqlalchemy.orm import Session
 
-from models import activities, audit, check_in, inbox, ledger, members, outbox, pending, points, schedule
+from models import (
+    accounts,
+    activities,
+    audit,
+    check_in,
+    files,
+    forgetting,
+    hearing,
+    inbox,
+    ledger,
+    members,
+    outbox,
+    pending,
+    points,
+    privacy,
+    schedule,
+)
 from models.base import Base
 from models.database import postgresql_engine, sqlite_engine
 from models.directory import Community, add_community, add_endpoint, add_group, groups_of
 from models.ledger import Currency, SystemAccount
 from models.members import Member, Role, add_member, claim_identity, decide_registration, find_people
 from models.members.consent import Consent
+from models.members.detaching import detach
+from models.members.family import answer_tie, ask_tie
 from models.members.invitations import Invitation
 from models.members.merging import Merge
 from models.outbox import Attempt, AttemptItem, Outbox
@@ -183,6 +201,7 @@ def fill(session: Session) -> None:
     schedule.begin_slot(session, job="ledger.prove", slot=NOW, wall=NOW)
     schedule.advance(session, until=NOW)
 
+    hearing.note_heard(session, channel="app", wall=NOW)
     # What later features write.
     session.execute(
         insert(Consent),
@@ -198,10 +217,38 @@ def fill(session: Session) -> None:
     session.execute(
         insert(Merge),
         {
-            "community_id": ours, "from_member_id": ids["何婶"], "into_member_id": ids["何叔"], "at": NOW,
-            "made_by": ids["张敏"], "undone_at": NOW,
+            "community_id": ours, "number": 99, "from_member_id": ids["何婶"], "into_member_id": ids["何叔"],
+            "at": NOW, "made_by": ids["张敏"], "moved": {}, "undone_at": NOW,
         },
     )  # fmt: skip
+
+    # Two who are one person; a family; a lost phone; a link; somebody who is forgotten.
+    keeper, merged = sorted(ids.values())[20:22]
+    members.give_role(session, community_id=ours, member_id=merged, role=Role.MEMBER, unit=unit, now=NOW, by=None)
+    accounts.merge(
+        session,
+        keeper=accounts.candidates(session, community_id=ours, number=keeper)[0],
+        other=accounts.candidates(session, community_id=ours, number=merged)[0],
+        by=person("张敏"),
+        now=NOW,
+    )
+    for name in ("陈阿姨", "孙姐", "何叔"):
+        ask_tie(
+            session, proxy=person("王秀英"), now=NOW, most=9,
+            member=members.find_member(session, community_id=ours, name=name),
+        )  # fmt: skip
+    answer_tie(session, member=person("何叔"), number=None, agree=True, now=NOW)
+    answer_tie(session, member=person("孙姐"), number=None, agree=False, now=NOW)
+    answer_tie(session, member=person("陈阿姨"), number=None, agree=True, now=NOW)
+    detach(session, community_id=ours, member_id=ids["老魏"], name="老魏", by=ids["张敏"], now=NOW)
+    files.offer_file(session, community_id=ours, member_id=ids["王秀英"], kind="my_records", token="t" * 32, now=NOW)
+    session.execute(insert(privacy.Kept), {"community_id": ours, "what": "replies", "last_id": 1})
+    gone = ids["陈阿姨"]
+    members.give_role(session, community_id=ours, member_id=gone, role=Role.MEMBER, unit=unit, now=NOW, by=None)
+    activities.sign_up(
+        session, activity=activity(13), member_id=gone, companions=0, made_by=gone, now=NOW, companions_max=5
+    )
+    forgetting.forget(session, community_id=ours, member_id=gone, by=gone, now=NOW)
 
 
 def answer(session: Session, community_id: int, member_id: int, message_id: str, outcome: str) -> None:
@@ -323,6 +370,22 @@ HERE = (  # somebody is at 清洁家园 and has not left
 )
 LEFT = "(SELECT min(id) FROM check_outs WHERE undone_at IS NULL)"
 CLEANING = "number = 12"
+GONE = "(SELECT id FROM members WHERE forgotten_at IS NOT NULL)"
+MERGED = "(SELECT id FROM members WHERE merged_into IS NOT NULL)"
+KEEPER = "(SELECT merged_into FROM members WHERE merged_into IS NOT NULL)"
+FORGED = (
+    "INSERT INTO transfers (community_id, key, currency, debit, credit, amount, reason, ref, month, at)"
+    " SELECT community_id, 'forged', currency, debit, {0}, 1, reason, ref, 202001, at"
+    " FROM transfers WHERE key = 'misc:2'",
+    "INSERT INTO transfers (community_id, key, currency, debit, credit, amount, reason, ref, month, at)"
+    " SELECT community_id, 'forged too', currency, {0}, debit, 1, reason, ref, 202002, at"
+    " FROM transfers WHERE key = 'misc:2'",
+    "INSERT INTO monthly_totals (community_id, member_id, currency, month, amount)"
+    " SELECT community_id, {0}, currency, 202001, 1 FROM transfers WHERE key = 'misc:2'",
+    "INSERT INTO monthly_totals (community_id, member_id, currency, month, amount)"
+    " SELECT community_id, {0}, currency, 202002, -1 FROM transfers WHERE key = 'misc:2'",
+)
+"""A point that came in one month and went in another."""
 
 EARNED = f"(SELECT id FROM transfers WHERE key = 'check-in:' || {HERE})"
 
@@ -571,6 +634,38 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         ("UPDATE attempts SET outcome = 'failed' WHERE outcome = 'sent'",),
     ],
     "job_slots.state": [("UPDATE job_slots SET state = 'lost'",)],
+    "monthly_totals.merged": [tuple(one.format(MERGED) for one in FORGED)],
+    "merges.member": [
+        ("UPDATE members SET merged_into = NULL WHERE merged_into IS NOT NULL",),
+        (f"UPDATE members SET merged_into = {SOMEBODY} WHERE merged_into IS NOT NULL",),
+        (f"UPDATE merges SET undone_at = {WHEN} WHERE undone_at IS NULL",),
+    ],
+    "merges.identity": [(f"UPDATE identities SET member_id = {MERGED} WHERE member_id = {KEEPER}",)],
+    "merges.role": [(f"UPDATE member_roles SET member_id = {MERGED} WHERE member_id = {KEEPER}",)],
+    "family_ties.say": [
+        ("UPDATE family_ties SET decided_by = NULL WHERE state = 'live'",),
+        ("UPDATE family_ties SET decided_by = proxy_id WHERE state = 'live'",),
+        ("UPDATE family_ties SET since = NULL WHERE state = 'live'",),
+        ("UPDATE family_ties SET ground = 'vouched' WHERE state = 'live'",),
+    ],
+    "family_ties.ended": [
+        (f"UPDATE family_ties SET ended_at = {WHEN} WHERE state = 'live'",),
+        ("UPDATE family_ties SET ended_at = NULL WHERE state = 'refused'",),
+    ],
+    "family_ties.forgotten": [
+        (f"UPDATE family_ties SET state = 'live', ended_at = NULL WHERE member_id = {GONE}",),
+    ],
+    "detachments.forgotten": [(f"UPDATE detachments SET member_id = {GONE}",)],
+    "downloads.late": [("UPDATE downloads SET fetched_at = expires_at",)],
+    "members.forgotten": [
+        (f"UPDATE members SET {column} = 'x' WHERE forgotten_at IS NOT NULL",)
+        for column in ("name", "phone", "room", "employer", "basis", "standing")
+    ],
+    "identities.forgotten": [(f"UPDATE identities SET member_id = {GONE} WHERE member_id = {SOMEBODY}",)],
+    "member_roles.forgotten": [(f"UPDATE member_roles SET until = NULL WHERE member_id = {GONE}",)],
+    "signups.forgotten": [(f"UPDATE signups SET undone_at = NULL, undone_by = NULL WHERE member_id = {GONE}",)],
+    "consents.forgotten": [(f"UPDATE consents SET withdrawn_at = NULL WHERE member_id = {GONE}",)],
+    "erasures.words": [(f"UPDATE erasures SET done_at = {WHEN}",)],
 }
 """By the name of each declared invariant, the ways in which it is broken, and nothing but it."""
 
@@ -632,7 +727,7 @@ TOGETHER: list[tuple[tuple[str, ...], set[str]]] = [
     ),
     (
         ("DELETE FROM transfers WHERE reason = 'award' AND amount = 5",),
-        {*SUMS, "awards.transfer", "appeals.transfer_id.orphan"},
+        {*SUMS, "awards.transfer", "appeals.transfer_id.orphan", "transfer_notes.transfer_id.orphan"},
     ),
 ]
 """Damage that breaks several things at once, and must name them all."""
@@ -750,6 +845,7 @@ BESIDES: dict[str, set[str]] = {
     "attempt_items.outbox_id": {"outbox.sent"},
     "balances.member_id": {"balances.sum"},
     "monthly_totals.member_id": {"monthly_totals.sum"},
+    "members.merged_into": {"merges.member"},
     "transfers.corrects": {"transfers.correction", "check_outs.undone"},
 }
 """What else is wrong where a foreign key points to nobody or to a stranger."""
