@@ -10,10 +10,20 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from models import activities, check_in, counters, points
+from models import activities, check_in, counters, organisation, points
 from models.clock import at, day_of
 from models.directory import CommunityHere, add_community, add_endpoint, add_group
-from models.members import Role, Settings, Standing, add_identity, add_member, answer_statement, give_role
+from models.members import (
+    LEADING,
+    Role,
+    Settings,
+    Standing,
+    add_identity,
+    add_member,
+    answer_statement,
+    give_role,
+    member_by_id,
+)
 from models.units import UnitHere, UnitKind, add_unit
 
 CHANNEL = NAMESPACE = "simulator"
@@ -117,6 +127,7 @@ def build_demo(session: Session, now: datetime) -> CommunityHere:
     community = add_community(session, slug=DEMO_SLUG, name="锦绣社区", bot_name="小邻", now=founded)
     units = _units(session, community, founded)
     people = _people(session, community, units, founded)
+    _organisation(session, community, units, people, now)
     for name, unit in GROUPS:
         group_id = add_group(
             session, community_id=community.id, unit=units[unit or community.name], name=name, now=founded
@@ -149,7 +160,10 @@ def _units(session: Session, community: CommunityHere, now: datetime) -> dict[st
     root = add(None, UnitKind.COMMUNITY, community.name)
     units = {community.name: root}
     for number in range(1, 10):
-        building = units[f"{number}栋"] = add(root, UnitKind.BUILDING, f"{number}栋")
+        if number == GRID_FROM:
+            units["东区网格"] = add(root, UnitKind.GRID, "东区网格")
+        above = units["东区网格"] if number >= GRID_FROM else root
+        building = units[f"{number}栋"] = add(above, UnitKind.BUILDING, f"{number}栋")
         for door in (1, 2):
             units[f"{number}栋{door}单元"] = add(building, UnitKind.DOOR, f"{door}单元")
     committee = units["锦绣社区党总支"] = add(root, UnitKind.PARTY_COMMITTEE, "锦绣社区党总支")
@@ -161,7 +175,74 @@ def _units(session: Session, community: CommunityHere, now: datetime) -> dict[st
             units[f"{number}栋中心户"] = add(group, UnitKind.HOST_HOUSEHOLD, f"{number}栋中心户")
     units["锦绣物业"] = add(root, UnitKind.PROPERTY_FIRM, "锦绣物业")
     units["邻里理事会"] = add(root, UnitKind.COUNCIL, "邻里理事会")
+    units["锦绣业委会"] = add(root, UnitKind.OWNERS_COMMITTEE, "锦绣业委会")
+    for team in ("红马甲服务队", "银龄巡逻队"):
+        units[team] = add(root, UnitKind.SERVICE_TEAM, team)
     return units
+
+
+def _organisation(
+    session: Session, community: CommunityHere, units: dict[str, UnitHere], people: dict[str, int], now: datetime
+) -> None:
+    """Who belongs to which branch, group and team, and who leads them; nobody of the stories gets a rank by it."""
+    founded = now - timedelta(days=400)
+
+    def join(unit: str, name: str) -> None:
+        member = member_by_id(session, community_id=community.id, member_id=people[name])
+        organisation.join_unit(
+            session, community_id=community.id, by=None, unit=units[unit], member=member, now=founded
+        )
+
+    def lead(unit: str, name: str, since: datetime = founded, until: datetime | None = None) -> None:
+        role = LEADING[units[unit].kind]
+        give_role(
+            session, community_id=community.id, member_id=people[name], role=role, unit=units[unit], now=since, by=None,
+            until=until, leads=True,
+        )  # fmt: skip
+
+    main = {one.name for one in CAST}
+    for index, branch in enumerate(("第一党支部", "第二党支部", "第三党支部")):
+        free: list[str] = []
+        for number in range(index * 3 + 1, index * 3 + 4):
+            party = [
+                one.name
+                for one in organisation.people_below(
+                    session, community_id=community.id, unit=units[f"{number}栋"], party_only=True
+                )
+            ]
+            for name in party:
+                join(branch, name)
+                join(f"{number}栋党小组", name)
+            others = [name for name in party if name not in main]
+            lead(f"{number}栋党小组", others[0])
+            if number != LEADERLESS:
+                lead(f"{number}栋中心户", "李建国" if number == 3 else others[1])
+            free += others[2:]
+        if branch != "第二党支部":
+            changed = now - timedelta(days=200)
+            lead(branch, free[0], until=changed)
+            lead(branch, free[1], changed, at(day_of(now).replace(year=day_of(now).year + 2, month=1, day=1), 0))
+    lead("锦绣社区党总支", "张敏")
+    lead("东区网格", "孙丽")
+    generated = [name for name in people if name not in main]
+    beside = {
+        "红马甲服务队": ["王秀英", "陈美玲", "何婶", "小吴", *generated[:12]],
+        "银龄巡逻队": ["何叔", "老魏", *generated[12:20]],
+        "邻里理事会": ["老魏", "孙姐", *generated[20:25]],
+        "锦绣业委会": generated[25:30],
+        "锦绣物业": ["刘洋"],
+    }
+    for unit, names in beside.items():
+        for name in names:
+            join(unit, name)
+        if unit != "锦绣物业":
+            lead(unit, names[-1])
+
+
+GRID_FROM = 7
+"""The first of the buildings that form the eastern grid."""
+LEADERLESS = 9
+"""The building whose host household is vacant, so that the monthly list has something to say."""
 
 
 def _people(session: Session, community: CommunityHere, units: dict[str, UnitHere], now: datetime) -> dict[str, int]:

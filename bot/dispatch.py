@@ -38,7 +38,15 @@ from models import audit, inbox, outbox, pending
 from models.base import Refusal
 from models.clock import Clock, local, spoken
 from models.directory import CommunityHere, GroupHere
-from models.members import Person, RegistrationState, Role, find_people, last_word, masked
+from models.members import (
+    Person,
+    RegistrationState,
+    Role,
+    community_of_code,
+    find_people,
+    last_word,
+    masked,
+)
 
 log = logs.logger(__name__)
 
@@ -249,6 +257,8 @@ class Dispatcher:
         meant = scene.understanding
         if meant.outcome == "ignore":
             return await self._stored(scene) or SILENCE
+        if not incoming.address and meant.intent == "accept_invitation" and len(snapshot.worlds) > 1:
+            await self._follow_code(scene)
         if scene.community is None:
             return await self._nowhere(scene)
         if meant.intent == "confirm":
@@ -349,6 +359,19 @@ class Dispatcher:
         if question is None or not _is_free(question) or self._filled(scene, question) is None:
             return None
         return await self._write(scene, lambda session: self._answer_question(session, scene))
+
+    async def _follow_code(self, scene: Scene) -> None:
+        """A one-time code decides the community, for whoever sends it may belong to another one or to none.
+
+        One that does not hold is counted as wrong by any community, where the sender has none.
+        """
+        text = str(scene.understanding.slots.get("text", ""))
+        community_id = await self._books.read(lambda session: community_of_code(session, text=text, now=scene.now))
+        if community_id is None and scene.community is None:
+            community_id = min(scene.snapshot.worlds)
+        if community_id is not None:
+            world = scene.snapshot.worlds[community_id]
+            scene.community, scene.world = world.community, world.surroundings
 
     async def _confirm(self, scene: Scene) -> Heard:
         """是, 确认, 取消, a number: an answer, where a question stands open for this person here."""

@@ -1,8 +1,10 @@
-"""What an operator does at the machine before anybody can type: found a community, give a group its webhook.
+"""What an operator does at the machine before anybody can type: found a community, invite its first secretary, give a
+group its webhook.
 
 Everything after that (who is who, which chat is which group) is said in the chat.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -11,7 +13,7 @@ from models import directory, members, points
 from models.base import Refusal
 from models.directory import CommunityHere
 from models.members import Role, Standing
-from models.units import UnitKind, add_unit
+from models.units import UnitHere, UnitKind, add_unit, find_unit
 
 BUILDINGS_MAX = 500
 DOORS_MAX = 20
@@ -33,6 +35,15 @@ class NoSuchCommunity(Refusal):
     """No community of this name, or several and none was named. Fields: known."""
 
 
+@dataclass(frozen=True, slots=True)
+class FirstSecretary:
+    """Somebody whose name and account the operator knows already; others come by an invitation."""
+
+    name: str
+    namespace: str
+    account: str
+
+
 def found_community(
     session: Session,
     *,
@@ -40,13 +51,11 @@ def found_community(
     bot_name: str,
     buildings: int,
     doors: int,
-    secretary: str,
-    namespace: str,
-    account: str,
+    secretary: FirstSecretary | None,
     rules: points.Settings,
     now: datetime,
 ) -> CommunityHere:
-    """A community with its buildings and doors, its point rule, and its first secretary with an account.
+    """A community with its buildings and doors, its point rule, and perhaps its first secretary with an account.
 
     Raises CommunityExists.
     """
@@ -88,31 +97,53 @@ def found_community(
         ),
         since=now,
     )
+    if secretary is not None:
+        _add_secretary(session, community, root, secretary, now)
+    return community
+
+
+def _add_secretary(
+    session: Session, community: CommunityHere, root: UnitHere, secretary: FirstSecretary, now: datetime
+) -> None:
     member_id = members.add_member(
         session,
         community_id=community.id,
-        name=secretary,
+        name=secretary.name,
         unit=root,
         standing=Standing.PARTY_MEMBER,
         basis="建社区时登记",
         now=now,
     )
     members.add_identity(
-        session, community_id=community.id, member_id=member_id, namespace=namespace, external_id=account, now=now
+        session,
+        community_id=community.id,
+        member_id=member_id,
+        namespace=secretary.namespace,
+        external_id=secretary.account,
+        now=now,
     )
     members.give_role(
         session, community_id=community.id, member_id=member_id, role=Role.SECRETARY, unit=root, now=now, by=None
     )
-    return community
 
 
-def community_named(session: Session, name: str) -> int:
-    """The id of the community of this name, or of the only one. Raises NoSuchCommunity."""
+def invite(
+    session: Session, *, community_name: str, role: Role, unit_name: str, code: str, now: datetime
+) -> tuple[CommunityHere, UnitHere]:
+    """Lets a code give a role for a unit. Raises NoSuchCommunity and NoSuchUnit."""
+    community = community_named(session, community_name)
+    unit = find_unit(session, community_id=community.id, name=unit_name)
+    members.make_invitation(session, community_id=community.id, code=code, role=role, unit=unit, by=None, now=now)
+    return community, unit
+
+
+def community_named(session: Session, name: str) -> CommunityHere:
+    """The community of this name, or the only one there is. Raises NoSuchCommunity."""
     everywhere = directory.communities(session)
     chosen = [one for one in everywhere if not name or one.name == name]
     if len(chosen) != 1:
         raise NoSuchCommunity(known=[one.name for one in everywhere])
-    return chosen[0].id
+    return chosen[0]
 
 
 def set_webhook(
@@ -130,7 +161,7 @@ def set_webhook(
     Raises NoSuchCommunity, NoSuchGroup for a name that no chat is bound to, and WebhookElsewhere for the webhook of
     another group.
     """
-    community_id = community_named(session, community_name)
+    community_id = community_named(session, community_name).id
     groups = {group.name: group.id for group in directory.groups_of(session, community_id=community_id)}
     if group_name not in groups:
         raise NoSuchGroup(name=group_name, known=list(groups))

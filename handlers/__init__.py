@@ -9,9 +9,12 @@ from handlers import (
     groups,
     help,
     membership,
+    organisation,
     points,
     privacy,
     review,
+    roles,
+    tree,
     undo,
 )
 
@@ -25,6 +28,9 @@ FEATURES = (
     privacy.router,
     accounts.router,
     groups.router,
+    organisation.router,
+    tree.router,
+    roles.router,
     review.router,
     undo.router,
     help.router,

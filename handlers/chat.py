@@ -17,7 +17,8 @@ from handlers.language.slots import Slot
 from models.audit import Act
 from models.base import Refusal
 from models.directory import CommunityHere, GroupHere
-from models.members import Person, Role, masked
+from models.members import Neighbour, Person, Role, Term, masked
+from models.units import LEADERS, UnitHere, called
 
 LINES = 4
 """A neighbour reads no more lines than these in one message."""
@@ -27,6 +28,32 @@ def in_few_lines(lines: Sequence[str]) -> str:
     """The lines, several of them side by side where there are too many."""
     wide = -(-len(lines) // LINES)
     return "\n".join("  ".join(lines[at : at + wide]) for at in range(0, len(lines), wide or 1))
+
+
+COLLEAGUES: Mapping[Role, str] = {
+    Role.RESIDENT: "居民",
+    Role.MEMBER: "党员",
+    Role.PROPERTY: "物业人员",
+    Role.OWNERS_COMMITTEE: "业委会委员",
+    Role.BUILDING_LEAD: "副楼长",
+    Role.GROUP_LEADER: "副组长",
+    Role.BRANCH_SECRETARY: "副书记",
+    Role.STAFF: "社工",
+    Role.SECRETARY: "社区书记",
+    Role.ADMIN: "管理员",
+}
+"""What somebody is called who has a role for a unit that another one leads, or nobody."""
+
+
+def title_of(term: Term) -> str:
+    """What somebody is called by a role: by the unit's kind for whoever leads it, else by the role."""
+    return LEADERS[term.unit.kind] if term.leads else COLLEAGUES[term.role]
+
+
+def post_called(unit: str, title: str) -> str:
+    """What one is in a unit, without saying twice what it is: 3栋楼长, 朝霞党支部书记, 3栋党小组长."""
+    shared = next((length for length in range(len(title), 1, -1) if unit.endswith(title[:length])), 0)
+    return unit + title[shared:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +183,15 @@ class Turn:
     def shown(self) -> str:
         """The speaker's name as this conversation may read it."""
         return masked(self.who.name) if self.who.hides_name and self.group else self.who.name
+
+    def named(self, one: Neighbour | Term) -> str:
+        """Somebody else's name as this conversation may read it: a hidden one in full to those in charge, alone."""
+        in_charge = self.group is None and self.who.may(Role.BUILDING_LEAD)
+        return one.name if in_charge else one.shown
+
+    def called(self, unit: UnitHere) -> str:
+        """What people call a unit: a door with its building."""
+        return called(self.session, community_id=self.community.id, unit_id=unit.id)
 
     def wrote(self, action: str, ref: int | str, /, **detail: object) -> None:
         """Marks one write for the audit: `action` is the table's act (`check_in`), `ref` the row it made."""

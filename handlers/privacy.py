@@ -20,7 +20,7 @@ import secrets
 from handlers.chat import Answer, Ask, Router, Texts, Turn, sentence
 from models import files, forgetting, records
 from models.clock import spoken
-from models.forgetting import LastSecretary
+from models.forgetting import OnlySecretary
 from models.ledger import Currency, balance_of
 from models.members import Role
 from models.privacy import Look, Private, looks_at
@@ -44,6 +44,7 @@ say = Texts(
     operator="管理员（在服务器上）",
     what_phone="手机",
     what_room="房号",
+    what_standing="政治面貌",
     what_statement="积分明细",
     what_records="全部资料",
     ask="注销以后，您的姓名、手机、房号、账号（{accounts}个）和职务（{roles}个）都删掉，报好名的{places}次让给别人。\n"
@@ -64,7 +65,7 @@ say = Texts(
 
 router = Router(
     "privacy",
-    {LastSecretary: "社区只有您一位书记，请先把书记的职务交给别的同志，再来注销。"},
+    {OnlySecretary: "社区只有您一位书记，请先把书记的职务交给别的同志，再来注销。"},
 )
 
 SHOWN = 3

@@ -1,11 +1,13 @@
 """What happens because time passed."""
 
-from jobs import activities, check_in, housekeeping, membership, privacy
+from jobs import activities, check_in, housekeeping, membership, organisation, privacy
 
 JOBS = (
     activities.REMIND,
     check_in.CLOSE,
     privacy.SWEEP,
+    organisation.TERMS,
+    organisation.LEADERLESS,
     housekeeping.PROVE,
     housekeeping.FORGET,
     membership.FORGET,

@@ -93,6 +93,17 @@ def short_day(moment: datetime) -> str:
     return f"{there.month}月{there.day}日"
 
 
+def spoken_date(moment: datetime) -> str:
+    """`2027年12月31日`, where the year matters."""
+    there = local(moment)
+    return f"{there.year}年{there.month}月{there.day}日"
+
+
+def last_day(until: datetime) -> datetime:
+    """The last moment of a term: `until` is the first one after it."""
+    return until - timedelta(microseconds=1)
+
+
 def spoken(moment: datetime) -> str:
     """`11月28日 周六 19:30`."""
     return f"{spoken_day(moment)} {clock_time(moment)}"

@@ -77,7 +77,7 @@ class Erasure(Base):
     done_at: Mapped[datetime | None]
 
 
-class LastSecretary(Refusal):
+class OnlySecretary(Refusal):
     """The only one with a secretary's role must hand over first."""
 
 
@@ -173,7 +173,7 @@ class Stake:
 
 
 def at_stake(session: Session, *, community_id: int, member_id: int, now: datetime) -> Stake:
-    """What a member would lose. Raises LastSecretary."""
+    """What a member would lose. Raises OnlySecretary."""
     _refuse_last_secretary(session, community_id, member_id, now)
     places = signed_up_for(session, community_id=community_id, member_id=member_id, now=now)
     roles = session.scalars(
@@ -221,7 +221,7 @@ def _refuse_last_secretary(session: Session, community_id: int, member_id: int, 
         )
     ).all()
     if not all(any(path.startswith(other) for other in others) for path in mine):
-        raise LastSecretary
+        raise OnlySecretary
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ class Forgotten:
 
 
 def forget(session: Session, *, community_id: int, member_id: int, by: int | None, now: datetime) -> Forgotten:
-    """Forgets a person, with everybody who was merged into them. Raises LastSecretary."""
+    """Forgets a person, with everybody who was merged into them. Raises OnlySecretary."""
     _refuse_last_secretary(session, community_id, member_id, now)
     ids = one_person(session, community_id=community_id, member_id=member_id)
     words = _words(session, community_id, ids)

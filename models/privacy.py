@@ -56,6 +56,8 @@ class Private(StrEnum):
 
     PHONE = "phone"
     ROOM = "room"
+    STANDING = "standing"
+    """That somebody is in the party."""
     STATEMENT = "statement"
     """Balance and where it comes from."""
     RECORDS = "records"

@@ -175,7 +175,9 @@ ACTIVITY_12 = OpenObject(
     open=True,
     allows=frozenset({"list_activities", "signup", "cancel_signup", "cancel_activity", "checkin", "checkout"}),
 )
-WORLD = Surroundings.build(bot_name="小邻", aliases=(), objects=(ACTIVITY_12,), units=("锦绣社区", "1栋", "3栋"))
+WORLD = Surroundings.build(
+    bot_name="小邻", aliases=(), objects=(ACTIVITY_12,), units=("锦绣社区", "1栋", "3栋", "第一党支部")
+)
 
 
 def understood(text: str, role: Role | None = None) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from tests.fakes.street import Street
 
 HEAD = "我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。"
 MORE = "想知道怎么用，请发 帮助 加名字，比如 帮助 活动。"
-ALSO = "还有：不上榜、我要上榜、申诉、积分规则、切换社区、同意、不同意、家人、愿意、不愿意、解除家人、我的资料、导出我的资料、谁看过我、注销、解绑、撤销。"
+ALSO = "还有：不上榜、我要上榜、申诉、积分规则、切换社区、组织、我的支部、谁负责、历任、捎话、退出组织、角色、撤销。"
 RESIDENT = f"{HEAD}\n{ALSO}\n例如 报名 12 2人（参加活动，可以带同伴）。\n{MORE}"
 STRANGER = "我是小邻，锦绣社区的帮手。\n让我认识您，请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
 
@@ -27,19 +27,26 @@ async def test_help_names_what_this_person_may_do(street: Street) -> None:
             ("王秀英", "3栋群", "@小邻 帮助", RESIDENT),
             ("王秀英", direct, "帮助", RESIDENT),
             ("王秀英", direct, "你会什么", RESIDENT),
-            ("刘洋", direct, "帮助", RESIDENT),
-            ("老赵", direct, "帮助", f"{HEAD}\n{ALSO}\n您还能：加分、扣分、审核、通过、驳回。\n{MORE}"),
+            ("刘洋", direct, "帮助", f"{HEAD}\n{ALSO}\n您还能：加入。\n{MORE}"),
+            (
+                "老赵",
+                direct,
+                "帮助",
+                f"{HEAD}\n{ALSO}\n您还能：加分、扣分、本楼党员、加入、任命、免去、邀请、审核、通过、驳回。\n{MORE}",
+            ),
             (
                 "孙丽",
                 direct,
                 "帮助",
-                f"{HEAD}\n{ALSO}\n您还能：发布活动、取消活动、加分、扣分、合并、拆分、审核、通过、驳回。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、取消活动、加分、扣分、本楼党员、加入、任命、免去、邀请、审核、通过、驳回。"
+                f"\n{MORE}",
             ),
             (
                 "张敏",
                 "3栋群",
                 "@小邻 帮助",
-                f"{HEAD}\n{ALSO}\n您还能：发布活动、取消活动、加分、扣分、合并、拆分、注销居民、绑定群、解绑群、审核、通过、驳回。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、取消活动、加分、扣分、绑定群、解绑群、本楼党员、加入、新建、改名、划归、裁撤、任命、"
+                f"免去、邀请、审核、通过、驳回。\n{MORE}",
             ),
             ("陌生人", direct, "帮助", STRANGER),
             ("陌生人", "3栋群", "@小邻 帮助", STRANGER),
@@ -101,6 +108,27 @@ VALUES: dict[str, Any] = {
     "back": 1_234_567,
     "accounts": 12,
     "acts": 1_234,
+    "above_post": "锦绣江南国际花园第一社区书记",
+    "before": LONG_NAME,
+    "by": LONG_NAME,
+    "code": "ACDE-FGHJ",
+    "counts": "6个总支，21个支部，87个小组，227户，12个网格，99栋楼，300个单元，12支服务队",
+    "fitting": "业委会主任",
+    "joined": 1_000,
+    "kind": "服务队",
+    "leader": LONG_NAME,
+    "new": "任期到2027年12月31日",
+    "old": "，任期到2027年12月31日",
+    "parent": "锦绣江南国际花园第一社区居民委员会",
+    "people": "里面的1000位成员会退出，100个职务会结束。",
+    "post": "锦绣江南国际花园第一社区书记",
+    "residents": 1_000,
+    "roles": "、".join(["第二党支部书记，任期到2027年12月31日"] * 6),
+    "since": "2026年11月",
+    "term": "，任期到2027年12月31日",
+    "terms": "、".join(["第二党支部书记 欧阳娜娜（2027年12月31日）"] * 6),
+    "units": 1_000,
+    "until": "2027年12月",
     "address": "wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA",
     "amount": 1_234_567,
     "appeals": 12,
@@ -162,7 +190,6 @@ VALUES: dict[str, Any] = {
     "reason": "帮助独居老人修理路灯并清理楼道杂物" * 3,
     "role": "社区工作人员",
     "room": "1203",
-    "roles": "党员、楼长、支部书记",
     "scope": " 第二党支部",
     "seats": "（还剩1000个名额）",
     "signups": 1_000,
@@ -220,7 +247,9 @@ def test_every_refusal_of_the_models_has_a_sentence() -> None:
     import models.directory
     import models.ledger
     import models.members
+    import models.organisation
     import models.points
+    import models.tree
     import models.units
     from models.base import Refusal
 
@@ -237,7 +266,9 @@ def test_every_refusal_of_the_models_has_a_sentence() -> None:
             models.directory,
             models.ledger,
             models.members,
+            models.organisation,
             models.points,
+            models.tree,
             models.units,
         )
         for kind in vars(module).values()

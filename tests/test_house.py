@@ -185,6 +185,7 @@ GLOBAL_TABLES = {
     "troubles": "a message that failed may have failed before its community was known",
     "job_slots": "a job runs for the whole deployment",
     "ticks": "community time is one for the whole deployment",
+    "invitation_tries": "a wrong code names no community",
     "attempt_items": "joins an attempt with its messages, which both have a community",
 }
 """Tables without a community of their own."""
@@ -264,6 +265,10 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "trouble_count": "a figure for the operator",
         "drop_trouble": "a message that failed may have failed before its community was known",
     },
+    "models/members/invitations.py": {
+        "community_of_code": "a code decides the community of whoever sends it",
+        "_wrong_tries": "counts the wrong codes of an account, which name no community",
+    },
     "models/members/people.py": {"FIND_PEOPLE": "finds the sender in each community that knows them"},
     "models/outbox.py": {
         "_due": "the postman serves all communities",
@@ -326,6 +331,7 @@ SEVERAL_STATEMENTS = {
     ("models/forgetting.py", "_sweep_rows"): 2,
     ("models/forgetting.py", "_sweep_slots"): 2,
     ("models/privacy.py", "let_go_of_traces"): 4,
+    ("models/members/invitations.py", "_wrong_tries"): 2,
 }
 
 

@@ -372,7 +372,7 @@ async def test_the_only_secretary_hands_over_first(street: Street) -> None:
 
     await street.house.books.write(another)
     assert (await street.say("张敏", "注销")).startswith(
-        "注销以后，您的姓名、手机、房号、账号（1个）和职务（1个）都删掉"
+        "注销以后，您的姓名、手机、房号、账号（1个）和职务（2个）都删掉"
     )
     await talk(
         street,

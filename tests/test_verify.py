@@ -28,11 +28,13 @@ from models import (
     inbox,
     ledger,
     members,
+    organisation,
     outbox,
     pending,
     points,
     privacy,
     schedule,
+    tree,
 )
 from models.base import Base
 from models.database import postgresql_engine, sqlite_engine
@@ -42,7 +44,7 @@ from models.members import Member, Role, add_member, claim_identity, decide_regi
 from models.members.consent import Consent
 from models.members.detaching import detach
 from models.members.family import answer_tie, ask_tie
-from models.members.invitations import Invitation
+from models.members.invitations import Invitation, InvitationTry
 from models.members.merging import Merge
 from models.outbox import Attempt, AttemptItem, Outbox
 from models.points import Rule, award_points, decide_appeal, set_rule
@@ -211,9 +213,25 @@ def fill(session: Session) -> None:
         insert(Invitation),
         {
             "community_id": ours, "code_hash": "x", "role": Role.STAFF, "unit_id": unit.id, "expires_at": SATURDAY,
-            "used_at": NOW, "used_by": ids["孙丽"],
+            "used_at": NOW, "used_by": ids["孙丽"], "made_by": ids["张敏"], "made_at": NOW,
         },
     )  # fmt: skip
+    session.execute(insert(InvitationTry), {"namespace": "simulator", "external_id": "e", "at": NOW})
+
+    # A team that was renamed, with a member and a leader who is none any more.
+    zhang = person("张敏")
+    here = {"community_id": ours, "by": zhang, "now": NOW}
+    choir = tree.open_unit(
+        session, kind=UnitKind.SERVICE_TEAM, name="合唱队", parent=find_unit(session, community_id=ours, name="社区"),
+        **here,
+    )  # fmt: skip
+    tree.rename_unit(session, unit=choir, name="合唱团", **here)
+    singer = members.find_member(session, community_id=ours, name="孙姐")
+    organisation.join_unit(session, unit=choir, member=singer, **here)
+    asked = members.Appointment(singer.id, Role.GROUP_LEADER, choir, None, leads=True)
+    members.appoint(session, asked=asked, **here)
+    (term,) = members.roles_held(session, community_id=ours, now=NOW, member_id=singer.id)
+    members.dismiss(session, term=term, **here)
     session.execute(
         insert(Merge),
         {
@@ -368,6 +386,8 @@ HERE = (  # somebody is at 清洁家园 and has not left
     "(SELECT c.id FROM check_ins c JOIN members m ON m.id = c.member_id JOIN activities a ON a.id = c.activity_id"
     " WHERE m.name = '王秀英' AND a.number = 12)"
 )
+LATER_THAN_ALL = "'2026-12-31T00:00:00.000000Z'"
+TODAY = "'2026-11-17T00:00:00.000000Z'"
 LEFT = "(SELECT min(id) FROM check_outs WHERE undone_at IS NULL)"
 CLEANING = "number = 12"
 GONE = "(SELECT id FROM members WHERE forgotten_at IS NOT NULL)"
@@ -509,6 +529,35 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         ("UPDATE units SET path = path || path WHERE name = '1栋中心户'",),
         ("UPDATE units SET path = '/' WHERE name = '滨河'",),
         ("UPDATE units SET parent_id = (SELECT id FROM units WHERE name = '2栋党小组') WHERE name = '1栋中心户'",),
+    ],
+    "units.parent": [("UPDATE units SET kind = 'door' WHERE name = '9栋中心户'",)],
+    "units.closed": [(f"UPDATE units SET until = {TODAY} WHERE name = '1栋'",)],
+    "units.span": [(f"UPDATE units SET until = {WHEN} WHERE name = '9栋中心户'",)],
+    "unit_pasts.span": [(f"UPDATE unit_pasts SET until = {WHEN}",)],
+    "unit_members.joined": [
+        (
+            "UPDATE unit_members SET unit_id = (SELECT id FROM units WHERE name = '1栋')"
+            " WHERE unit_id = (SELECT id FROM units WHERE name = '合唱团')",
+        ),
+    ],
+    "unit_members.closed": [(f"UPDATE units SET until = {LATER_THAN_ALL} WHERE name = '合唱团'",)],
+    "unit_members.span": [
+        (f"UPDATE unit_members SET until = {WHEN} WHERE unit_id = (SELECT id FROM units WHERE name = '合唱团')",),
+    ],
+    "members.home_open": [
+        (
+            f"UPDATE units SET until = {TODAY}"
+            " WHERE name = '2单元' AND parent_id = (SELECT id FROM units WHERE name = '9栋')",
+        ),
+    ],
+    "member_roles.one_leader": [("UPDATE member_roles SET until = NULL WHERE leads AND until < '2026-11-01'",)],
+    "member_roles.leader_fits": [("UPDATE member_roles SET role = 'staff' WHERE leads AND role = 'member'",)],
+    "member_roles.term": [(f"UPDATE member_roles SET until = {WHEN} WHERE role = 'property'",)],
+    "member_roles.closed": [(f"UPDATE units SET until = {TODAY} WHERE name = '1栋中心户'",)],
+    "invitations.used": [
+        ("UPDATE invitations SET used_by = NULL",),
+        ("UPDATE invitations SET used_at = NULL",),
+        (f"UPDATE invitations SET expires_at = {WHEN}",),
     ],
     "activities.quota": [
         (f"UPDATE activities SET quota = quota - 5 WHERE {CLEANING}",),
@@ -851,6 +900,7 @@ BESIDES: dict[str, set[str]] = {
 """What else is wrong where a foreign key points to nobody or to a stranger."""
 BESIDES_A_STRANGER = {
     "units.parent_id": {"units.path"},
+    "unit_members.unit_id": {"unit_members.joined"},
     "check_ins.activity_id": {"check_ins.window"},
     "check_outs.check_in_id": {"check_outs.earner", "check_outs.window"},
 }

@@ -32,7 +32,7 @@ def records(
     now = WallClock().now()
 
     def page(session: Session) -> tuple[list[str], bytes]:
-        community_id = founding.community_named(session, community)
+        community_id = founding.community_named(session, community).id
         within = find_unit(session, community_id=community_id, name=unit).path if unit else ""
         found = candidates(session, community_id=community_id, name=name, number=number, within=within)
         if len(found) != 1:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from handlers.language.numerals import NUMERAL, number
 
 _UNIT = re.compile(
-    rf"(?:第)?(?P<building>{NUMERAL}|[A-Za-z])[ ]?(?:号楼|栋楼?|幢|座(?![位谈])|#楼?|号院)"
+    rf"(?:第)?(?P<building>{NUMERAL}|[A-Za-z])[ ]?(?:号楼|栋(?:楼(?!长))?|幢|座(?![位谈])|#楼?|号院)"
     rf"(?:[ ]?(?P<door>{NUMERAL})[ ]?(?:单元|门栋|门(?![口卫外前牌铃锁])))?"
 )
 _DASHED = re.compile(r"(?<![0-9])(?P<building>[0-9]{1,2})[-–—](?:(?P<door>[0-9]{1,2})[-–—])?(?=[0-9]{3,4}(?![0-9-]))")

@@ -50,7 +50,7 @@ class Role(StrEnum):
     BUILDING_LEAD = "building_lead"
     """楼长."""
     GROUP_LEADER = "group_leader"
-    """党小组长."""
+    """党小组长; 队长 and 理事长 too: who leads a group that is nobody's home."""
     BRANCH_SECRETARY = "branch_secretary"
     """支部书记."""
     STAFF = "staff"
@@ -114,7 +114,11 @@ class Member(Base):
 
 
 class MemberRole(Base):
-    """A role of a member for a unit and all below it, for a term."""
+    """A role of a member for a unit and all below it, for a term.
+
+    Whoever `leads` the unit does so by this role, so that both end together. A term that was taken back is empty: it
+    ends when it began.
+    """
 
     __tablename__ = "member_roles"
     __table_args__ = (
@@ -129,7 +133,11 @@ class MemberRole(Base):
     role: Mapped[str] = mapped_column(String(20))
     since: Mapped[datetime]
     until: Mapped[datetime | None]
+    """The first moment after the term, planned or brought about; None where no end is planned."""
     given_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    leads: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """楼长, 支部书记, 队长 ...: the one who answers for the unit, not a deputy or a colleague."""
+    ended_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
 
 
 class NoSuchMember(Refusal):
@@ -174,6 +182,10 @@ class Person:
         if role.rank <= RANKS[Role.RESIDENT]:
             return True
         return any(held.role.rank >= role.rank and (path is None or covers(held.path, path)) for held in self.held)
+
+    def outranks(self, role: Role, path: str) -> bool:
+        """Whether this person holds something above `role` for the unit at `path`."""
+        return any(held.role.rank > role.rank and covers(held.path, path) for held in self.held)
 
 
 def masked(name: str) -> str:
