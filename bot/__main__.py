@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import typer
 
-from bot.terminal import beginning, community, keeping, looking, privacy, serving, trying
+from bot.terminal import beginning, community, keeping, looking, privacy, roster, serving, trying
 
 app = typer.Typer(
     add_completion=False,
@@ -27,6 +27,8 @@ COMMANDS = (
     community.webhook,
     privacy.records,
     community.chart,
+    roster.import_,
+    roster.export,
     keeping.migrate,
     keeping.verify,
     keeping.backup,
@@ -38,7 +40,8 @@ COMMANDS = (
 """Every command, in the order in which the help shows them."""
 
 for command in COMMANDS:
-    app.command()(command)
+    # `import` is Python's own word.
+    app.command(command.__name__.rstrip("_"))(command)
 
 
 def main() -> None:

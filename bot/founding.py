@@ -7,12 +7,13 @@ Everything after that (who is who, which chat is which group) is said in the cha
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import directory, members, points
 from models.base import Refusal
-from models.directory import CommunityHere
-from models.members import Role, Standing
+from models.directory import CommunityHere, Identity
+from models.members import Person, Role, Standing
 from models.units import UnitHere, UnitKind, add_unit, find_unit
 
 BUILDINGS_MAX = 500
@@ -138,12 +139,29 @@ def invite(
 
 
 def community_named(session: Session, name: str) -> CommunityHere:
-    """The community of this name, or the only one there is. Raises NoSuchCommunity."""
+    """The community of this name; the only one where none is named. Raises NoSuchCommunity."""
     everywhere = directory.communities(session)
     chosen = [one for one in everywhere if not name or one.name == name]
     if len(chosen) != 1:
         raise NoSuchCommunity(known=[one.name for one in everywhere])
     return chosen[0]
+
+
+def person_named(session: Session, *, community: CommunityHere, name: str, now: datetime) -> Person:
+    """The member of this name, as somebody who speaks to the bot: with the roles in force.
+
+    Raises NoSuchMember, also for one without an account, and SeveralMembers.
+    """
+    one = members.find_member(session, community_id=community.id, name=name)
+    account = session.execute(
+        select(Identity.namespace, Identity.external_id).where(
+            Identity.community_id == community.id, Identity.member_id == one.id
+        )
+    ).first()
+    if account is None:
+        raise members.NoSuchMember(name=name)
+    people = members.find_people(session, namespace=account.namespace, external_id=account.external_id, now=now)
+    return next(person for person in people if person.id == one.id)
 
 
 def set_webhook(

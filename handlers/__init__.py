@@ -14,6 +14,7 @@ from handlers import (
     privacy,
     review,
     roles,
+    roster,
     tree,
     undo,
 )
@@ -32,6 +33,7 @@ FEATURES = (
     tree.router,
     roles.router,
     review.router,
+    roster.router,
     undo.router,
     help.router,
 )

@@ -21,9 +21,10 @@ from models import accounts, forgetting
 from models.accounts import Candidate, MergedFurther, MergesOneself, NoSuchMerge, SamePerson
 from models.audit import Act
 from models.clock import spoken
-from models.forgetting import FORGOTTEN, SpeaksForThemselves
+from models.forgetting import SpeaksForThemselves
 from models.members import BeyondReach, NoSuchMember, Role
 from models.members.detaching import AccountTaken, NothingToDetach, accounts_of, attach_again, detach
+from models.members.people import FORGOTTEN
 from models.members.roles import AboveOneself
 from models.privacy import Private, looked
 from models.units import called, find_unit

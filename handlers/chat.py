@@ -24,9 +24,9 @@ LINES = 4
 """A neighbour reads no more lines than these in one message."""
 
 
-def in_few_lines(lines: Sequence[str]) -> str:
+def in_few_lines(lines: Sequence[str], most: int = LINES) -> str:
     """The lines, several of them side by side where there are too many."""
-    wide = -(-len(lines) // LINES)
+    wide = -(-len(lines) // most)
     return "\n".join("  ".join(lines[at : at + wide]) for at in range(0, len(lines), wide or 1))
 
 
@@ -271,6 +271,8 @@ class Command:
     """Done only for members who agreed to the privacy statement. Commands that are open to strangers never need it."""
     direct: bool = False
     """Only in a direct conversation: in a group nothing is done, and the speaker is asked to say it there."""
+    confidential: bool = False
+    """What is typed may be for nobody else's eyes: the bot never says it again to show what it understood."""
     chooses: bool = False
     """Where several objects are possible the handler is asked first: it knows in which this person takes part."""
     undo: Mapping[str, Undo] = field(default_factory=dict)

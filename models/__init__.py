@@ -24,6 +24,7 @@ from models import (
     units,
 )
 from models.members import consent, detaching, family, invitations, merging, people, proof, registration
+from models.roster import stays
 
 EVERY_TABLE = (
     activities,
@@ -50,6 +51,7 @@ EVERY_TABLE = (
     proof,
     registration,
     schedule,
+    stays,
     units,
 )
 """The modules that hold tables: what migrations compare with, and whose invariants `linli verify` checks."""

@@ -4,6 +4,7 @@
 - A write is undone once; `undone_by` names the audit row of the undoing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -90,6 +91,35 @@ def record(
     assert row is not None
     made: int = row[0]
     return made
+
+
+def record_all(
+    session: Session,
+    *,
+    community_id: int,
+    at: datetime,
+    member_id: int | None,
+    channel: str,
+    acts: Sequence[tuple[str, str, dict[str, Any]]],
+) -> None:
+    """Writes many acts of one person down that no message said: each as action, object and detail."""
+    if acts:
+        session.execute(
+            plain_insert(Audit),
+            [
+                {
+                    "community_id": community_id,
+                    "at": at,
+                    "member_id": member_id,
+                    "action": action,
+                    "object_ref": object_ref,
+                    "channel": channel,
+                    "message_id": "",
+                    "detail": detail,
+                }
+                for action, object_ref, detail in acts
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True)

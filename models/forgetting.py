@@ -45,15 +45,15 @@ from models.members.consent import Consent
 from models.members.detaching import Detachment, accounts_of
 from models.members.family import end_all_ties
 from models.members.merging import one_person
-from models.members.people import Member, MemberRole, Role, Standing, masked
+from models.members.people import FORGOTTEN, Member, MemberRole, Role, Standing, masked
 from models.members.registration import Registration, RegistrationState
+from models.organisation import UnitMember
 from models.pending import close_all_questions
 from models.points import Appeal, AppealState
+from models.roster.stays import forget_homes
 from models.schedule import JobSlot
 from models.units import Unit, root_of
 
-FORGOTTEN = "已注销居民"
-"""What a forgotten member is called, wherever their number still stands."""
 BLACKED = "***"
 """What stands where a phone, a room or an account stood in a text."""
 ACCOUNT_CHARACTERS_MIN = 4
@@ -346,6 +346,12 @@ def _end_what_is_theirs(session: Session, community_id: int, ids: list[int], now
         )
         .values(until=now)
     )
+    session.execute(
+        update(UnitMember)
+        .where(UnitMember.community_id == community_id, UnitMember.member_id.in_(ids), UnitMember.until.is_(None))
+        .values(until=now)
+    )
+    forget_homes(session, community_id=community_id, member_ids=ids)
     session.execute(
         update(Consent)
         .where(Consent.community_id == community_id, Consent.member_id.in_(ids), Consent.withdrawn_at.is_(None))

@@ -708,12 +708,24 @@ def board(
         first, ahead = _everywhere(session, community_id, months, currency, has, mine, limit)
     else:
         first, ahead = _within(session, community_id, path, has, mine, limit)
+    own = Ranked(ahead + 1, asker.id, asker.name, asker.hides_name, mine) if mine > 0 else None
+    return Board(tuple(_ranked(first)), own)
+
+
+def whole_board(
+    session: Session, *, community_id: int, months: Months | None, limit: int, currency: Currency = Currency.POINTS
+) -> list[Ranked]:
+    """Everybody on the community's board of a period (None: all time), at most `limit` of them, for nobody's eyes."""
+    has = _amount(community_id, months, currency)
+    return _ranked(_everywhere(session, community_id, months, currency, has, 0, limit)[0])
+
+
+def _ranked(first: Sequence[Row[Any]]) -> list[Ranked]:
     lines: list[Ranked] = []
     for index, row in enumerate(first):
         place = lines[-1].place if lines and lines[-1].amount == row.amount else index + 1
         lines.append(Ranked(place, row.member_id, row.name, bool(row.hides_name), row.amount))
-    own = Ranked(ahead + 1, asker.id, asker.name, asker.hides_name, mine) if mine > 0 else None
-    return Board(tuple(lines), own)
+    return lines
 
 
 def _amount(community_id: int, months: Months | None, currency: Currency) -> ScalarSelect[Any]:

@@ -148,6 +148,10 @@ class UnitPast(Base):
     until: Mapped[datetime]
 
 
+WHOLE = ("社区", "全社区", "全体")
+"""What people call the community itself, whatever its name."""
+
+
 class NoSuchUnit(Refusal):
     """No unit of this name here. Fields: name, known (names of buildings that exist)."""
 
@@ -233,7 +237,7 @@ def find_unit(session: Session, *, community_id: int, name: str) -> UnitHere:
     `党总支` is the only one of its kind, however it is called in full. Raises NoSuchUnit, with the names of the
     buildings that there are.
     """
-    if name in ("全社区", "社区", "全体"):
+    if name in WHOLE:
         return root_of(session, community_id)
     named = select(*COLUMNS).where(Unit.community_id == community_id, Unit.until.is_(None))
     row = session.execute(named.where(Unit.name == name).order_by(Unit.id)).first()

@@ -105,6 +105,7 @@ LONG_NAME = "欧阳娜娜·阿卜杜拉"
 LONG_TITLE = "第十二届邻里节暨中秋敬老爱老志愿服务活动"
 THREE = "\n".join(f"{index} {index}号 {LONG_TITLE}" for index in (1, 2, 3))
 VALUES: dict[str, Any] = {
+    "after": "第123栋第12单元12345",
     "back": 1_234_567,
     "accounts": 12,
     "acts": 1_234,
@@ -135,6 +136,7 @@ VALUES: dict[str, Any] = {
     "balance": 1_234_567,
     "base": 1000,
     "bot": "邻里小助手",
+    "building": "第123栋",
     "caps": "；一天最多10000分；一月最多100000分",
     "change": -1_234_567,
     "check_ins": 1_000,
@@ -197,9 +199,9 @@ VALUES: dict[str, Any] = {
     "start": 20,
     "taken": 1_000,
     "text": LONG_TITLE,
-    "told": "正在通知1000位邻居",
     "time": "23:59",
     "title": LONG_TITLE,
+    "told": f"姓名 {LONG_NAME}，住址 第123栋第12单元12345，手机 13800001234，党员",
     "topic": "一个很长很长的没人听说过的题目名",
     "unit": "第二党支部",
     "url": "https://bot.example.com/files/" + "x" * 32,
@@ -249,6 +251,7 @@ def test_every_refusal_of_the_models_has_a_sentence() -> None:
     import models.members
     import models.organisation
     import models.points
+    import models.roster
     import models.tree
     import models.units
     from models.base import Refusal
@@ -269,6 +272,7 @@ def test_every_refusal_of_the_models_has_a_sentence() -> None:
             models.organisation,
             models.points,
             models.tree,
+            models.roster,
             models.units,
         )
         for kind in vars(module).values()

@@ -123,7 +123,7 @@ def test_no_chinese_sentence_stands_in_models() -> None:
         "models/units.py": "the words by which people name units",
         "models/points.py": "the words by which people name periods",
         "models/holidays.py": "the calendar library's names of days",
-        "models/forgetting.py": "what a forgotten person is called, which the proof of the books looks for",
+        "models/members/people.py": "what a forgotten person is called, which the proof of the books looks for",
     }
 
     assert offenders(chinese_strings, sources("models"), but=exceptions) == []

@@ -14,12 +14,13 @@ from bot.script import Push
 from models import audit, forgetting, inbox, ledger, outbox, privacy
 from models.base import Base
 from models.directory import Identity
-from models.forgetting import FORGOTTEN, KEYS, LEFT_ALONE, Erasure, Words, fields_of_words
+from models.forgetting import KEYS, LEFT_ALONE, Erasure, Words, fields_of_words
 from models.inbox import Inbox, Trouble
 from models.ledger import Balance, Currency, Transfer
 from models.members import Member, Registration, Role, add_identity, add_member
 from models.members.detaching import Detachment
 from models.members.family import FamilyTie
+from models.members.people import FORGOTTEN
 from models.outbox import Attempt, AttemptItem, Outbox
 from models.privacy import Private, Settings, let_go, let_go_of_traces, looked
 from models.schedule import JobSlot

@@ -48,6 +48,7 @@ from models.members.invitations import Invitation, InvitationTry
 from models.members.merging import Merge
 from models.outbox import Attempt, AttemptItem, Outbox
 from models.points import Rule, award_points, decide_appeal, set_rule
+from models.roster.stays import Home, take_home
 from models.units import UnitKind, add_unit, find_unit
 from models.verify import Violation, invariants, violations
 from tests.moments import SATURDAY, TUESDAY_EVENING
@@ -204,6 +205,8 @@ def fill(session: Session) -> None:
     schedule.advance(session, until=NOW)
 
     hearing.note_heard(session, channel="app", wall=NOW)
+    home = session.execute(select(Member.unit_id, Member.room).where(Member.id == ids["王秀英"])).one()
+    take_home(session, community_id=ours, member_id=ids["王秀英"], home=Home(home.unit_id, home.room), now=NOW)
     # What later features write.
     session.execute(
         insert(Consent),
@@ -652,6 +655,10 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         ("UPDATE registrations SET external_id = 'x' WHERE state = 'approved' AND external_id = 'a'",),
         ("UPDATE identities SET ground = '' WHERE external_id = 'a'",),
     ],
+    "member_homes.open": [
+        ("UPDATE member_homes SET room = '999' WHERE until IS NULL",),
+        ("UPDATE members SET room = '999' WHERE name = '王秀英'",),
+    ],
     "consents.version": [
         ("UPDATE consents SET version = '' WHERE version = '0'",),
         (
@@ -894,11 +901,13 @@ BESIDES: dict[str, set[str]] = {
     "attempt_items.outbox_id": {"outbox.sent"},
     "balances.member_id": {"balances.sum"},
     "monthly_totals.member_id": {"monthly_totals.sum"},
+    "member_homes.unit_id": {"member_homes.open"},
     "members.merged_into": {"merges.member"},
     "transfers.corrects": {"transfers.correction", "check_outs.undone"},
 }
 """What else is wrong where a foreign key points to nobody or to a stranger."""
 BESIDES_A_STRANGER = {
+    "member_homes.member_id": {"member_homes.open"},
     "units.parent_id": {"units.path"},
     "unit_members.unit_id": {"unit_members.joined"},
     "check_ins.activity_id": {"check_ins.window"},

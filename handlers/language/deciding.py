@@ -246,7 +246,7 @@ def _close(reading: Reading, unexplained: str, doubt: re.Match[str] | None, why:
     ready = bool(filled.slots) and not reading.lacking
     if ready and not doubt and not reading.before and filled.left_apart:
         return None
-    sample = _said_again(reading) if ready else command.usage or command.verbs[0]
+    sample = _said_again(reading) if ready and not command.confidential else command.usage or command.verbs[0]
     say = f"您是想 {command.verbs[0]} 吗？可以这样说：{sample}"
     return Understanding(command.intent, filled.slots, None, "ask", say=say, why=tuple(why))
 

@@ -9,7 +9,7 @@ _UNIT = re.compile(
     rf"(?:第)?(?P<building>{NUMERAL}|[A-Za-z])[ ]?(?:号楼|栋(?:楼(?!长))?|幢|座(?![位谈])|#楼?|号院)"
     rf"(?:[ ]?(?P<door>{NUMERAL})[ ]?(?:单元|门栋|门(?![口卫外前牌铃锁])))?"
 )
-_DASHED = re.compile(r"(?<![0-9])(?P<building>[0-9]{1,2})[-–—](?:(?P<door>[0-9]{1,2})[-–—])?(?=[0-9]{3,4}(?![0-9-]))")
+_DASHED = re.compile(r"(?<![0-9])(?P<building>[0-9]{1,2})#?[-–—](?:(?P<door>[0-9]{1,2})[-–—])?(?=[0-9]{3,4}(?![0-9-]))")
 _ROOM = re.compile(
     r"(?P<room>[1-9][0-9]{2,3}|[一二三四五六七八九][零〇一二三四五六七八九]{2,3})(?:室|房|号房|户)?(?![0-9人分元栋号#楼个点月年:.的])"
 )
@@ -23,15 +23,16 @@ def read_unit(text: str, at: int, names: Sequence[str] = ()) -> tuple[str, int] 
     for name in names:
         if text.startswith(name, at):
             return name, at + len(name)
-    match = _UNIT.match(text, at) or _DASHED.match(text, at)
+    match = _DASHED.match(text, at) or _UNIT.match(text, at)
     if match is None:
         return None
-    building = _designation(match["building"])
-    door = _designation(match["door"]) if match["door"] else ""
+    building = designation(match["building"])
+    door = designation(match["door"]) if match["door"] else ""
     return f"{building}栋{door}单元" if door else f"{building}栋", match.end()
 
 
-def _designation(written: str) -> str:
+def designation(written: str) -> str:
+    """A number in figures, a letter as a capital: how buildings and entrances are told apart."""
     value = number(written)
     return written.upper() if value is None else str(value)
 

@@ -26,6 +26,9 @@ from models.directory import Community, CommunityHere, Ground, Identity
 from models.members.consent import Consent
 from models.units import Unit, UnitHere, covers
 
+FORGOTTEN = "已注销居民"
+"""What a forgotten member is called, wherever their number still stands."""
+
 
 class Standing(StrEnum):
     """What a member is to the party organisation."""
