@@ -21,6 +21,7 @@ COMMANDS = (
     trying.say,
     trying.replay,
     trying.understand,
+    trying.when,
     beginning.init,
     community.found,
     community.invite,

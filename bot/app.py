@@ -22,8 +22,9 @@ from bot.listening import Listening
 from bot.metrics import JobOutcome, Metrics, PushOutcome
 from bot.scheduler import Leadership, Scheduler
 from bot.secrets import Sealer
-from handlers import FEATURES
+from handlers import UNDERSTOOD
 from handlers.chat import Incoming, Reply
+from handlers.language.surroundings import OpenObject
 from jobs import JOBS
 from models import activities, directory, members, points, privacy
 from models.clock import Clock, MovedClock, WallClock
@@ -64,8 +65,12 @@ class House:
         clock: Clock | None = None,
         wall: Clock | None = None,
         beside: Sequence[Channel] = (),
+        promised: tuple[OpenObject, ...] = (),
     ) -> None:
-        """`beside` are channels that no configuration names: the script of the command line, fakes of tests."""
+        """`beside` are channels that no configuration names: the script of the command line, fakes of tests.
+
+        `promised` are things that are understood before their features are there (`bot.demo.PROMISED`).
+        """
         self.config = config
         self.books = books
         self.wall = wall or WallClock()
@@ -87,12 +92,13 @@ class House:
             books=books,
             clock=self.clock,
             wall=self.wall,
-            features=FEATURES,
+            features=UNDERSTOOD,
             rules=self.rules,
             private_namespaces=frozenset(
                 channel.namespace for channel in self.channels.values() if channel.ability.pushes_to_people
             ),
             heard=self.metrics.heard,
+            promised=promised,
         )
         self.postman = Postman(
             books,

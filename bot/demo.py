@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from handlers.language.surroundings import OpenObject
 from models import activities, check_in, counters, organisation, points
 from models.clock import at, day_of
 from models.directory import CommunityHere, add_community, add_endpoint, add_group
@@ -395,3 +396,35 @@ def _coming(session: Session, community: CommunityHere, root: UnitHere, people: 
             now=published + timedelta(hours=3),
             companions_max=5,
         )
+
+
+# -- what is to come ----------------------------------------
+
+POST = frozenset(("claim_post", "release_post", "checkin", "checkout"))
+TALK = frozenset(("topic_list", "close_topic"))
+PROMISED = (
+    *(
+        OpenObject("post", number, name, allows=POST)
+        for number, name in (
+            (3, "治安巡逻岗"), (4, "环保护绿岗"), (5, "门栋关照岗"), (6, "邻里纠纷调解岗"), (7, "下水道维修岗"),
+        )
+    ),
+    OpenObject("topic", 5, "停车怎么管", allows=TALK | {"topic_speak", "topic_like"}),
+    OpenObject("topic", 6, "电动车充电桩", allows=TALK),
+    OpenObject("issue", 1024, "3栋路灯"),
+    OpenObject("issue", 1031, "电梯"),
+    OpenObject("wish", 4, "轮椅"),
+    OpenObject("wish", 9, "旧书"),
+    OpenObject("broadcast", 7, "停水通知"),
+    OpenObject("survey", 2, "问卷"),
+    OpenObject("poll", 3, "加装电梯", choices=("同意", "反对", "弃权")),
+    OpenObject("swap", 11, "孙丽换班"),
+    *(OpenObject("goods", number, name) for number, name in enumerate(("洗衣液", "抽纸", "大米", "电影票",
+        "食用油"), 1)),
+    *(OpenObject("venue", number, name) for number, name in enumerate(("活动室", "中心花园"), 1)),
+    OpenObject("rota", 1, "服务岗"),
+)  # fmt: skip
+"""What the demo community will have once the features are there.
+
+`linli understand` knows it, so that sentences can be understood before their features are there. A feature that comes
+takes its lines away and builds its things in `build_demo`."""

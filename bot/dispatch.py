@@ -31,7 +31,7 @@ from handlers.chat import (
     Turn,
     in_few_lines,
 )
-from handlers.language.match import Grammar, Surroundings, Understanding
+from handlers.language.match import Grammar, OpenObject, Surroundings, Understanding
 from handlers.language.normalise import Typed, normalise
 from handlers.language.slots import Kind
 from models import audit, inbox, outbox, pending
@@ -161,10 +161,11 @@ class Dispatcher:
         rules: Mapping[str, Any],
         private_namespaces: frozenset[str] = frozenset(),
         heard: Callable[[str, str, float], None] | None = None,
+        promised: tuple[OpenObject, ...] = (),
     ) -> None:
         """`private_namespaces` are those in which the bot can write to a person first.
 
-        `heard` is told channel, outcome and seconds of each message.
+        `heard` is told channel, outcome and seconds of each message. `promised`: see `Worlds`.
         """
         self._books = books
         self._clock = clock
@@ -172,7 +173,7 @@ class Dispatcher:
         self._rules = rules
         self._private = private_namespaces
         self._count = heard
-        self._worlds = Worlds(books)
+        self._worlds = Worlds(books, promised)
         self._queues = Queues()
         self.grammar = Grammar(features)
         self.commands = tuple(command for router in features for command in router)
@@ -231,8 +232,8 @@ class Dispatcher:
         )
         return {
             "intent": meant.intent,
-            "slots": _shown(meant),
-            "also": [{"intent": part.intent, "slots": _shown(part)} for part in meant.also],
+            "slots": shown_slots(meant),
+            "also": [{"intent": part.intent, "slots": shown_slots(part)} for part in meant.also],
             "outcome": meant.outcome,
             "say": meant.say,
             "why": list(meant.why),
@@ -250,11 +251,12 @@ class Dispatcher:
             scene = await self._scene(incoming, now, snapshot, typed, addressed)
             if (filled := await self._fill(scene)) is not None:
                 return filled
-        if not self.grammar.could_be_command(typed.text) and incoming.quote is None:
+        if incoming.quote is None and not self.grammar.could_be_command(typed.text, addressed=addressed):
             return self._chatter(incoming, typed, snapshot, now) if addressed else SILENCE
         if scene is None:
             scene = await self._scene(incoming, now, snapshot, typed, addressed)
         meant = scene.understanding
+        log.debug("dispatch.understood", intent=meant.intent, outcome=meant.outcome, reading="; ".join(meant.why))
         if meant.outcome == "ignore":
             return await self._stored(scene) or SILENCE
         if not incoming.address and meant.intent == "accept_invitation" and len(snapshot.worlds) > 1:
@@ -265,6 +267,9 @@ class Dispatcher:
             return await self._confirm(scene)
         parts = [meant, *meant.also]
         commands = [part.command for part in parts if part.command is not None]
+        if not addressed and commands and all(command.coming for command in commands):
+            # What cannot be done yet is said to whoever asks the bot, and to nobody else.
+            return SILENCE
         if meant.command is None and meant.outcome == "ask":
             return await self._stored(scene) or Heard(self._echo(scene, Reply(meant.say)), "ask")
 
@@ -273,7 +278,8 @@ class Dispatcher:
 
         # A private answer in a group is a message of its own, which has to be written down.
         aside = bool(incoming.address) and incoming.namespace in self._private and any(c.private for c in commands)
-        if aside or meant.outcome == "ask" or any(command.writes for command in commands):
+        written = [command for command in commands if not command.coming]
+        if aside or (written and (meant.outcome == "ask" or any(command.writes for command in written))):
             return await self._write(scene, unit)
         heard = await self._books.read(lambda session: self._read(session, scene, parts))
         # Whoever has to agree first is asked, and that is written down.
@@ -650,7 +656,8 @@ class Dispatcher:
         if command is None:
             return Ran(Reply(part.say))
         if command.role is not None and person is None:
-            return Ran(Reply(self._to_stranger(session, scene)), stranger=True)
+            official = command.role is not Role.RESIDENT and not scene.addressed
+            return Ran(Reply("" if official else self._to_stranger(session, scene)), stranger=True)
         if command.direct and scene.incoming.address:
             return Ran(Reply(say("ask_privately", usage=command.usage)))
         aside = command.private and bool(scene.incoming.address)
@@ -672,12 +679,13 @@ class Dispatcher:
     ) -> "Ran":
         assert scene.community is not None
         if command.role is not None and person is not None:
+            # Overheard, words that only others may say to the bot were said to the neighbours.
             if not person.may(command.role):
-                return Ran(Reply(say("not_allowed", role=ROLE_NAMES[command.role])))
+                return Ran(Reply(say("not_allowed", role=ROLE_NAMES[command.role]) if scene.addressed else ""))
             if command.for_group and scene.group and not person.may(command.role, scene.group.unit_path):
-                return Ran(Reply(say("beyond")))
-        if part.outcome == "ask" and command.chooses and self._names_nothing(scene, part):
-            pass  # the handler knows better which of them this person means
+                return Ran(Reply(say("beyond") if scene.addressed else ""))
+        if command.coming or (part.outcome == "ask" and command.chooses and self._names_nothing(scene, part)):
+            pass  # the handler knows better which of them this person means, or that none of it can be done yet
         elif part.outcome == "ask" and (part.slot is None or part.options):
             ask = Ask(part.say, slot=RUN if part.slot is None else part.slot, options=part.options)
             return Ran(Reply(part.say), asked=ask, part=part)
@@ -699,7 +707,7 @@ class Dispatcher:
             reaches=scene.incoming.namespace in self._private,
         )
         try:
-            if command.writes:
+            if command.writes and not command.coming:
                 with savepoint(session, "turn"):
                     answer = command.handler(turn)
             else:
@@ -744,6 +752,8 @@ class Dispatcher:
         incoming, community = scene.incoming, scene.community
         assert community is not None
         outcome = outcome or _outcome(answers)
+        if not (scene.addressed or any(ran.reply.text or ran.wrote or ran.asked for ran in answers)):
+            return SILENCE
         if any(ran.stranger for ran in answers) and outcome != "act":
             # Nothing was done and nothing is kept of somebody whom the community does not know.
             return Heard(self._echo(scene, _combined(answers)), "refused")
@@ -888,12 +898,18 @@ def _ran(answer: Answer, turn: Turn) -> Ran:
     return Ran(reply, turn=turn, done=True)
 
 
-def _shown(part: Understanding) -> dict[str, Any]:
+def shown_slots(part: Understanding) -> dict[str, Any]:
     """Slots as the corpus writes them: things by their number as text, moments in Shanghai with their offset."""
-    things = {slot.name for slot in part.command.slots if slot.kind is Kind.OBJECT} if part.command else set()
+    slots = part.command.slots if part.command else ()
+    things = {slot.name for slot in slots if slot.kind is Kind.OBJECT}
+    whens = [slot.name for slot in slots if slot.kind is Kind.WHEN]
+    # What the glossary does not name stays between the language and the handlers.
+    inner = {f"{name}_{more}" for name in whens for more in ("until", "grain", "recur", "ambiguous")}
+    inner |= {slot.name for slot in slots if slot.kind is Kind.DURATION}
     return {
         name: local(value).isoformat() if isinstance(value, datetime) else str(value) if name in things else value
         for name, value in part.slots.items()
+        if name not in inner
     }
 
 

@@ -216,7 +216,7 @@ def _roster(session: Session, order: Order) -> Iterator[Sheet]:
 
 def _ledger(session: Session, order: Order) -> Iterator[Sheet]:
     names = _names(session, order)
-    query = (
+    query: Select[Any] = (
         select(*Transfer.__table__.c, func.coalesce(TransferNote.note, "").label("note"))
         .outerjoin(TransferNote, TransferNote.transfer_id == Transfer.id)
         .where(Transfer.community_id == order.community.id)

@@ -39,7 +39,7 @@ MASKED = "******"
 SECRET_CHARACTERS_MIN = 4
 """Shorter texts occur everywhere by chance; no platform issues such a secret."""
 
-TEXT_FIELDS = frozenset({"text", "quote", "reply", "content", "said", "answer", "body"})
+TEXT_FIELDS = frozenset({"text", "quote", "reply", "content", "said", "answer", "body", "reading"})
 """Fields in which people's words would stand."""
 
 SECRET_FIELDS = frozenset(

@@ -44,8 +44,10 @@ class Snapshot:
 class Worlds:
     """The newest snapshot that is good enough for a message heard now."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, promised: tuple[OpenObject, ...] = ()) -> None:
+        """`promised` are things that every community is taken to have beside those in its books."""
         self._books = books
+        self._promised = promised
         self._snapshot: Snapshot | None = None
         self._stale: set[int] | None = None
         self._looked = 0.0
@@ -76,14 +78,14 @@ class Worlds:
             or any(world.until is not None and world.until <= now for world in snapshot.worlds.values())
         ):
             self._stale = None
-            snapshot = self._snapshot = await self._books.read(lambda session: load(session, now))
+            snapshot = self._snapshot = await self._books.read(lambda session: load(session, now, self._promised))
         return snapshot
 
 
-def load(session: Session, now: datetime) -> Snapshot:
+def load(session: Session, now: datetime, promised: tuple[OpenObject, ...] = ()) -> Snapshot:
     """Reads everything that the language needs: a few rows for each open activity, unit and chat."""
     everywhere = communities(session)
-    worlds = {community.id: _world(session, community, now) for community in everywhere}
+    worlds = {community.id: _world(session, community, now, promised) for community in everywhere}
     by_id = {community.id: community for community in everywhere}
     chats = {
         (row.channel, row.address): Place(by_id[row.community_id], GroupHere(row.id, row.name, row.unit_id, row.path))
@@ -106,9 +108,13 @@ def load(session: Session, now: datetime) -> Snapshot:
     return Snapshot(worlds, chats, bot_names, nowhere)
 
 
-def _world(session: Session, community: CommunityHere, now: datetime) -> World:
+def _world(session: Session, community: CommunityHere, now: datetime, promised: tuple[OpenObject, ...]) -> World:
+    """What is open in one community.
+
+    A feature that has numbered things adds them to `objects`, and the moments at which they open or close to `edges`.
+    """
     activities = open_objects(session, community_id=community.id, now=now)
-    objects = tuple(_meant(activity, now) for activity in activities)
+    objects = (*(_meant(activity, now) for activity in activities), *promised)
     edges = [
         edge
         for activity in activities

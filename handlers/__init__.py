@@ -9,6 +9,7 @@ from handlers import (
     groups,
     help,
     membership,
+    not_yet,
     organisation,
     points,
     privacy,
@@ -38,3 +39,6 @@ FEATURES = (
     help.router,
 )
 """Every feature, in the order in which its commands are shown in the help."""
+
+UNDERSTOOD = (*FEATURES, not_yet.router)
+"""Everything that is understood: the features, and what they do not do yet."""

@@ -108,6 +108,8 @@ say = Texts(
     back_on="已恢复 {number}号活动「{title}」，{told}。",
     back_on_notice="通知：「{title}」（{when}）照常举行，刚才说的取消不算。{here}",
     back_here="\n您的签到还算数，走的时候发一声 签退。",
+    each_alone="替别人报名还不能在这里办，请本人发 报名 {number}，同行的人您可以写人数，例如 报名 {number} 2人。",
+    each_alone_cancel="替别人取消还不能在这里办，请本人发 取消报名 {number}。",
     not_signed_up="您现在没有报名的活动，不用取消。",
     which_cancel="您报名了好几个，要取消哪一个？请回复序号：\n{choices}",
     choice="{index} {number}号 {title}",
@@ -215,6 +217,19 @@ def _line(listed: Listed) -> str:
     )
 
 
+OPEN_ONLY = (
+    "能报名", "可以报名", "还能报", "还能报名", "能报的", "没报满", "还有名额", "有名额", "还有空位", "没满",
+    "还没满", "没满员", "可报名", "开放报名",
+    "还可以报", "还可以报名", "正在报名", "能报",
+)  # fmt: skip
+AUDIENCES = (
+    ("老人", ("老年人", "老人家", "老头老太", "退休的", "上了年纪的", "老同志")),
+    ("孩子", ("小孩子", "小孩", "小朋友", "儿童", "娃娃", "学生")),
+    ("年轻人", ("青年", "上班族")), ("党员", ()), ("亲子", ()),
+)  # fmt: skip
+"""For whom something is meant; it is not written down yet, and the list says all there is."""
+
+
 @router.command(
     "list_activities",
     "活动",
@@ -223,8 +238,59 @@ def _line(listed: Listed) -> str:
     "有哪些活动",
     "近期活动",
     "最近活动",
-    slots=(Slot("activity", Kind.OBJECT, of="activity"),),
-    overheard=True,
+    "有啥活动",
+    "啥活动",
+    "什么活动",
+    "哪些活动",
+    "看看活动",
+    "查活动",
+    "活动安排",
+    "组织什么活动",
+    "搞什么活动",
+    "搞啥活动",
+    "活动清单",
+    "活动表",
+    slots=(
+        Slot("activity", Kind.OBJECT, of="activity"),
+        Slot("when", Kind.WHEN),
+        Slot("open_only", Kind.FLAG, labels=OPEN_ONLY),
+        Slot("audience", Kind.CHOICE, choices=AUDIENCES),
+    ),
+    fillers=(
+        "还",
+        "有",
+        "适合",
+        "能参加的",
+        "能参加",
+        "能去的",
+        "可以参加",
+        "参加的",
+        "参加",
+        "近期",
+        "最近",
+        "社区",
+        "咱们社区",
+        "小区",
+        "报名的",
+        "的",
+        "没有",
+        "没",
+        "吗",
+        "么",
+        "组织",
+        "什么",
+        "啥",
+        "了吗",
+        "有没有",
+        "都有",
+        "安排",
+        "专门",
+        "玩的",
+        "好玩的",
+        "咱小区",
+        "咱社区",
+    ),
+    aloud=("有什么活动", "有哪些活动", "有啥活动"),
     usage="活动",
     gist="近期有什么活动",
 )
@@ -317,11 +383,33 @@ def _undo_cancel(turn: Turn, act: Act) -> str:
     "signup",
     "报名",
     "参加",
+    "报名参加",
+    "我要报名",
+    "报上名",
+    "要报名",
     slots=(
         Slot("activity", Kind.OBJECT, of="activity"),
         Slot("count", Kind.COUNT),
+        Slot("on_behalf", Kind.PERSON),
+        Slot("names", Kind.PEOPLE),
     ),
     writes=True,
+    fillers=(
+        "活动",
+        "的活动",
+        "那个活动",
+        "参加",
+        "报名",
+        "一家",
+        "全家",
+        "都去",
+        "位置",
+        "名额",
+        "一道",
+        "俩",
+        "那场",
+        "这场",
+    ),
     usage="报名 12 2人",
     gist="参加活动，可以带同伴",
     undo={"signup": _undo_signup, "change_signup": _undo_change},
@@ -330,6 +418,8 @@ def sign_up(turn: Turn) -> Answer:
     number = turn.slots.get("activity")
     if number is None:
         return say("nothing_open")
+    if "on_behalf" in turn.slots or "names" in turn.slots:
+        return say("each_alone", number=number)
     activity = books.find_activity(turn.session, community_id=turn.community.id, number=number)
     before = books.own_signup(turn.session, activity=activity, member_id=turn.who.id)
     # Saying it again without a number leaves the companions as they were.
@@ -377,8 +467,19 @@ def _sign_up(turn: Turn, activity: ActivityHere, member_id: int, companions: int
     "取消报名",
     "退出活动",
     "不参加了",
-    slots=(Slot("activity", Kind.OBJECT, of="activity"),),
+    "退出报名",
+    "退报名",
+    "撤销报名",
+    "不报名了",
+    "取消参加",
+    "退活动",
+    slots=(
+        Slot("activity", Kind.OBJECT, of="activity"),
+        Slot("on_behalf", Kind.PERSON),
+        Slot("reason", Kind.REASON),
+    ),
     writes=True,
+    fillers=("活动", "的活动", "那个活动", "报名", "的报名", "那天", "那场", "这场", "可能", "怕是", "取消", "参加"),
     usage="取消报名 12",
     gist="来不了就说一声，把位置让出来",
     chooses=True,
@@ -386,6 +487,8 @@ def _sign_up(turn: Turn, activity: ActivityHere, member_id: int, companions: int
 )
 def cancel_signup(turn: Turn) -> Answer:
     number = turn.slots.get("activity")
+    if "on_behalf" in turn.slots:
+        return say("each_alone_cancel", number=number or "")
     if number is None:
         own = books.signed_up_for(turn.session, community_id=turn.community.id, member_id=turn.who.id, now=turn.now)
         if not own:
@@ -432,24 +535,62 @@ def _undo_publish(turn: Turn, act: Act) -> str:
     "发布活动",
     "发起活动",
     "新建活动",
+    "组织活动",
+    "发活动",
+    "搞活动",
+    "办活动",
+    "安排活动",
+    "再发布",
+    "再发一个",
+    "发布一个活动",
     slots=(
         Slot("when", Kind.WHEN, required=True, ask="活动什么时候开始？例如 发布活动 周六9点 清洁家园 中心花园"),
-        Slot("title", Kind.TITLE, required=True, ask="活动叫什么名字？例如 发布活动 周六9点 清洁家园 中心花园"),
+        Slot(
+            "title",
+            Kind.TITLE,
+            required=True,
+            unless="copy_of",
+            ask="活动叫什么名字？例如 发布活动 周六9点 清洁家园 中心花园",
+        ),
         Slot("place", Kind.PLACE),
         Slot("quota", Kind.COUNT),
         Slot("points", Kind.POINTS),
         Slot("duration", Kind.DURATION),
+        Slot(
+            "copy_of",
+            Kind.OBJECT,
+            of="activity",
+            labels=("照着", "照", "按照", "按", "复制", "参照", "参考", "仿照", "跟上次", "同", "和"),
+        ),
+    ),
+    fillers=(
+        "活动",
+        "一样",
+        "一样的",
+        "那样",
+        "再来",
+        "地点",
+        "时间",
+        "名额",
+        "主题是",
+        "主题",
+        "叫",
+        "要",
+        "一次",
+        "一场",
+        "的内容",
     ),
     role=Role.STAFF,
     for_group=True,
     writes=True,
     overheard=False,
+    aloud=("发布活动", "发起活动", "新建活动", "发活动"),
     usage="发布活动 周六9点 清洁家园 中心花园 20人 5分",
     gist="发布一次活动，先预览再确认",
     undo={"publish_activity": _undo_publish},
 )
 def create_activity(turn: Turn) -> Answer:
-    slots = turn.slots
+    slots = _copied(turn)
     rules = turn.rules["activities"]
     plan: dict[str, Any] = {
         "title": slots["title"],
@@ -481,6 +622,17 @@ def create_activity(turn: Turn) -> Answer:
         place=activity.place or say("no_place"),
     )
     return Reply(text, ref=activity.ref)
+
+
+def _copied(turn: Turn) -> dict[str, Any]:
+    """What was typed; where another activity is copied, what was not typed is as it was there."""
+    slots = turn.slots
+    if "copy_of" not in slots:
+        return slots
+    model = books.find_activity(turn.session, community_id=turn.community.id, number=slots["copy_of"])
+    minutes = (model.ends_at - model.starts_at) // timedelta(minutes=1)
+    there = {"title": model.title, "place": model.place, "quota": model.quota, "points": model.points}
+    return {**there, "duration": minutes, **slots}
 
 
 def _ends_at(slots: Mapping[str, Any], minutes: int) -> datetime:

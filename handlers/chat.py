@@ -265,6 +265,8 @@ class Command:
     bare: bool = True
     usage: str = ""
     gist: str = ""
+    feature: str = ""
+    """Whose command it is: the help of one names the others of its feature."""
     private: bool = False
     """The answer is for the person alone: in a group it goes out as a direct message instead."""
     needs_consent: bool = True
@@ -277,6 +279,19 @@ class Command:
     """Where several objects are possible the handler is asked first: it knows in which this person takes part."""
     undo: Mapping[str, Undo] = field(default_factory=dict)
     """How the acts that this command marks are taken back, by action."""
+    gestures: tuple[str, ...] = ()
+    """Words that mean it only beside a thing that is shown or named: `14 我报`, `这个岗我来`."""
+    cues: tuple[str, ...] = ()
+    """Words that mean it in a message to the bot in which no verb stands: `厨房漏水了` is a report."""
+    implies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What a verb says by itself, by verb: `办结 1024` has a status."""
+    fillers: tuple[str, ...] = ()
+    """Words that say nothing new beside its verb: `明天值班我请个假` is about a shift anyway."""
+    aloud: tuple[str, ...] = ()
+    """Verbs that count in overheard talk although the rest does not: the plain form of an official command
+    (`overheard` False), a question that only the bot can answer (`谁值班`)."""
+    coming: bool = False
+    """Understood, but its feature is not there yet: said to the bot it is answered honestly, overheard it is not."""
 
 
 class Router:
@@ -294,7 +309,7 @@ class Router:
         """Declares a command; the decorated function is its handler. See `Command` for the keywords."""
 
         def declare(handler: Handler) -> Handler:
-            self.commands.append(Command(intent, verbs, handler, **declared))
+            self.commands.append(Command(intent, verbs, handler, feature=self.feature, **declared))
             return handler
 
         return declare

@@ -37,6 +37,9 @@ say = Texts(
     closed="「{title}」已经结束，您没有签退，我按{time}帮您签退了，记服务时长 {minutes}{points}。"
     "\n下次走的时候发一声 签退，时间就记得准。",
     closed_points="，积分+{points}",
+    post_not_yet="岗位签到还不能在这里办，请先和楼长说一声。",
+    proxy_not_yet="替别人签还不能在这里办，请本人发 {verb}。",
+    correction_not_yet="补签还不能在这里办，请找组织者或社区。",
     undone_in="已撤销「{title}」的签到，积分一并退回。",
     undone_out="已撤销「{title}」的签退，您还在签到中。",
 )
@@ -72,7 +75,45 @@ def _undo_out(turn: Turn, act: Act) -> str:
     "checkin",
     "签到",
     "打卡",
-    slots=(Slot("activity", Kind.OBJECT, of="activity"),),
+    "签一下",
+    "签个到",
+    "报到",
+    "补签",
+    "补签到",
+    "补打卡",
+    slots=(
+        Slot("activity", Kind.OBJECT, of="activity"),
+        Slot("post", Kind.OBJECT, of="post"),
+        Slot("place", Kind.PLACE),
+        Slot("on_behalf", Kind.PERSON),
+        Slot("time", Kind.WHEN, of="clock"),
+        Slot("correction", Kind.FLAG, labels=("忘了签", "忘记签", "忘签了", "漏签了", "补一下", "补上", "更正")),
+    ),
+    implies={word: {"correction": True} for word in ("补签", "补签到", "补打卡")},
+    gestures=("签", "签上"),
+    fillers=(
+        "忘记签到了",
+        "忘了签到",
+        "忘记签到",
+        "忘签到了",
+        "忘了签到了",
+        "忘记打卡了",
+        "忘打卡了",
+        "忘了打卡",
+        "活动",
+        "到岗",
+        "的",
+        "就到了",
+        "到的",
+        "到了",
+        "就到",
+        "已经到了",
+        "签到",
+        "那个岗",
+        "这个岗",
+        "现场",
+        "来了",
+    ),
     writes=True,
     usage="签到 12",
     gist="到了现场记一笔",
@@ -80,6 +121,8 @@ def _undo_out(turn: Turn, act: Act) -> str:
 )
 def check_in(turn: Turn) -> Answer:
     number = turn.slots.get("activity")
+    if refusal := _not_yet(turn):
+        return refusal
     if number is None:
         return say("nothing_open")
     coming = _coming(turn, number)
@@ -100,7 +143,36 @@ def check_in(turn: Turn) -> Answer:
     "checkout",
     "签退",
     "下班打卡",
-    slots=(Slot("activity", Kind.OBJECT, of="activity"),),
+    "签个退",
+    "退签",
+    "收工",
+    "签离",
+    slots=(
+        Slot("activity", Kind.OBJECT, of="activity"),
+        Slot("post", Kind.OBJECT, of="post"),
+        Slot("on_behalf", Kind.PERSON),
+        Slot("hours", Kind.HOURS),
+        Slot("time", Kind.WHEN, of="clock"),
+    ),
+    fillers=(
+        "活动",
+        "撤了",
+        "走了",
+        "我撤了",
+        "我走了",
+        "先走了",
+        "我先走了",
+        "回家了",
+        "完事了",
+        "干完了",
+        "搞完了",
+        "结束了",
+        "忙完了",
+        "我回去了",
+        "做完了",
+        "完事",
+        "收工了",
+    ),
     writes=True,
     usage="签退",
     gist="走的时候记一笔，算服务时长",
@@ -109,6 +181,8 @@ def check_in(turn: Turn) -> Answer:
 )
 def check_out(turn: Turn) -> Answer:
     number = turn.slots.get("activity")
+    if refusal := _not_yet(turn):
+        return refusal
     if number is None:
         here = books.where_checked_in(turn.session, community_id=turn.community.id, member_id=turn.who.id)
         if not here:
@@ -128,6 +202,17 @@ def check_out(turn: Turn) -> Answer:
         balance=done.balance,
     )
     return Reply(text, ref=coming.activity.ref)
+
+
+def _not_yet(turn: Turn) -> str:
+    """What is understood and cannot be written down yet: it must not become a check-in of the speaker for now."""
+    if "post" in turn.slots:
+        return say("post_not_yet")
+    if "on_behalf" in turn.slots:
+        return say("proxy_not_yet", verb=turn.command.verbs[0])
+    if "correction" in turn.slots or "time" in turn.slots:
+        return say("correction_not_yet")
+    return ""
 
 
 def _which_out(turn: Turn, here: list[int]) -> Ask:

@@ -2,10 +2,12 @@
 
 王秀英（3栋群）: @小邻 帮助
 小邻: 我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。
-      还有：不上榜、我要上榜、申诉、积分规则、切换社区、家人、同意、不同意、解除家人、我的资料、导出我的资料、谁看过我、注销、解绑、撤销。
+      还有：切换社区、同意、家人、我的资料、解绑、组织、角色、撤销。
       例如 报名 12 2人（参加活动，可以带同伴）。
-      想知道怎么用，请发 帮助 加名字，比如 帮助 活动。
+      想知道怎么用，请发 帮助 加名字，比如 帮助 积分。
 """
+
+from collections.abc import Collection
 
 from handlers.chat import Answer, Command, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
@@ -21,6 +23,7 @@ say = Texts(
     more="想知道怎么用，请发 帮助 加名字，比如 帮助 {verb}。",
     topic="{usage}\n{gist}。",
     topic_other="还可以说：{others}。",
+    topic_kin="同一类的还有：{verbs}。",
     topic_others="「{topic}」要{role}来办。您能办的事请发 帮助。",
     topic_unknown="我还不会「{topic}」。我会的有：{verbs}。",
 )
@@ -50,6 +53,27 @@ WHO = {
     "怎么用",
     "使用说明",
     "help",
+    "你会啥",
+    "你会干啥",
+    "你会干什么",
+    "都会干啥",
+    "你能干什么",
+    "你能干啥",
+    "你能做什么",
+    "会什么",
+    "有什么功能",
+    "有哪些功能",
+    "菜单",
+    "怎么使",
+    "怎么使用",
+    "咋用",
+    "咋使",
+    "功能列表",
+    "说明书",
+    "你能帮我干什么",
+    "你都会什么",
+    "能帮我做什么",
+    fillers=("你", "都", "我", "教教我", "教我", "你都", "会", "看看", "这个", "小程序"),
     slots=(Slot("topic", Kind.TEXT),),
     role=None,
     usage="帮助",
@@ -63,24 +87,37 @@ def help_(turn: Turn) -> Answer:
     topic = turn.slots.get("topic")
     if topic:
         return _about(turn, topic, [*open_to_all, *duties])
-    lines = [say("head", verbs=_verbs(open_to_all[:FIRST]))]
-    if also := [c for c in open_to_all[FIRST:] if c.role is not None]:
+    first = open_to_all[:FIRST]
+    lines = [say("head", verbs=_verbs(first))]
+    if also := _heads([c for c in open_to_all if c.role is not None], without={c.feature for c in first}):
         lines.append(say("also", verbs=_verbs(also)))
     if duties:
-        lines.append(say("duties", verbs=_verbs(duties)))
+        lines.append(say("duties", verbs=_verbs(_heads(duties))))
     else:
         example = next(c for c in open_to_all if c.writes and c.role)
         lines.append(say("example", usage=example.usage, gist=example.gist))
-    lines.append(say("more", verb=open_to_all[0].verbs[0]))
+    lines.append(say("more", verb=_heads(first)[-1].verbs[0]))
     return "\n".join(lines)
+
+
+def _heads(commands: list[Command], without: Collection[str] = ()) -> list[Command]:
+    """The first command of each feature: its help names the others."""
+    by_feature: dict[str, Command] = {}
+    for command in commands:
+        if command.feature not in without:
+            by_feature.setdefault(command.feature, command)
+    return list(by_feature.values())
 
 
 def _about(turn: Turn, topic: str, commands: list[Command]) -> str:
     for command in commands:
         if topic in command.verbs:
-            text = say("topic", usage=command.usage, gist=command.gist)
-            others = [verb for verb in command.verbs[1:] if verb != command.intent][:4]
-            return text + ("\n" + say("topic_other", others="、".join(others)) if others else "")
+            lines = [say("topic", usage=command.usage, gist=command.gist)]
+            if others := [verb for verb in command.verbs[1:] if verb != command.intent][:4]:
+                lines.append(say("topic_other", others="、".join(others)))
+            if kin := [c for c in commands if c.feature == command.feature and c is not command]:
+                lines.append(say("topic_kin", verbs=_verbs(kin)))
+            return "\n".join(lines)
     for command in turn.commands:
         if topic in command.verbs and command.role in WHO:
             return say("topic_others", topic=topic, role=WHO[command.role])

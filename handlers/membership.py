@@ -48,6 +48,7 @@ say = Texts(
     why_second_proved="这位已经有一个账号，房号和手机尾号对得上，请问清楚是不是换了新号。",
     chosen="好的，私聊里说的都算 {name} 的事。",
     choose_unknown="您登记过的社区有：{names}。请发 切换社区 加名字。",
+    update="改登记的信息，请找楼长或社区，核对后他们来改。",
 )
 
 router = Router(
@@ -62,16 +63,71 @@ WISH_MINUTES = 30
 """How long the bot remembers in a direct conversation what somebody said in a group: they have to find it first."""
 
 
+REGISTRATION = (
+    Slot("name", Kind.PERSON, required=True, unless="update", ask="请写姓名和楼栋，例如 绑定 张三 3栋"),
+    Slot("building", Kind.UNIT, required=True, ask="请写上楼栋，例如 绑定 张三 3栋"),
+    Slot("unit", Kind.DOOR),
+    Slot("room", Kind.ROOM),
+    Slot("digits", Kind.DIGITS),
+    Slot(
+        "role", Kind.CHOICE, choices=tuple((word, ()) for word in ("党员", "楼长", "网格员", "社工", "志愿者", "物业"))
+    ),
+    Slot("employer", Kind.LABELLED, labels=("单位是", "单位", "工作单位是", "工作单位")),
+    Slot(
+        "update",
+        Kind.FLAG,
+        labels=(
+            "改一下",
+            "更新",
+            "修改",
+            "变更",
+            "换到",
+            "搬到",
+            "搬家了",
+            "换房了",
+            "换房",
+            "改登记",
+            "改",
+            "更正",
+            "改成",
+            "改为",
+        ),
+    ),
+)
+
+
 @router.command(
     "register",
     "绑定",
     "登记",
     "注册",
-    slots=(
-        Slot("name", Kind.PERSON, required=True, ask="请写姓名和楼栋，例如 绑定 张三 3栋"),
-        Slot("building", Kind.UNIT, required=True, ask="请写上楼栋，例如 绑定 张三 3栋"),
-        Slot("room", Kind.ROOM),
-        Slot("digits", Kind.DIGITS),
+    "认证",
+    "登记一下",
+    "实名",
+    slots=REGISTRATION,
+    cues=("我叫", "我的名字", "新搬来", "刚搬来", "新来的"),
+    fillers=(
+        "新住户",
+        "是刚搬来的",
+        "刚搬来的",
+        "新搬来的",
+        "新业主",
+        "住",
+        "住在",
+        "新搬来的",
+        "是新搬来的",
+        "刚搬来",
+        "住户",
+        "业主",
+        "居民",
+        "租户",
+        "的",
+        "这里",
+        "我是",
+        "我叫",
+        "身份",
+        "信息",
+        "资料",
     ),
     role=None,
     writes=True,
@@ -79,6 +135,10 @@ WISH_MINUTES = 30
     gist="让我认识您",
 )
 def register(turn: Turn) -> Answer:
+    if "update" in turn.slots:
+        return say("update")
+    home = turn.slots["building"] + turn.slots.get("unit", "")
+    turn.slots = {name: value for name, value in turn.slots.items() if name != "unit"} | {"building": home}
     if not turn.incoming.direct:
         return _wish(turn)
     if turn.person is not None:

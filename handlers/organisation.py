@@ -404,7 +404,6 @@ def _unit_in_charge(turn: Turn) -> UnitHere:
     "pass_on",
     "捎话",
     "捎个话",
-    "转告",
     slots=(
         Slot("unit", Kind.UNIT, required=True, ask="捎话给哪里的负责人？例如 捎话 3栋 楼道灯坏了"),
         Slot("text", Kind.TEXT, required=True, ask="要带什么话？例如 捎话 3栋 楼道灯坏了"),

@@ -15,7 +15,7 @@
 import re
 import unicodedata
 
-from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, in_few_lines
 from handlers.language.slots import Kind, Slot
 from models import ledger
 from models import points as books
@@ -118,7 +118,58 @@ router = Router(
 PERIODS = tuple((word, ()) for word in ("本月", "上月", "本季", "今年", "全部"))
 
 
-@router.command("my_points", "积分", "我的积分", "查积分", "积分多少", private=True, usage="积分", gist="我有多少分")
+@router.command(
+    "my_points",
+    "积分",
+    "我的积分",
+    "查积分",
+    "积分多少",
+    "多少积分",
+    "多少分",
+    "几分了",
+    "挣了几分",
+    "得了几分",
+    "挣了多少分",
+    "得了多少分",
+    "有几分",
+    "查查积分",
+    "攒了多少分",
+    "攒了多少",
+    "积分余额",
+    "我的分",
+    "查分",
+    "查一下积分",
+    "积分查询",
+    "有多少积分",
+    "还剩多少分",
+    "加了几分",
+    slots=(Slot("period", Kind.PERIOD),),
+    fillers=(
+        "我",
+        "我的",
+        "多少",
+        "有",
+        "现在",
+        "了",
+        "几分",
+        "一共",
+        "总共",
+        "积分",
+        "是",
+        "还",
+        "剩",
+        "到",
+        "里",
+        "看下",
+        "挣",
+        "到底",
+        "共",
+        "得了",
+    ),
+    private=True,
+    usage="积分",
+    gist="我有多少分",
+)
 def my_points(turn: Turn) -> Answer:
     community_id, member_id = turn.community.id, turn.who.id
     balance = ledger.balance_of(turn.session, community_id=community_id, member_id=member_id, currency=Currency.POINTS)
@@ -196,7 +247,33 @@ def _about(turn: Turn, entry: Entry) -> str:
     "积分榜",
     "积分排行",
     "积分排名",
-    slots=(Slot("period", Kind.PERIOD), Slot("scope", Kind.UNIT)),
+    "排行",
+    "排名",
+    "光荣榜",
+    "积分排行榜",
+    "谁的分最高",
+    "谁分最高",
+    "谁积分最高",
+    "谁的积分最高",
+    "谁分最多",
+    "谁的分最多",
+    "谁积分最多",
+    "谁的积分最多",
+    "谁排第一",
+    "谁第一",
+    "积分榜单",
+    "红榜",
+    "排榜",
+    "我排第几",
+    "排第几",
+    "第几名",
+    slots=(
+        Slot("period", Kind.PERIOD),
+        Slot("scope", Kind.UNIT),
+        Slot("star", Kind.STAR),
+        Slot("top", Kind.NUMBER),
+    ),
+    fillers=("积分", "的", "是", "名", "看看", "我们", "全社区", "社区", "谁", "里", "都有谁", "有谁"),
     usage="排行榜 本月 3栋",
     gist="谁的积分多，自己排第几",
 )
@@ -290,55 +367,48 @@ def _undo_award(turn: Turn, act: Act) -> str:
     return say("undone", name=member.shown, points=points)
 
 
-AWARD_SLOTS = (
-    Slot("member", Kind.PERSON, required=True, ask="给谁？例如 加分 李建国 5 修灯"),
-    Slot("points", Kind.POINTS, required=True, ask="多少分？例如 加分 李建国 5 修灯"),
-    Slot("building", Kind.UNIT),
-    Slot("reason", Kind.TEXT, required=True, ask="请写上理由，例如 加分 李建国 5 修灯"),
-)
-
-
 @router.command(
     "award_points",
     "加分",
-    "奖励积分",
-    slots=AWARD_SLOTS,
-    role=Role.BUILDING_LEAD,
-    writes=True,
-    overheard=False,
-    usage="加分 李建国 5 修灯",
-    gist="给范围里的人加分，要写理由",
-    undo={"award": _undo_award},
-)
-def award(turn: Turn) -> Answer:
-    return _give(turn, turn.slots["points"])
-
-
-@router.command(
-    "deduct_points",
     "扣分",
     "减分",
-    slots=AWARD_SLOTS,
+    "奖励积分",
+    "奖励",
+    "加积分",
+    "扣积分",
+    "罚分",
+    "记分",
+    slots=(
+        Slot("member", Kind.PERSON, required=True, ask="给谁？例如 加分 李建国 5 修灯"),
+        Slot("points", Kind.POINTS, required=True, ask="多少分？例如 加分 李建国 5 修灯"),
+        Slot("members", Kind.PEOPLE),
+        Slot("building", Kind.UNIT),
+        Slot("reason", Kind.TEXT, required=True, ask="请写上理由，例如 加分 李建国 5 修灯"),
+    ),
+    fillers=("每人", "各", "每位", "积分", "给", "都"),
     role=Role.BUILDING_LEAD,
     writes=True,
     overheard=False,
-    usage="扣分 李建国 2 乱停车",
-    gist="扣分，要写理由，先确认",
-    undo={"deduction": _undo_award},
+    aloud=("加分", "扣分", "减分", "加", "扣", "减"),
+    usage="加分 李建国 5 修灯",
+    gist="给范围里的人加分，要写理由；扣分 也这样写，先确认",
+    undo={"award": _undo_award, "deduction": _undo_award},
 )
-def deduct(turn: Turn) -> Answer:
-    return _give(turn, -abs(turn.slots["points"]))
-
-
-def _give(turn: Turn, points: int) -> Answer:
-    member = _whom(turn)
-    reason = turn.slots["reason"]
+def award(turn: Turn) -> Answer:
+    points, reason = turn.slots["points"], turn.slots["reason"]
+    members = [_whom(turn, name) for name in turn.slots.get("members") or [turn.slots["member"]]]
     if _is_cut(points, reason, turn.incoming.text):
         return say("whole_points")
     most = turn.rules["points"].award_max
-    books.refuse_award(turn.session, giver=turn.who, member=member, points=points, reason=reason, most=most)
+    for member in members:
+        books.refuse_award(turn.session, giver=turn.who, member=member, points=points, reason=reason, most=most)
     if points < 0 and not turn.confirmed:
-        return Ask(say("confirm_deduct", name=member.shown, points=-points, reason=reason))
+        names = "、".join(member.shown for member in members)
+        return Ask(say("confirm_deduct", name=names, points=-points, reason=reason))
+    return in_few_lines([_give(turn, member, points, reason) for member in members])
+
+
+def _give(turn: Turn, member: Neighbour, points: int, reason: str) -> str:
     given = books.award_points(
         turn.session,
         giver=turn.who,
@@ -346,7 +416,7 @@ def _give(turn: Turn, points: int) -> Answer:
         points=points,
         reason=reason,
         now=turn.now,
-        most=most,
+        most=turn.rules["points"].award_max,
     )
     kind = "given" if points > 0 else "taken"
     turn.wrote("award" if points > 0 else "deduction", given.id, member=member.id, points=points)
@@ -361,12 +431,14 @@ def _is_cut(points: int, reason: str, said: str) -> bool:
     return behind is not None and f"{abs(points)}.{behind[0]}" in unicodedata.normalize("NFKC", said)
 
 
-def _whom(turn: Turn) -> Neighbour:
+def _whom(turn: Turn, name: str) -> Neighbour:
+    if name == "self":
+        raise ToOneself
     within = ""
     if "building" in turn.slots:
         unit = find_unit(turn.session, community_id=turn.community.id, name=turn.slots["building"])
         within = unit.path
-    return find_member(turn.session, community_id=turn.community.id, name=turn.slots["member"], within=within)
+    return find_member(turn.session, community_id=turn.community.id, name=name, within=within)
 
 
 def _undo_appeal(turn: Turn, act: Act) -> str:

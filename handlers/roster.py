@@ -5,7 +5,7 @@
       写错了请发 撤销；本人发 绑定 李四 3栋 就能用我了。
 张敏: 更正 李四 手机 13900001234
 小邻: 已更正 李四：手机 13900001234。
-张敏: 搬家 李四 5栋1单元301
+张敏: 改住址 李四 5栋1单元301
 小邻: 李四 从 3栋2单元501 搬到 5栋1单元301 吗？以前住哪里会留着。
       回复 确认 就改，不改回复 取消。
 张敏: 确认
@@ -178,17 +178,17 @@ def correct_person(turn: Turn) -> Answer:
 
 @router.command(
     "move_person",
-    "搬家",
+    "改住址",
     "搬到",
     slots=(
-        Slot("name", Kind.PERSON, required=True, ask="谁搬家？例如 搬家 李四 5栋1单元301"),
-        Slot("particulars", Kind.TEXT, required=True, ask="搬到哪里？例如 搬家 李四 5栋1单元301"),
+        Slot("name", Kind.PERSON, required=True, ask="给谁改？例如 改住址 李四 5栋1单元301"),
+        Slot("particulars", Kind.TEXT, required=True, ask="搬到哪里？例如 改住址 李四 5栋1单元301"),
     ),
     role=Role.STAFF,
     writes=True,
     overheard=False,
     confidential=True,
-    usage="搬家 李四 5栋1单元301",
+    usage="改住址 李四 5栋1单元301",
     gist="在社区里换了住处，以前的留着",
 )
 def move_person(turn: Turn) -> Answer:

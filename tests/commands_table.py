@@ -40,6 +40,10 @@ FOOT = """
 """
 
 
+OTHERS = 6
+"""Other ways to say a thing that one line shows; there are more."""
+
+
 def who(command: Command) -> str:
     """Who may say it, as a neighbour would put it."""
     if command.role is None:
@@ -49,7 +53,7 @@ def who(command: Command) -> str:
 
 def row(command: Command) -> str:
     """One line of the table."""
-    others = "、".join(f"`{verb}`" for verb in command.verbs[1:] if verb.isascii() is False)
+    others = "、".join([f"`{verb}`" for verb in command.verbs[1:] if verb.isascii() is False][:OTHERS])
     where = "只在单聊里办" if command.direct else "只私下答" if command.private else "在群里答"
     return f"| `{command.usage}` | {command.gist} | {who(command)} | {others} | {where} |"
 

@@ -259,8 +259,8 @@ async def test_nothing_is_published_before_it_is_confirmed(street: Street) -> No
     await talk(
         street,
         [
-            ("张敏", "3栋群", PUBLISHING, silence),
-            ("张敏", "3栋群", f"@小邻 {PUBLISHING}", PREVIEW),
+            ("王秀英", "3栋群", PUBLISHING, silence),
+            ("张敏", "3栋群", PUBLISHING, PREVIEW),
             ("王秀英", "3栋群", "报名 15", silence),
             ("张敏", "3栋群", "取消", "好的，不办了。"),
             ("张敏", "3栋群", "确认", silence),

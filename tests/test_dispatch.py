@@ -453,3 +453,44 @@ async def test_understand_says_what_would_be_done_and_does_nothing(quiet: Street
     assert (await understand("签到", at=OPEN)) == ("checkin", {"activity": "12"}, "act")
     assert (await understand(f"@小邻 {PUBLISHING}"))[2] == "deny"
     assert await understand("确认", where=direct) == ("confirm", {"yes": True}, "act")
+
+
+# -- asking back about what was only heard ----------------------------------------
+
+
+@ON_SQLITE
+async def test_a_misheard_verb_is_asked_about_and_done_on_yes(street: Street) -> None:
+    await talk(
+        street,
+        [
+            ("王秀英", "3栋群", "报明 13", "是 报名 13号 义诊 吗？回复 是。"),
+            ("王秀英", "3栋群", "是", "已给 王秀英 报名「义诊」，还剩29个名额。\n11月22日 周日 9:00，活动室。"),
+        ],
+    )
+
+
+@ON_SQLITE
+async def test_a_misheard_verb_is_forgotten_after_five_minutes_and_blocks_nothing(street: Street) -> None:
+    await talk(
+        street,
+        [
+            ("王秀英", "3栋群", "报明 13", "是 报名 13号 义诊 吗？回复 是。"),
+            ("李建国", "3栋群", "是", silence),
+            (
+                "李建国",
+                "3栋群",
+                "活动 13",
+                "13号「义诊」11月22日 周日 9:00-11:00\n地点：活动室；名额：0/30；积分：3分\n报名请发 报名 13。",
+            ),
+            november(17, 19, 36),
+            ("王秀英", "3栋群", "是", "等得太久了，刚才那件没有办。还要办的话，请重新发一次。"),
+        ],
+    )
+
+
+@ON_SQLITE
+async def test_a_person_is_answered_in_their_own_script(street: Street) -> None:
+    await talk(
+        street,
+        [("王秀英", "3栋群", "報名 １３", "已給 王秀英 報名「義診」，還剩29個名額。\n11月22日 週日 9:00，活動室。")],
+    )

@@ -308,7 +308,7 @@ async def test_giving_is_refused_and_writes_nothing(street: Street) -> None:
             ("李建国", direct, "加分 王秀英 5 修灯", NOT_ALLOWED),
             ("刘洋", direct, "扣分 王秀英 5 乱停车", NOT_ALLOWED),
             ("陌生人", direct, "加分 李建国 5 修灯", "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"),
-            ("张敏", "3栋群", "加分 李建国 5 修灯", ""),
+            ("王秀英", "3栋群", "加分 李建国 5 修灯", ""),
         ],
     )
     assert await street.house.books.read(lambda s: s.scalar(select(func.count(Award.id)))) == 0

@@ -94,7 +94,7 @@ async def test_each_community_finds_its_own_units_only(books: Books) -> None:
 async def test_doors_are_named_with_their_building(books: Books) -> None:
     ground = await books.write(lay)
     assert sorted(await books.read(lambda s: names_of_units(s, ground.community.id))) == sorted(
-        ["锦绣社区", "3栋", "3栋1单元", "3栋2单元", "5栋", "5栋1单元", "5栋2单元", "物业"]
+        ["锦绣社区", "3栋", "3栋1单元", "3栋2单元", "5栋", "5栋1单元", "5栋2单元", "物业", "物业公司"]
     )
 
 

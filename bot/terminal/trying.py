@@ -1,4 +1,4 @@
-"""`say`, `replay` and `understand`: trying sentences, on a demo community of one's own or on a database."""
+"""`say`, `replay`, `understand` and `when`: trying sentences, on a demo community of one's own or on a database."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +17,14 @@ import typer
 from bot import logs, script
 from bot.app import House
 from bot.books import Books
-from bot.demo import build_demo
+from bot.demo import PROMISED, build_demo
 from bot.script import BadLine, Line, Played, Script, play, read_line
 from bot.terminal import At, Db, books_at, configured, migrated, moment, refused, require_books
 from bot.terminal.serving import DEMO_FILE, empty_file
 from handlers.chat import Incoming, Quote
+from handlers.language import dates
+from handlers.language.normalise import normalise
+from handlers.language.surroundings import OpenObject
 from models import inbox
 from models.clock import Clock, MovedClock, WallClock
 from models.members import Role
@@ -109,11 +113,13 @@ def understand(
     explain: Annotated[bool, typer.Option("--explain", help="说明为什么这样理解")] = False,
 ) -> None:
     """读标准输入的 JSON 行，说出会怎样理解，什么都不写。"""
-    start = moment(at)
+    first = sys.stdin.readline()
+    # A demo community stands where the first line is said.
+    start = moment(at) or (_said_at(first) if not db else None)
 
     async def run() -> None:
-        async with _scripted(db, start, fresh=not db) as house:
-            for number, line in enumerate(sys.stdin, 1):
+        async with _scripted(db, start, fresh=not db, promised=() if db else PROMISED) as house:
+            for number, line in enumerate(chain((first,), sys.stdin), 1):
                 if not line.strip():
                     continue
                 try:
@@ -122,6 +128,52 @@ def understand(
                     raise refused(f"第{number}行：{error}") from None
 
     asyncio.run(run())
+
+
+def _said_at(line: str) -> datetime | None:
+    """The moment of a line, where it names one and is a line at all."""
+    try:
+        return script.moment(json.loads(line)["at"])
+    except (ValueError, KeyError, TypeError, BadLine):
+        return None
+
+
+def when(
+    phrase: Annotated[str, typer.Argument(help="时间的说法，例如 下周六晚上七点半；不写就读标准输入的 JSON 行")] = "",
+    at: At = "",
+) -> None:
+    """说出一句时间指的是什么时候。标准输入每行 {"text", "at"?}。"""
+    now = moment(at) or WallClock().now()
+    if phrase:
+        typer.echo(_when(phrase, now))
+        return
+    for number, line in enumerate(sys.stdin, 1):
+        if not line.strip():
+            continue
+        try:
+            given = json.loads(line)
+            text = str(given["text"])
+            then = script.moment(given["at"]) if given.get("at") else now
+        except (ValueError, KeyError, TypeError):
+            raise refused(f'第{number}行：要写成 {{"text": "周六9点"}}') from None
+        except BadLine as error:
+            raise refused(f"第{number}行：{error}") from None
+        typer.echo(_when(text, then))
+
+
+def _when(phrase: str, now: datetime) -> str:
+    """A phrase as JSON: ISO 8601 in Shanghai time, `start` null where it is no time at all."""
+    meant = dates.read(normalise(phrase, ()).text, now)
+    if meant is None:
+        return json.dumps({"start": None})
+    told: dict[str, object] = {"start": meant.start.isoformat()}
+    if meant.end is not None:
+        told["end"] = meant.end.isoformat()
+    if meant.recur is not None:
+        told["recur"] = meant.recur
+    if meant.ambiguous:
+        told["ambiguous"] = True
+    return json.dumps(told | {"grain": meant.grain})
 
 
 async def _understood(house: House, line: str, *, explain: bool) -> str:
@@ -157,7 +209,9 @@ async def _understood(house: House, line: str, *, explain: bool) -> str:
 
 
 @asynccontextmanager
-async def _scripted(db: str, start: datetime | None, *, fresh: bool) -> AsyncIterator[House]:
+async def _scripted(
+    db: str, start: datetime | None, *, fresh: bool, promised: tuple[OpenObject, ...] = ()
+) -> AsyncIterator[House]:
     """A house without sockets: a fresh demo community in a temporary file, or the database at a URL."""
     logs.configure("error", "console")
     with tempfile.TemporaryDirectory(prefix="linli-") as folder:
@@ -173,7 +227,13 @@ async def _scripted(db: str, start: datetime | None, *, fresh: bool) -> AsyncIte
             # The demo's time is where its clock control has moved it.
             start = await books.read(done_until)
         clock: Clock = MovedClock(start or now, frozen=True) if fresh or start else WallClock()
-        house = House(configured(None, LINLI_SIMULATOR__ENABLED="false"), books, clock=clock, beside=[Script()])
+        house = House(
+            configured(None, LINLI_SIMULATOR__ENABLED="false"),
+            books,
+            clock=clock,
+            beside=[Script()],
+            promised=promised,
+        )
         if fresh:
             await house.scheduler.run_until(now)
         try:

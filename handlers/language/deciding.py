@@ -7,14 +7,16 @@ guess.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from handlers.chat import Command
 from handlers.language import phrasing
 from handlers.language.filling import Filling, Plan
+from handlers.language.filling import missing as lacking
 from handlers.language.slots import Kind, Slot
 from handlers.language.surroundings import OpenObject, Surroundings
+from models.clock import local
 
 if TYPE_CHECKING:
     from models.members import Role
@@ -76,7 +78,14 @@ class Verb:
     plans: tuple[Plan, ...] = ()
     """One command; for a gesture, the command that it means for each kind of object."""
     gesture: bool = False
+    shown: tuple[Plan, ...] = ()
+    """What a verb means instead, as a gesture under a card of such a thing."""
     sign: int = 1
+
+    def heard(self, plan: Plan) -> bool:
+        """Whether it counts in talk that was only overheard: a question is put to the neighbours."""
+        command = plan.command
+        return self.word in command.aloud or (command.overheard and not phrasing.ASKS.search(self.word))
 
 
 @dataclass(slots=True)
@@ -87,14 +96,12 @@ class Reading:
     plan: Plan
     filled: Filling
     missing: tuple[Slot, ...]
-    before: str
-    """What stands before the verb and is neither courtesy nor a thing."""
     told: bool = False
     """`我报名了` or `不想报名` with nothing else: somebody tells what they have done or will not do."""
 
     @property
     def left(self) -> int:
-        return sum(map(len, self.filled.left)) + len(self.before)
+        return sum(map(len, self.filled.left)) + len(self.filled.before)
 
     @property
     def lacking(self) -> bool:
@@ -102,9 +109,14 @@ class Reading:
         return any(slot is not self.plan.object for slot in self.missing)
 
     @property
+    def loose(self) -> bool:
+        """Much of the sentence is not explained: another reading may do better."""
+        return bool(self.left) or self.lacking
+
+    @property
     def complete(self) -> bool:
         """Everything was understood, and everything but the choice of the object is there."""
-        return not (self.filled.left or self.before or self.lacking)
+        return not (self.filled.left or self.filled.before or self.lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +129,19 @@ class Scene:
     shown: OpenObject | None
     shown_kind: str
     role: "Role | None"
+    part: str = ""
+    """Which part of the shown thing: `q1` of a survey, `2` of the remark 5-2."""
+
+
+NOTHING_OVERHEARD = Understanding(
+    "smalltalk", outcome="ignore", why=("overheard, and no verb of any command stands in it",)
+)
 
 
 def nothing(text: str, scene: Scene) -> Understanding:
     """No command: chatter, or somebody who needs help."""
     if not scene.addressed:
-        return Understanding("smalltalk", outcome="ignore", why=("overheard, and no verb of any command stands in it",))
+        return NOTHING_OVERHEARD
     if phrasing.GREETING.fullmatch(text):
         return Understanding("smalltalk", outcome="ask", say=GREET, why=("a greeting",))
     if phrasing.THANKS.fullmatch(text):
@@ -136,18 +155,19 @@ def decide(reading: Reading, text: str, scene: Scene) -> Understanding:
     """What to do with the best reading."""
     command, filled = reading.plan.command, reading.filled
     why = [f"“{reading.verb.word}” is {command.intent}", *filled.notes]
-    if not scene.addressed and (doubt := _overheard_doubt(reading, scene)):
+    if not scene.addressed and (doubt := _overheard_doubt(reading, text, scene)):
         return Understanding("smalltalk", outcome="ignore", why=(*why, f"overheard: {doubt}"))
-    unexplained = " ".join(filter(None, (reading.before, *filled.left)))
-    question = phrasing.DOUBT.search(text) if unexplained else None
-    if question is not None and (hint := _close(reading, unexplained, question, why)):
+    foreign = [aside for aside in filled.asides if not phrasing.is_own_aside(aside)]
+    unexplained = " ".join(filter(None, (filled.before, *filled.left, *foreign)))
+    question = (phrasing.DOUBT.search(unexplained) or phrasing.ASKED.search(text)) if unexplained else None
+    if question is not None and (hint := _close(reading, unexplained, question, why, scene)):
         return hint
     if _beyond(scene.role, command):
         why.append(f"needs the role {command.role}, this is {scene.role}")
         return Understanding(command.intent, filled.slots, command, "deny", why=tuple(why))
     if asked := _which(reading, scene, why):
         return asked
-    if unexplained and question is None and (hint := _close(reading, unexplained, None, why)):
+    if unexplained and question is None and (hint := _close(reading, unexplained, None, why, scene)):
         return hint
     if asked := _missing(reading, why):
         return asked
@@ -157,32 +177,70 @@ def decide(reading: Reading, text: str, scene: Scene) -> Understanding:
     return Understanding(command.intent, filled.slots, command, "act", also=again, why=tuple(why))
 
 
-def _overheard_doubt(reading: Reading, scene: Scene) -> str:
+def _overheard_doubt(reading: Reading, text: str, scene: Scene) -> str:
     """Why an overheard sentence is not taken for a command; empty where it reads as one from end to end."""
+    return _doubt_of_words(reading, text) or _doubt_of_things(reading, scene)
+
+
+def _doubt_of_words(reading: Reading, text: str) -> str:
     command, filled, plan = reading.plan.command, reading.filled, reading.plan
-    if not command.overheard:
+    if not reading.verb.heard(plan):
         return "this command is only for messages to the bot"
-    if reading.before:
-        return f"“{reading.before}” stands before the verb"
+    if not command.overheard and (reading.lacking or filled.asides):
+        return "an official command has to be complete"
+    if phrasing.QUOTING.match(text):
+        return "it is quoted"
+    if filled.before:
+        return f"“{filled.before}” stands before the verb"
     if filled.left:
         return f"“{' '.join(filled.left)}” is no part of the command"
+    free = plan.text or plan.reason or plan.titled
+    if not free and not phrasing.ASKS.search(reading.verb.word) and (question := phrasing.ASKS.search(text)):
+        return f"“{question[0]}” makes it a question"
     if reading.told:
         return "it tells something and names nothing to be done"
     if filled.glued_text:
         return "the text follows the verb without a blank"
-    if plan.object is not None:
-        number = filled.slots.get(plan.object.name)
-        if number is not None:
-            thing = scene.world.thing(plan.kinds, number) if plan.kinds else None
-            if plan.kinds and (thing is None or (command.writes and not thing.open)):
-                return f"there is no open {'/'.join(plan.kinds)} {number}"
-        elif not filled.choices and _needs_object(plan) and not scene.world.possible(plan.kinds, command.intent):
-            return f"no {'/'.join(plan.kinds)} is open for it now"
     if not filled.slots and not command.bare and not filled.choices:
         return "the verb alone means nothing"
     if reading.lacking:
         return "something that the command needs is missing"
     return ""
+
+
+def _doubt_of_things(reading: Reading, scene: Scene) -> str:
+    command, filled, plan = reading.plan.command, reading.filled, reading.plan
+    named = False
+    for slot in dict.fromkeys(plan.objects.values()):
+        number = filled.slots.get(slot.name)
+        named = named or number is not None
+        if isinstance(number, int):
+            thing = scene.world.thing(tuple(slot.of.split("|")), number)
+            if thing is None or (command.writes and not thing.open):
+                return f"there is no open {slot.of} {number}"
+    for aside in filled.asides:
+        if not (named and phrasing.is_own_aside(aside)):
+            return f"“{aside}” is no part of the command"
+    if named or filled.choices or not _needs_object(plan):
+        return ""
+    possible = scene.world.possible(_own(plan), command.intent)
+    if not possible:
+        return f"no {'/'.join(plan.kinds)} is open for it now"
+    if filled.day is not None and not any(_is_on(thing, filled.day) for thing in possible):
+        return "nothing is on that day"
+    explained = plan.reason is not None and plan.reason.name in filled.slots
+    if len(possible) > 1 and (explained or not command.bare):
+        return "which one is meant is not said"
+    return ""
+
+
+def _is_on(thing: OpenObject, day: date) -> bool:
+    return thing.starts_at is not None and local(thing.starts_at).date() == day
+
+
+def _own(plan: Plan) -> tuple[str, ...]:
+    """The kinds from which a choice is offered: those of the first object."""
+    return tuple(plan.object.of.split("|")) if plan.object is not None and plan.object.of else plan.kinds
 
 
 def _beyond(role: "Role | None", command: Command) -> bool:
@@ -191,22 +249,26 @@ def _beyond(role: "Role | None", command: Command) -> bool:
 
 
 def _needs_object(plan: Plan) -> bool:
-    return plan.object is not None and bool(plan.kinds) and (plan.object.required or plan.command.writes)
+    target = plan.object
+    return target is not None and bool(target.of) and target.chosen and (target.required or plan.command.writes)
 
 
 def _which(reading: Reading, scene: Scene, why: list[str]) -> Understanding | None:
     """Fills the object where only one is possible; asks where there are several."""
     plan, filled, command = reading.plan, reading.filled, reading.plan.command
-    if plan.object is None or plan.object.name in filled.slots:
+    if plan.object is None or any(slot.name in filled.slots for slot in plan.objects.values()):
         return None
     if not filled.choices and (not _needs_object(plan) or (not command.bare and not filled.slots)):
         return None
-    possible = filled.choices or scene.world.possible(plan.kinds, command.intent)
+    possible = filled.choices or scene.world.possible(_own(plan), command.intent)
+    if filled.day is not None:
+        that_day = tuple(one for one in possible if one.starts_at is None or _is_on(one, filled.day))
+        possible = that_day or possible
     if not possible:
         why.append(f"no {'/'.join(plan.kinds)} is open for it now")
         return None
     if len(possible) == 1:
-        filled.slots[plan.object.name] = possible[0].number
+        filled.slots[plan.objects.get(possible[0].kind, plan.object).name] = possible[0].number
         why.append(f"{plan.object.name} = {possible[0].number} (the only one that is open for it)")
         return None
     offered = possible[:OPTIONS]
@@ -231,7 +293,9 @@ def _offer(command: Command, offered: Sequence[OpenObject]) -> str:
     return "\n".join([f"{command.verbs[0]} 哪一个？请回复数字：", *rows])
 
 
-def _close(reading: Reading, unexplained: str, doubt: re.Match[str] | None, why: list[str]) -> Understanding | None:
+def _close(
+    reading: Reading, unexplained: str, doubt: re.Match[str] | None, why: list[str], scene: Scene
+) -> Understanding | None:
     """An addressed sentence with words that the command does not explain: is it meant all the same?
 
     Reading does no harm. Writing is done only where the rest stands apart and raises no doubt; else the
@@ -244,25 +308,38 @@ def _close(reading: Reading, unexplained: str, doubt: re.Match[str] | None, why:
     if not command.writes and len(unexplained) <= CLOSE:
         return None
     ready = bool(filled.slots) and not reading.lacking
-    if ready and not doubt and not reading.before and filled.left_apart:
+    if ready and not doubt and not filled.before and not filled.left:
         return None
-    sample = _said_again(reading) if ready and not command.confidential else command.usage or command.verbs[0]
+    if ready and command.writes and doubt is None and not command.confidential:
+        say = f"您是想 {said_again(reading, scene)} 吗？是就回复 是。"
+        return Understanding(command.intent, filled.slots, command, "ask", say=say, why=tuple(why))
+    sample = said_again(reading) if ready and not command.confidential else command.usage or command.verbs[0]
     say = f"您是想 {command.verbs[0]} 吗？可以这样说：{sample}"
-    return Understanding(command.intent, filled.slots, None, "ask", say=say, why=tuple(why))
+    # A hint runs nothing: its things are only shown, by their numbers as they are written.
+    things = {slot.name for slot in command.slots if slot.kind is Kind.OBJECT}
+    slots = {name: str(value) if name in things else value for name, value in filled.slots.items()}
+    return Understanding(command.intent, slots, None, "ask", say=say, why=tuple(why))
 
 
-def _said_again(reading: Reading) -> str:
-    """The command in its plain form, as it was understood."""
-    slots = reading.filled.slots
-    values = (slots[slot.name] for slot in reading.plan.command.slots if slot.name in slots)
-    words = ("、".join(value) if isinstance(value, list) else str(value) for value in values)
-    return " ".join((reading.plan.command.verbs[0], *words))
+def said_again(reading: Reading, scene: Scene | None = None) -> str:
+    """The command in its plain form, as it was understood; things by number and name where the scene is known."""
+    plan, slots = reading.plan, reading.filled.slots
+    words = [plan.command.verbs[0]]
+    for slot in plan.command.slots:
+        value = slots.get(slot.name)
+        if value is None or value is True:
+            continue
+        thing = scene.world.thing(tuple(slot.of.split("|")), value) if scene and slot.kind is Kind.OBJECT else None
+        words.append(
+            f"{value}号 {thing.name}" if thing else "、".join(value) if isinstance(value, list) else str(value)
+        )
+    return " ".join(words)
 
 
 def _missing(reading: Reading, why: list[str]) -> Understanding | None:
     """Asks for the first slot that the command needs and does not have."""
     command, filled = reading.plan.command, reading.filled
-    missing = next((slot for slot in command.slots if slot.required and slot.name not in filled.slots), None)
+    missing = next(iter(lacking(filled)), None)
     if missing is not None:
         why.append(f"{missing.name} is missing")
         say = missing.ask or QUESTIONS[missing.kind]

@@ -3,6 +3,7 @@
 Lunar dates and solar terms come from lunar-python, one table a year, computed when first asked for.
 """
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import lru_cache
@@ -34,6 +35,10 @@ TERMS = (
 """The solar terms as lunar-python lists them, from the winter solstice of the year before."""
 
 NAMES = sorted({*FIXED, *LUNAR, *EVES, *NTH_WEEKDAY, *TERMS}, key=len, reverse=True)
+
+
+NAMED = re.compile("(?:" + "|".join(NAMES) + ")节?")
+"""A day by its name and nothing else."""
 
 
 @lru_cache(maxsize=64)

@@ -12,16 +12,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from handlers.chat import Command, Quote, Router
-from handlers.language import filling, phrasing
-from handlers.language.deciding import Reading, Scene, Understanding, Verb, decide, nothing
+from handlers.language import dates, filling, phrasing, places
+from handlers.language.deciding import (
+    NOTHING_OVERHEARD,
+    Reading,
+    Scene,
+    Understanding,
+    Verb,
+    decide,
+    nothing,
+    said_again,
+)
 from handlers.language.filling import Filling, Plan
 from handlers.language.normalise import Typed, normalise
-from handlers.language.numerals import NUMERAL
-from handlers.language.slots import Kind
+from handlers.language.numerals import CHINESE, NUMERAL
+from handlers.language.readers import READERS
+from handlers.language.slots import Kind, Slot
+from handlers.language.sounds import Sounds
 from handlers.language.surroundings import OpenObject, Surroundings
+from models.clock import local
 
 if TYPE_CHECKING:
     from models.members import Role
@@ -30,10 +43,26 @@ __all__ = ["Grammar", "OpenObject", "Surroundings", "Understanding"]
 
 OCCURRENCES = 5
 """Verbs of one message that are looked at."""
+FEW = 2
+"""Verbs that are looked at in a message too long to hold several commands."""
+FILLED_IN = frozenset((Kind.SCORE, Kind.ANSWERS, Kind.BALLOT))
+"""What is answered to a card without any verb."""
+LISTENED = 60
+"""Characters of a message to the bot in which a misheard verb is looked for."""
+SLIPS = 3
+"""Misheard verbs that are tried."""
+SLIPPED = 24
+"""Characters of overheard talk in which a misheard verb is looked for."""
+LONGEST_SLIP = 6
+"""Characters of a verb in which a slip is looked for."""
 LEAD = 24
 """Characters that may stand before the verb of an overheard command (`14那个活动 我 报名`)."""
+HOW_MORE = 12
+"""Characters beside the verb in a question about how it is done."""
 SEVERAL = 300
 """Characters of a message that may hold several commands."""
+BESIDE = 40
+"""Characters on each side of a gesture in which its thing is looked for."""
 BETWEEN = 10
 """Characters between the halves of a verb that was taken apart."""
 VALUE = 40
@@ -49,23 +78,31 @@ class Grammar:
         """Raises ValueError where two commands claim the same verb; the error names both."""
         self._verbs: dict[str, Verb] = {}
         self._plans: dict[str, Plan] = {}
-        for router in routers:
-            for command in router:
-                self._declare(command)
+        plans = [Plan.of(command) for router in routers for command in router]
+        for plan in plans:
+            self._declare(plan)
         for verb in [*self._verbs.values()]:
             self._declare_split(verb)
-        self._declare_gestures(phrasing.JOINING, phrasing.JOINS)
-        self._declare_gestures(phrasing.LEAVING, phrasing.LEAVES)
+        self._declare_gestures(plans)
         self._halves = self._find_halves()
         words = sorted(self._verbs, key=lambda word: (-len(word), word))
-        self._search = re.compile("|".join(map(self._pattern, words)) or r"(?!)").finditer
+        self._search = re.compile(_trie([word for word in words if not self._is_half(word)])).finditer
+        self._split = re.compile("|".join(filter(None, map(self._pattern, words))) or r"(?!)").finditer
         self._firsts = frozenset(word[0] for word in words)
+        overheard = [word for word, verb in self._verbs.items() if any(verb.heard(plan) for plan in verb.plans)]
+        self._overheard = re.compile(_trie([word for word in overheard if not self._is_half(word)])).search
+        self._overheard_firsts = frozenset(word[0] for word in overheard)
         self._by_first: dict[str, tuple[str, ...]] = {
             first: tuple(word for word in words if word[0] == first) for first in self._firsts
         }
+        cues = {normalise(cue, ()).text: plan for plan in plans for cue in plan.command.cues}
+        self._cues = cues
+        self._cue = re.compile(_trie(list(cues))).search
+        self._near_verbs = self._find_slips()
+        self._sounds = Sounds(word for word, verb in self._verbs.items() if not verb.gesture)
 
-    def _declare(self, command: Command) -> None:
-        plan = Plan.of(command)
+    def _declare(self, plan: Plan) -> None:
+        command = plan.command
         self._plans.setdefault(command.intent, plan)
         for word in command.verbs:
             plain = normalise(word, ()).text
@@ -77,7 +114,8 @@ class Grammar:
                 raise ValueError(
                     f"两个命令都用了“{plain}”: {other.intent} ({_place(other)}) 和 {command.intent} ({_place(command)})"
                 )
-            takes_away = plain[0] in "扣减" and any(slot.kind is Kind.POINTS for slot in command.slots)
+            plan.own.add(plain)
+            takes_away = plain[0] in "扣减罚" and any(slot.kind is Kind.POINTS for slot in command.slots)
             self._verbs[plain] = Verb(plain, (plan,), sign=-1 if takes_away else 1)
 
     def _declare_split(self, verb: Verb) -> None:
@@ -89,27 +127,50 @@ class Grammar:
         ):
             self._verbs.setdefault(verb.word[0], replace(verb, word=verb.word[0]))
 
-    def _declare_gestures(self, words: Sequence[str], meanings: dict[str, str]) -> None:
-        plans = tuple(
-            plan
-            for kind, intent in meanings.items()
-            if (plan := self._plans.get(intent)) is not None and kind in plan.kinds
-        )
-        if plans:
-            for word in words:
-                self._verbs.setdefault(word, Verb(word, plans, gesture=True))
+    def _declare_gestures(self, plans: Sequence[Plan]) -> None:
+        """Words that several commands may share: the thing beside them says which command is meant."""
+        meanings: dict[str, list[Plan]] = {}
+        for words, kinds in _GESTURES:
+            for kind, intent in kinds.items():
+                if (plan := self._plans.get(intent)) is not None and kind in plan.kinds:
+                    for word in words:
+                        meanings.setdefault(word, []).append(plan)
+        for plan in plans:
+            for word in plan.command.gestures:
+                meant = meanings.setdefault(normalise(word, ()).text, [])
+                if plan not in meant:
+                    meant.append(plan)
+        for word, meant in meanings.items():
+            for plan in meant:
+                plan.own.add(word)
+            verb = self._verbs.get(word)
+            # 同意 has a meaning of its own, and another under a poll.
+            self._verbs[word] = replace(verb, shown=tuple(meant)) if verb else Verb(word, tuple(meant), gesture=True)
+
+    def _is_half(self, word: str) -> bool:
+        return len(word) == 1 and f"{word}分" in self._verbs
 
     def _pattern(self, word: str) -> str:
-        if len(word) == 1 and f"{word}分" in self._verbs:
+        """How a verb looks with something in its middle (报个名, 发布一个活动), or around its number (加5分)."""
+        if self._is_half(word):
             return rf"{word}(?=了?{NUMERAL}个?积?分(?![钟之]))"
-        if len(word) in (2, 4) and not self._verbs[word].gesture:
+        if len(word) in (2, 4) and not self._verbs[word].gesture and not word.isascii():
             middle = len(word) // 2
-            return rf"{re.escape(word[:middle])}(?:{_INSERTED})?{re.escape(word[middle:])}"
-        return re.escape(word)
+            return rf"{re.escape(word[:middle])}(?:{_INSERTED}){re.escape(word[middle:])}"
+        return ""
 
     def _verb(self, occurrence: re.Match[str]) -> Verb:
         """The verb that was typed, also with something in its middle: 报个名, 发布一个活动."""
         return self._verbs.get(occurrence[0]) or self._verbs[re.sub(_INSERTED, "", occurrence[0], count=1)]
+
+    def _find_slips(self) -> dict[str, set[Command]]:
+        """The verbs by what a slip leaves of them."""
+        found: dict[str, set[Command]] = {}
+        for word, verb in self._verbs.items():
+            if not verb.gesture and not phrasing.ASKS.search(word) and 2 <= len(word) <= LONGEST_SLIP:
+                for slip in _slips(word, exactly=False):
+                    found.setdefault(slip, set()).add(verb.plans[0].command)
+        return found
 
     def _find_halves(self) -> re.Pattern[str]:
         """取消报名 is also typed around its object: 取消12的报名, 把12的报名取消."""
@@ -120,27 +181,34 @@ class Grammar:
             if word.startswith(head) and word.removeprefix(head) in self._verbs
         }
         heads = "|".join(sorted({re.escape(head) for head, _ in pairs})) or r"(?!)"
-        tails = "|".join(sorted({re.escape(tail) for _, tail in pairs})) or r"(?!)"
+        tails = "|".join(sorted({re.escape(tail) for _, tail in pairs}, key=lambda tail: -len(tail))) or r"(?!)"
         return re.compile(
             rf"(?P<head>{heads})(?P<between>(?:(?!{tails})[^\n;]){{1,{BETWEEN}}}?)的?(?P<tail>{tails})"
-            rf"|(?:把)?(?P<ahead>[^\n;,]{{0,{BETWEEN}}}?)的?(?P<noun>{tails})(?:给我)?(?P<act>{heads})(?!{tails})"
+            rf"|(?:把)?(?P<ahead>[^\n;,]{{0,{BETWEEN}}}?)的?(?P<noun>{tails})(?:给我|给)?(?P<act>{heads})(?!{tails})"
         )
 
-    def _rejoined(self, text: str) -> str:
+    def _rejoined(self, text: str, world: Surroundings) -> str:
         """The text with a verb that was taken apart put together again."""
         if not any(head in text for head in phrasing.UNDOING) or (match := self._halves.search(text)) is None:
             return text
         verb = (match["head"] or match["act"]) + (match["tail"] or match["noun"])
         thing = match["between"] if match["head"] else match["ahead"]
-        if verb not in self._verbs:
+        if verb not in self._verbs or not _is_a_thing(thing.strip(), world):
             return text
         return f"{text[: match.start()]}{verb} {thing.strip()} {text[match.end() :]}".strip()
 
     # Looking
 
-    def could_be_command(self, text: str) -> bool:
+    def could_be_command(self, text: str, *, addressed: bool = True) -> bool:
         """Whether anything in a normalised text can be a command or an answer. False is chatter."""
-        if not self._firsts.isdisjoint(text) and next(self._search(text), None) is not None:
+        if not addressed:
+            if not self._overheard_firsts.isdisjoint(text) and (
+                self._overheard(text) is not None or (_INSERTS.search(text) and next(self._split(text), None))
+            ):
+                return True
+            if len(text) <= SLIPPED and _NUMBER.search(text) and self._sounds.find(text) is not None:
+                return True
+        elif self._occurrences(text) or self._cue(text) is not None or self._sounds.find(text) is not None:
             return True
         return len(text) <= phrasing.ANSWER_LENGTH and phrasing.answer(text) is not None
 
@@ -166,8 +234,9 @@ class Grammar:
         filled = Filling(self._plans[command.intent], text, now, world)
         filled.slots |= {name: value for name, value in slots.items() if name not in places}
         before = dict(filled.slots)
-        filling.fill(filled, _SAID.match(text).end(), self._verb_begins)  # type: ignore[union-attr]
-        if filled.left or filled.choices or filled.slots == before:
+        said = _SAID.match(text)
+        filling.fill(filled, said.end() if said else 0, self._verb_at, self._tells_a_command)
+        if filled.left or filled.asides or filled.choices or filled.slots == before:
             return None
         return slots | filled.slots
 
@@ -182,41 +251,91 @@ class Grammar:
         role: "Role | None" = None,
     ) -> Understanding:
         """What the message means. Never raises."""
-        text = self._rejoined(typed.text)
-        shown, kind = _shown(typed, quote, world)
-        scene = Scene(world, now, addressed, shown, kind, role)
+        if not addressed and (
+            # What begins with a neighbour's name is said to the neighbour.
+            typed.text.startswith("@")
+            or (quote is None and not typed.quoted and not self.could_be_command(typed.text, addressed=False))
+        ):
+            return NOTHING_OVERHEARD
+        text = self._rejoined(typed.text, world)
+        shown, kind, part = _shown(typed, quote, world)
+        scene = Scene(world, now, addressed, shown, kind, role, part)
         if (answered := self._answer(text, scene, quote)) is not None:
             return answered
+        if addressed:
+            text = phrasing.plainly(text)
+            if (asked := self._how(text, scene)) is not None:
+                return asked
         found = self._occurrences(text)
+        if found and not addressed and scene.shown is None and not _could_name(text, world):
+            found = [one for one in found if not self._verb(one).gesture]
         if not found:
-            return self._near(text, scene) or nothing(text, scene)
+            return (
+                self._filled_in(text, scene)
+                or self._cued(text, scene)
+                or self._sounding(text, scene)
+                or self._near(text, scene)
+                or nothing(text, scene)
+            )
         reading = self._best(text, found, scene)
         if len(found) > 1 and (several := self._several(text, reading, scene)):
             return several
+        if reading is None or not reading.complete:
+            other = self._sounding(text, scene) or (
+                self._cued(text, scene) if reading is None or reading.loose else None
+            )
+            if other is not None:
+                return other
         if reading is None:
-            return nothing(text, scene)
+            return self._near(text, scene) or nothing(text, scene)
         return decide(reading, text, scene)
 
     def _answer(self, text: str, scene: Scene, quote: Quote | None) -> Understanding | None:
         """是, 不是 or a number: whether anything was asked, the caller knows."""
         answer = phrasing.answer(text)
         if answer is None:
+            plan = self._plans.get(phrasing.JOINS.get(scene.shown_kind, ""))
+            if plan is None or text.rstrip(" !~.") not in phrasing.JOIN_WORDS:
+                return None
+            return decide(self._read(Verb(text, (plan,), gesture=True), plan, text, "", len(text), scene), text, scene)
+        if not scene.addressed and phrasing.is_run(text):
+            # 是的是的 is said to neighbours.
             return None
         verb = self._verbs.get(text)
         command = verb.plans[0].command if verb and not verb.gesture else None
         if command is not None and command.intent != "confirm":
             return None
-        if answer is False and text == "取消" and scene.shown and (plan := self._plan_for(phrasing.LEAVES, scene)):
-            # 取消 under a card takes back what the card offers.
-            return decide(self._read(Verb(text, (plan,), gesture=True), plan, text, "", 2, scene), text, scene)
+        if verb is not None and verb.gesture and any(scene.shown_kind in plan.kinds for plan in verb.plans):
+            # 取消 under a card takes back what the card offers, 同意 under a poll votes.
+            return None
+        if answer is True and scene.shown_kind == "broadcast" and (plan := self._plans.get("ack")):
+            return decide(self._read(Verb(text, (plan,), gesture=True), plan, text, "", len(text), scene), text, scene)
         slots: dict[str, Any] = {"yes": answer} if isinstance(answer, bool) else {"number": answer}
         if quote is not None and quote.ref.startswith("draft:"):
             slots["draft"] = quote.ref.removeprefix("draft:")
         return Understanding("confirm", slots, command, why=(f"“{text}” answers a question: {slots}",))
 
-    def _plan_for(self, meanings: dict[str, str], scene: Scene) -> Plan | None:
-        intent = meanings.get(scene.shown_kind)
-        return self._plans.get(intent) if intent else None
+    def _how(self, text: str, scene: Scene) -> Understanding | None:
+        """签到怎么弄: a question about a command is one for the help."""
+        plan = self._plans.get("help")
+        match = phrasing.HOW.search(text)
+        if plan is None or match is None or plan.text is None:
+            return None
+        found = [self._verb(one) for one in self._occurrences(text)]
+        if any(verb.plans[0] is plan for verb in found):
+            return None
+        topics = [verb for verb in found if not verb.gesture and verb.plans[0].command.intent != "help"]
+        if not topics:
+            return None
+        if any(match[0] in verb.word for verb in found) or _begins_text(text, topics[0]):
+            return None
+        word = topics[0].word
+        rest = text.replace(word, "", 1).replace(match[0], "", 1)
+        if len(rest) > HOW_MORE or _NUMBER.search(rest):
+            return None
+        return Understanding(
+            "help", {plan.text.name: word}, plan.command, why=(f"“{match[0]}” asks how “{word}” is done",)
+        )
 
     def _occurrences(self, text: str) -> list[re.Match[str]]:
         """The verbs in the text from left to right, the longest at each place."""
@@ -224,46 +343,66 @@ class Grammar:
         if self._firsts.isdisjoint(text):
             return found
         at = 0
-        while len(found) < OCCURRENCES and (match := next(self._search(text, at), None)):
+        split = [*self._split(text, 0, SEVERAL)] if _INSERTS.search(text, 0, SEVERAL) else []
+        most = OCCURRENCES if len(text) <= SEVERAL else FEW
+        while len(found) < most:
+            match = next(self._search(text, at), None)
+            while split and (split[0].start() < at):
+                split.pop(0)
+            if split and (
+                match is None
+                or split[0].start() < match.start()
+                or (split[0].start() == match.start() and split[0].end() > match.end())
+            ):
+                match = split.pop(0)
+            if match is None:
+                break
             found.append(match)
             # A gesture may hide a command: 我报名 is no 我报.
             at = match.start() + 1 if self._verb(match).gesture else match.end()
         return found
 
-    def _verb_begins(self, text: str, at: int) -> bool:
-        return any(text.startswith(word, at) for word in self._by_first.get(text[at], ()))
+    def _verb_at(self, text: str, at: int) -> str:
+        """The longest verb that begins at a place."""
+        return next(
+            (word for word in self._by_first.get(text[at], ()) if len(word) > 1 and text.startswith(word, at)), ""
+        )
 
     # Reading
 
     def _best(self, text: str, found: list[re.Match[str]], scene: Scene) -> Reading | None:
         """The reading that leaves least of the sentence unexplained; of equals, the earliest."""
         best: Reading | None = None
+        gestures = any(self._verb(occurrence).gesture for occurrence in found)
         for occurrence in found:
             before = text[: occurrence.start()]
             if not scene.addressed and len(before) > LEAD:
                 break
             verb = self._verb(occurrence)
+            if any(scene.shown_kind in plan.kinds for plan in verb.shown):
+                verb = replace(verb, plans=verb.shown, gesture=True)
             for plan in self._meant(verb, before, text, occurrence.end(), scene):
                 reading = self._read(verb, plan, text, before, occurrence.end(), scene)
                 if best is None or _rank(reading) < _rank(best):
                     best = reading
-            if best is not None and best.complete and best.left == 0:
+            if best is not None and best.complete and not (best.filled.asides or best.verb.gesture or gestures):
                 break
         return best
 
     def _meant(self, verb: Verb, before: str, text: str, at: int, scene: Scene) -> Iterator[Plan]:
         """A verb means its command; a gesture means the command of the thing that is shown or named."""
+        plans = verb.plans if scene.addressed else tuple(plan for plan in verb.plans if verb.heard(plan))
         if not verb.gesture:
-            yield from verb.plans
+            yield from plans
             return
         fitting = [
             plan
-            for plan in verb.plans
+            for plan in plans
             if scene.shown_kind in plan.kinds
             or (not scene.shown_kind and _names_a_thing(before, text[at:], plan, scene))
         ]
         # Said to the bot without naming anything, a gesture is worth the question which one.
-        yield from fitting or (verb.plans[:1] if scene.addressed and not scene.shown_kind else ())
+        yield from fitting or (plans[:1] if scene.addressed and not scene.shown_kind and len(verb.word) > 1 else ())
 
     def _read(self, verb: Verb, plan: Plan, text: str, before: str, at: int, scene: Scene) -> Reading:
         """Fills the command's slots from both sides of the verb."""
@@ -273,14 +412,40 @@ class Grammar:
             plan, before = (opposite, before[: negated.start()]) if negated else (plan, before)
         shown = scene.shown if scene.shown and scene.shown.kind in plan.kinds else None
         filled = Filling(plan, text, scene.now, scene.world, shown, verb.sign)
-        rest = _before_verb(filled, before)
-        filling.fill(filled, at, self._verb_begins)
-        if plan.object is not None and plan.object.name not in filled.slots and shown and not filled.choices:
-            filled.slots[plan.object.name] = shown.number
-            filled.notes.append(f"{plan.object.name} = {shown.number} (quoted)")
-        missing = tuple(slot for slot in plan.command.slots if slot.required and slot.name not in filled.slots)
-        told = not filled.slots and (negated is not None or (before[:1] in ("我", "俺") and text.startswith("了", at)))
-        return Reading(verb, plan, filled, missing, rest, told)
+        if scene.shown_kind == "survey" and scene.part[:1] == "q" and scene.part[1:].isdigit():
+            filled.asked = int(scene.part[1:])
+        filled.slots.update(plan.command.implies.get(verb.word, {}))
+        if before:
+            for name in scene.world.names:
+                before = before.removeprefix(name)
+            filling.read_before(filled, before)
+        while text.startswith(verb.word, at) and len(verb.word) > 1:
+            # 打卡打卡
+            at += len(verb.word)
+        filling.fill(
+            filled,
+            len(text[:at]) - len(verb.word) if plan.ballot and verb.gesture else at,
+            self._verb_at,
+            self._tells_a_command,
+        )
+        if shown and not filled.choices and not any(slot.name in filled.slots for slot in plan.objects.values()):
+            slot = plan.objects[shown.kind]
+            filled.slots[slot.name] = f"{shown.number}-{scene.part}" if shown.kind == "remark" else shown.number
+            filled.notes.append(f"{slot.name} = {filled.slots[slot.name]} (quoted)")
+        _settle(filled, scene, [self._tells_a_command(aside) for aside in filled.asides])
+        missing = filling.missing(filled)
+        named = any(slot.name in filled.slots for slot in plan.objects.values())
+        # 我报名了 and 认领了 tell what is done; 我来签到了 does it.
+        said = text.startswith("了", at) and not before.endswith(("来", "到"))
+        told = (said and not named) or (negated is not None and not filled.slots)
+        return Reading(verb, plan, filled, missing, told)
+
+    def _tells_a_command(self, aside: str) -> bool:
+        start = phrasing.skip_courtesy(aside, 0)
+        numbered = _DIGIT.search(aside) is not None
+        return any(
+            one.start() <= start and (numbered or not self._verb(one).gesture) for one in self._occurrences(aside)
+        )
 
     def _opposite(self, plan: Plan) -> Plan | None:
         """不参加12了 is not joining, but stepping back."""
@@ -289,18 +454,78 @@ class Grammar:
                 return self._plans.get(phrasing.LEAVES.get(kind, ""))
         return None
 
+    # What is no verb, but near one
+
+    def _filled_in(self, text: str, scene: Scene) -> Understanding | None:
+        """An answer under a card that asks for one: 4分 under a repair, A under a question."""
+        if scene.shown is None or len(text) > phrasing.ANSWER_LENGTH:
+            return None
+        for plan in self._plans.values():
+            if scene.shown_kind in plan.kinds and any(slot.kind in FILLED_IN for slot, _ in plan.specific):
+                reading = self._read(Verb("", (plan,)), plan, text, "", 0, scene)
+                given = {slot.name for slot, _ in plan.specific if slot.kind in FILLED_IN}
+                if reading.complete and not reading.filled.asides and not given.isdisjoint(reading.filled.slots):
+                    return decide(reading, text, scene)
+        return None
+
+    def _cued(self, text: str, scene: Scene) -> Understanding | None:
+        """Said to the bot, and a word in it that is told for one reason only: 厨房漏水了."""
+        if not scene.addressed:
+            return None
+        if (cue := self._cue(text)) is None:
+            return self._introduced(text, scene)
+        if phrasing.QUESTION.search(text):
+            return None
+        plan = self._cues[cue[0]]
+        at = phrasing.skip_courtesy(text, 0)
+        reading = self._read(Verb(cue[0], (plan,)), plan, text, "", at, scene)
+        reading.filled.glued_text = False
+        return decide(reading, text, scene)
+
+    def _introduced(self, text: str, scene: Scene) -> Understanding | None:
+        """我是3栋的王秀英, said to the bot: who says who they are wants to be known."""
+        speaker = phrasing.speaker(text, phrasing.skip_courtesy(text, 0)) or phrasing.speaker(text, 0)
+        plan = self._plans.get("register")
+        if plan is None or speaker is None or not speaker["unit"]:
+            return None
+        reading = self._read(Verb("", (plan,)), plan, text, "", speaker.start(), scene)
+        return decide(reading, text, scene) if reading.complete and not reading.filled.asides else None
+
+    def _sounding(self, text: str, scene: Scene) -> Understanding | None:
+        """A verb that was misheard or typed in pinyin (迁到, baoming), where the thing beside it fits."""
+        if len(text) > (LISTENED if scene.addressed else SLIPPED):
+            return None
+        if not scene.addressed and not (_NUMBER.search(text) or scene.shown):
+            return None
+        for slip, word in islice(self._sounds.every(text), SLIPS):
+            meant = f"{text[: slip[0]]}{word}{text[slip[1] :]}"
+            found = [one for one in self._occurrences(meant) if one.start() <= slip[0] < one.end()]
+            reading = self._best(meant, found, scene)
+            if reading is None or not reading.complete or reading.filled.asides or reading.verb.gesture:
+                continue
+            command = reading.plan.command
+            named = any(slot.name in reading.filled.slots for slot in reading.plan.objects.values())
+            if not scene.addressed and not named:
+                continue
+            understood = decide(reading, meant, scene)
+            if understood.outcome != "act" or not command.writes:
+                return understood if understood.outcome != "ignore" else None
+            say = f"是 {said_again(reading, scene)} 吗？回复 是。"
+            why = (f"“{text[slip[0] : slip[1]]}” sounds like {word}", *understood.why)
+            return replace(understood, outcome="ask", say=say, why=why)
+        return None
+
     def _near(self, text: str, scene: Scene) -> Understanding | None:
         """Said to the bot, and a slip away from a verb: one character of many, or two that changed places."""
         if not scene.addressed:
             return None
-        at = _skip_courtesy(text, 0)
-        # A slip leaves some character of the verb, which spares nearly all verbs the closer look: here ends all talk
-        # that was said to the bot and means nothing.
-        typed = set(text[at:])
+        at = phrasing.skip_courtesy(text, 0)
         near = {
-            verb.plans[0].command
-            for word, verb in self._verbs.items()
-            if not verb.gesture and not typed.isdisjoint(word) and _is_slip(text[at : at + len(word)], word)
+            command
+            for length in range(2, LONGEST_SLIP + 1)
+            if len(text) >= at + length
+            for slip in _slips(text[at : at + length])
+            for command in self._near_verbs.get(slip, ())
         }
         if len(near) != 1:
             return None
@@ -314,8 +539,8 @@ class Grammar:
         """Cuts at lines and semicolons, else at connectives and blanks, where every piece is a command."""
         if len(text) > SEVERAL:
             return None
-        pieces = self._pieces(text, _LINES, scene)
-        if pieces is None and not (whole and whole.complete):
+        pieces = self._pieces(text, _LINES, scene) or self._pieces(text, _THEN, scene)
+        if pieces is None and not (whole and whole.complete and not whole.filled.asides):
             pieces = self._pieces(text, _CONNECTIVES, scene)
         if pieces is None:
             return None
@@ -343,7 +568,12 @@ class Grammar:
                     continue
                 piece = text[starts[first] : ends[last]].strip(phrasing.BLANKS)
                 reading = self._best(piece, self._occurrences(piece), scene)
-                if reading and reading.complete and (rest := from_piece(last + 1)) is not None:
+                if (
+                    reading
+                    and reading.complete
+                    and not reading.filled.asides
+                    and (rest := from_piece(last + 1)) is not None
+                ):
                     return ((reading, piece), *rest)
             return None
 
@@ -352,7 +582,7 @@ class Grammar:
 
     def _command_follows(self, text: str, at: int) -> bool:
         """Whether a verb stands in the next few characters, before the next blank or mark."""
-        match = next(self._search(text, _skip_courtesy(text, at)), None)
+        match = next(self._search(text, phrasing.skip_courtesy(text, at)), None)
         return match is not None and match.start() - at <= LEAD
 
 
@@ -360,93 +590,221 @@ _VALUE = re.compile(r"[0-9]{3}|[零〇一二三四五六七八九]{3}|[0-9零〇
 _DOOR = re.compile(rf"{NUMERAL}[ ]?(?:单元|门栋|门(?!牌))")
 _SAID = re.compile(r"(?:我家?|俺家?)?(?:的(?=手机|电话))?(?:(?:住|是|在)+)?[ ]*(?:(?:房间?|门牌)号?(?:是|:)?[ ]*)?")
 """What people say before the value that they were asked for."""
+_GESTURES = (
+    (phrasing.JOINING, phrasing.JOINS),
+    (phrasing.LEAVING, phrasing.LEAVES),
+    (phrasing.ARRIVING, phrasing.ARRIVES),
+)
 _NEGATION = re.compile(r"不(?:想|要|能|再|打算|用)?(?:再|去)?\Z")
 _INSERTED = "了?一?[个下]|一[场次]"
+_INSERTS = re.compile(r"[个下]|一[场次]|[加扣减打记].*分")
 _LINES = re.compile(r"\n|[;；]")
+_THEN = re.compile(r"[ ,.;!。]*(?:然后|顺便|顺带|另外|还有|并且|同时|接着|随后|以及)(?:再|给我|帮我|也)?[ ,]*")
 _CONNECTIVES = re.compile(
-    r"[ ,.;!。]*(?:然后|顺便|另外|还有|并且|同时|接着|随后|以及|再(?!见|说|来))(?:再|给我|帮我)?[ ,]*"
+    r"[ ,.;!。]*(?:然后|顺便|顺带|另外|还有|并且|同时|接着|随后|以及|再(?!见|说|来))(?:再|给我|帮我|也)?[ ,]*"
     r"|[ ,.;!\n]+"
 )
+_DIGIT = re.compile("[0-9]")
+_NUMBER = re.compile(f"[0-9{CHINESE}]")
 
 
-def _is_slip(typed: str, verb: str) -> bool:
-    if len(typed) != len(verb) or len(verb) < 2:
-        return False
-    wrong = [at for at in range(len(verb)) if typed[at] != verb[at]]
-    if len(verb) >= 3 and len(wrong) == 1:
-        return True
-    return len(wrong) == 2 and typed[wrong[0]] == verb[wrong[1]] and typed[wrong[1]] == verb[wrong[0]]
+def _trie(words: Sequence[str]) -> str:
+    """A pattern that finds the longest of the words at a place, without trying them one by one."""
+    if not words:
+        return r"(?!)"
+    root: dict[str, Any] = {}
+    for word in words:
+        node = root
+        for character in word:
+            node = node.setdefault(character, {})
+        node[""] = True
+    return _branch(root)
+
+
+def _branch(node: dict[str, Any]) -> str:
+    branches = [re.escape(first) + _branch(rest) for first, rest in node.items() if first]
+    if not branches:
+        return ""
+    inner = branches[0] if len(branches) == 1 else "|".join(branches)
+    return f"(?:{inner})?" if "" in node else f"(?:{inner})" if len(branches) > 1 else inner
+
+
+def _slips(word: str, *, exactly: bool = True) -> Iterator[str]:
+    """What a word and a slip of it have in common: all but one character of three or more, or the same characters with
+    two neighbours in the other order (`exactly`: as typed, else as meant)."""
+    if len(word) >= 3:
+        for at in range(len(word)):
+            yield f"{word[:at]}?{word[at + 1 :]}"
+    if exactly:
+        yield word
+    else:
+        for at in range(len(word) - 1):
+            if word[at] != word[at + 1]:
+                yield f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}"
 
 
 def _place(command: Command) -> str:
     return getattr(command.handler, "__module__", "?")
 
 
-def _rank(reading: Reading) -> tuple[bool, int, int]:
-    return (not reading.complete, reading.left, len(reading.missing))
+def _rank(reading: Reading) -> tuple[bool, int, int, int]:
+    filled = reading.filled
+    return (
+        not reading.complete,
+        reading.left + sum(map(len, filled.asides)),
+        len(reading.missing),
+        -len(reading.verb.word),
+    )
 
 
-def _shown(typed: Typed, quote: Quote | None, world: Surroundings) -> tuple[OpenObject | None, str]:
-    """The thing that a quoted message shows: by its reference, else by the one name that stands in it."""
+def _shown(typed: Typed, quote: Quote | None, world: Surroundings) -> tuple[OpenObject | None, str, str]:
+    """The thing that a quoted message shows, its kind, and which part of it (`q1` of a survey): by its reference, else
+    by the one name that stands in what the bot said."""
     if quote is not None and quote.ref:
-        kind, _, number = quote.ref.partition(":")
-        if number.isascii() and number.isdecimal() and len(number) <= 9:
-            return world.by_number.get((kind, int(number))) or OpenObject(kind, int(number), open=False), kind
-        return None, kind
+        kind, _, rest = quote.ref.partition(":")
+        if (match := _REF.fullmatch(rest)) is None:
+            return None, kind, ""
+        number, part = int(match[1]), match[2] or ""
+        if kind == "remark":
+            topic = world.by_number.get(("topic", number))
+            return OpenObject(kind, number, open=topic is None or topic.open), kind, part
+        return world.by_number.get((kind, number)) or OpenObject(kind, number, open=False), kind, part
+    if quote is not None and quote.author == "human":
+        # 我也来 under a neighbour's words is said to the neighbour.
+        return None, "", ""
     text = typed.quoted or (quote.text if quote is not None else "")
-    thing = world.shown_in(text) if text else None
-    return (thing, thing.kind) if thing else (None, "")
+    thing = world.shown_in(text) if text and (quote is not None or text.startswith(world.names)) else None
+    return (thing, thing.kind, "") if thing else (None, "", "")
+
+
+def _begins_text(text: str, verb: Verb) -> bool:
+    """Whether the command that begins the message has a text of its own behind it: 微心愿 想找人教我用手机."""
+    end = len(verb.word)
+    return verb.plans[0].text is not None and text.startswith(verb.word) and text[end : end + 1] in (" ", ":", ",")
+
+
+_THING = re.compile(rf"(?:[掉下我的那这个了给帮]|一下|活动)*(?:{NUMERAL}号?)?(?:[的那这个]|活动|岗位?)*")
+
+
+def _is_a_thing(text: str, world: Surroundings) -> bool:
+    """Whether nothing but a thing stands between the halves of a verb."""
+    if _THING.fullmatch(text):
+        return True
+    start = _THING.match(text)
+    found, end = world.named(text, start.end() if start else 0)
+    return bool(found) and _THING.fullmatch(text, end) is not None
+
+
+_REF = re.compile(r"([0-9]{1,9})(?:[-/]([a-z0-9]{1,9}))?")
+
+
+_SHIFT = re.compile("班|值")
+_DAY = re.compile(f"[0-9{CHINESE}周今明后]|星期|礼拜")
+
+
+def _could_name(text: str, world: Surroundings) -> bool:
+    """Whether a number, a day or a piece of some name stands in the text: without one no gesture means anything."""
+    return _DAY.search(text) is not None or any(
+        text[at : at + 2] in world.by_pair or text[at : at + 2] in world.by_head
+        for at in range(min(len(text), SLIPPED * 2))
+    )
 
 
 def _names_a_thing(before: str, after: str, plan: Plan, scene: Scene) -> bool:
     """Whether a gesture has a thing of its own beside it: `14 我也来`, `清洁家园 算我一个`."""
-    return any(
-        filling.names_thing(Filling(plan, side, scene.now, scene.world), _skip_courtesy(side, 0))
-        for side in (before, after)
-    )
+    for side in (before[-BESIDE:], after[:BESIDE]):
+        filled = Filling(plan, side, scene.now, scene.world)
+        for clause in phrasing.CLAUSE.finditer(side):
+            at = phrasing.skip_courtesy(side, clause.start())
+            places_to_look = [at]
+            if day := dates.read_at(side, at, scene.now):
+                if "activity" in plan.kinds and any(
+                    thing.starts_at is not None and local(thing.starts_at).date() == day[0].start.date()
+                    for thing in scene.world.possible(("activity",), plan.command.intent)
+                ):
+                    return True
+                places_to_look.append(phrasing.skip_courtesy(side, day[1]))
+            if filler := plan.fillers.match(side, at):
+                places_to_look.append(filler.end())
+            places_to_look += [end for at in places_to_look if (end := filling.description(filled, at)) is not None]
+            if (
+                plan.partner is not None
+                and _SHIFT.search(before + after)
+                and any(
+                    READERS[Kind.PERSON](filled, plan.partner, at, False) for at in range(clause.start(), clause.end())
+                )
+            ):
+                return True
+            if any(filling.names_thing(filled, at) for at in places_to_look):
+                return True
+    return False
 
 
-def _skip_courtesy(text: str, at: int) -> int:
-    match = phrasing.COURTESY_AHEAD.match(text, at)
-    return match.end() if match else at
+def _name_ahead(filled: Filling, text: Slot) -> None:
+    """何叔修长椅 加4分: where somebody must be named, the text may begin with the name."""
+    slot = next((slot for slot in filling.missing(filled) if slot.kind is Kind.PERSON), None)
+    told = filled.slots[text.name]
+    shapes = [told[:length] for length in (3, 2, 4) if len(told) > length and phrasing.is_person(told[:length])]
+    length = len(min(shapes, key=phrasing.is_untitled, default=""))
+    if slot is not None and length:
+        filled.put(slot, told[:length], told[:length])
+        filled.put(text, told[length:].lstrip(" ,"), told)
 
 
-_FOR = re.compile(
-    r"(?:(?P<for>替|帮|代|给|把|为)[ ]?|(?<![\u4e00-\u9fff]))@?(?P<home>[0-9]{3,4}室?的)?"
-    r"(?P<names>[\u4e00-\u9fff·]{2,6}?(?:[、,和跟与及 ]+[\u4e00-\u9fff·]{2,6}?)*|[A-Za-z]{2,20})"
-    r"[ ]*(?:各|每人|都)?[ ]*\Z"
+_WHERE = re.compile(
+    r"(?:小区|社区)?(?:[东南西北]门|大门口?|地下车库|车库|车棚|天台|花园|广场|健身区|凉亭|门卫室|活动室|电梯间|配电房|垃圾站)(?:门口|旁边)?"
+)
+_WHERE_TAIL = re.compile(
+    r"的?(?:门口|楼下|楼道|楼顶|大厅|地下室|车棚|旁边|后面|前面|外面|单元门口?|[0-9]{1,2}楼|[一二三四五六七八九十]{1,2}楼)*"
 )
 
 
-def _person_before(filled: Filling, before: str, at: int) -> int | None:
-    """Fills the person for whom something is done (`替王秀英`, `给李建国和孙丽各`); where that begins."""
-    slot = next((slot for slot in filled.plan.words if slot.kind in (Kind.PERSON, Kind.PEOPLE)), None)
-    match = _FOR.search(before, at) if slot is not None else None
-    if slot is None or match is None or not (match["for"] or slot.required):
-        return None
-    names = re.split("[、,和跟与及 ]+", match["names"])
-    if not all(map(phrasing.is_name, names)):
-        return None
-    names[0] = (match["home"] or "") + names[0]
-    if slot.kind is Kind.PEOPLE:
-        filled.put(slot, names, match[0])
-    else:
-        filled.put(slot, names[0], match[0])
-        filled.again.extend((slot, name) for name in names[1:])
-    return match.start()
+def _settle(filled: Filling, scene: Scene, commands: Sequence[bool]) -> None:
+    """What follows from the slots together: a text that stood before the verb, a place within the text.
+
+    `commands` says of each aside whether it looks like a command of its own.
+    """
+    plan, slots = filled.plan, filled.slots
+    text = plan.text
+    if text is not None and text.name not in slots and text.required and (scene.addressed or filled.asides):
+        told = [*filled.asides, *([filled.before] if filled.before else [])]
+        if told and not filled.left:
+            filled.put(text, ",".join(told), "before the verb")
+            filled.asides, filled.before = [], ""
+            _name_ahead(filled, text)
+    if plan.reason is not None and plan.reason.name not in slots and filled.asides:
+        why = [
+            aside
+            for aside, command in zip(filled.asides, commands, strict=True)
+            if not command and not phrasing.DOUBT_OF_ASIDE.search(aside)
+        ]
+        if len(why) == len(filled.asides):
+            clause = phrasing.clause(",".join(why))
+            if clause:
+                filled.put(plan.reason, phrasing.without_because(clause), clause)
+                filled.asides = []
+    for slot in plan.command.slots:
+        if slot.peeks and text is not None and text.name in slots:
+            _peek(filled, slot, slots[text.name], scene)
 
 
-def _before_verb(filled: Filling, before: str) -> str:
-    """Reads what stands before the verb (`请`, `14 报名`, `替王秀英 签到`) and returns what it cannot."""
-    if not before:
-        return ""
-    for name in filled.world.names:
-        before = before.removeprefix(name)
-    if (at := _skip_courtesy(before, 0)) == len(before):
-        return ""
-    if (start := _person_before(filled, before, at)) is not None:
-        before = before[:start]
-        at = _skip_courtesy(before, 0)
-    while at < len(before) and (end := filling.read_leading(filled, before, at)) is not None:
-        at = _skip_courtesy(before, end)
-    return before[at:].strip(phrasing.BLANKS)
+def _peek(filled: Filling, slot: Slot, text: str, scene: Scene) -> None:
+    """The place within a text. Where it stands apart at the head, the text goes on without it."""
+    known = next((place for place in scene.world.places if text.startswith(place)), "")
+    if known and text[len(known) : len(known) + 1] in (" ", ","):
+        assert filled.plan.text is not None
+        filled.put(slot, known, known)
+        filled.slots[filled.plan.text.name] = text[len(known) :].lstrip(" ,")
+        return
+    for at in range(min(len(text), 40)):
+        found = places.read_unit(text, at, scene.world.unit_names)
+        if found is not None:
+            tail = _WHERE_TAIL.match(text, found[1])
+            end = tail.end() if tail else found[1]
+            filled.put(slot, found[0] + text[found[1] : end].removeprefix("的"), text[at:end])
+            if at == 0 and text[end : end + 1] in (" ", ","):
+                assert filled.plan.text is not None
+                filled.slots[filled.plan.text.name] = text[end:].lstrip(" ,")
+            return
+    if match := _WHERE.search(text, 0, 40):
+        filled.put(slot, match[0], match[0])

@@ -102,7 +102,7 @@ _LENGTH = re.compile(
     rf"""
     (?: (?P<half_hour> 半{_HOURS} )
       | (?P<decimal> [0-9]{{1,3}}\.[0-9]{{1,2}} ) {_HOURS}
-      | (?P<hours> {NUMERAL} ) (?: (?P<and_half> 个半(?:小时|钟头) | {_HOURS}半 ) | {_HOURS} )
+      | (?P<hours> {NUMERAL} | [俩仨] ) (?: (?P<and_half> 个半(?:小时|钟头) | {_HOURS}半 ) | {_HOURS} )
         (?: [零又加]? (?P<more> {NUMERAL} ) {_MINUTES} | 零?(?P<more_quarters> [一二两三] )刻(?:钟)? )?
       | (?P<quarters> [一二两三123] ) 刻钟
       | (?P<minutes> {NUMERAL} ) (?: 分钟 | min(?:utes?)?(?![a-z]) )

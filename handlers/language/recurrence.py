@@ -17,7 +17,7 @@ _NAME = "一二三四五六日天"
 _LIST = rf"[{_NAME}1-7](?:[、,和及 /]*(?:{WEEK})?[{_NAME}1-7](?![0-9点:个]))*"
 
 _WEEKLY = re.compile(
-    rf"(?:(?P<other>隔|每两|每隔一?)个?{WEEK}(?:的)?(?:{WEEK})?|(?:每个?|逢|每逢){WEEK}|(?P<double>双)周)"
+    rf"(?:(?P<other>隔|每两|每隔一?)个?{WEEK}(?:的)?(?:{WEEK})?|(?:每个?|逢|每逢){WEEK}|(?P<double>双)周(?:的)?(?:{WEEK})?)"
     rf"(?:(?P<from>[{_NAME}])(?:到|至|-|~){WEEK}?(?P<until>[{_NAME}])|(?P<end>末)|(?P<days>{_LIST}))(?![次回趟个])"
 )
 _DAILY = re.compile(r"(?:每[天日]|天天)(?![次回趟])|每个?(?=[早晚]|上午|中午|下午|傍晚|凌晨|晨)")

@@ -43,6 +43,32 @@ class Kind(StrEnum):
     """A place as typed (`中心花园`, also after `在` or `地点`): str."""
     TEXT = "text"
     """All that is left, as typed: str."""
+    REASON = "reason"
+    """A clause of its own that says why (`要带娃`, `因为下雨`), as typed without the word for because: str."""
+    FLAG = "flag"
+    """Whether one of the slot's words was said (`急`, `回执`): True."""
+    DOOR = "door"
+    """An entrance, taken out of `3栋2单元` where a command keeps it apart: str, `2单元`."""
+    HOURS = "hours"
+    """A length of time in hours (`一个半小时` is 1.5): int or float."""
+    QUANTITY = "quantity"
+    """How many of something (`两包`, `3袋`): int."""
+    NAMED = "named"
+    """A thing of the kind `of` that people know by its name, not its number (`洗衣液`), or a word in its place: str."""
+    TARGET = "target"
+    """To whom something is said: a unit, a role, or everybody (`3栋`, `党员`, `全体`): str."""
+    REMARK = "remark"
+    """A remark of a topic by both numbers (`5-2`): str."""
+    ANSWERS = "answers"
+    """Choices of a questionnaire (`1A 2C`, `第一题选B`): dict of the question's number to the letter."""
+    BALLOT = "ballot"
+    """A choice of the poll that is meant, in the poll's own word (`赞成` is 同意): str."""
+    SCORE = "score"
+    """One to five stars (`4分`, `很满意`): int."""
+    LABELLED = "labelled"
+    """The word behind one of the slot's `labels` (`单位是锦绣小学`): str."""
+    STAR = "star"
+    """A star of merit (`环保护绿之星`): str."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +76,10 @@ class Slot:
     """One thing a command takes.
 
     `name` is the key under which the handler finds it; `of` names the kind of object (`activity`) for
-    `Kind.OBJECT`; `choices` maps each canonical word to its synonyms for `Kind.CHOICE`;
-    `required` slots that are missing turn the command into a question (`ask`).
+    `Kind.OBJECT`, and is `clock` for a `Kind.WHEN` that takes a time of the day only; `choices` maps each canonical
+    word to its synonyms for `Kind.CHOICE`;
+    `required` slots that are missing turn the command into a question (`ask`); `peeks` slots read what stands in
+    the free text and leave it there (the place of a fault).
     """
 
     name: str
@@ -60,3 +88,12 @@ class Slot:
     required: bool = False
     ask: str = ""
     choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    labels: tuple[str, ...] = ()
+    """Words that stand before the value and announce it (`跟` before a partner); without one of them it is not read.
+
+    For `Kind.FLAG` these are the words themselves."""
+    peeks: bool = False
+    unless: str = ""
+    """Not required where this other slot is filled: a copied activity has a title."""
+    chosen: bool = True
+    """Where an object is not named, the only one that is possible is meant."""

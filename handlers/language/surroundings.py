@@ -13,6 +13,10 @@ GENERIC = frozenset(("活动", "岗位", "社区", "服务", "志愿", "今天",
 """Two characters that stand in too many names to mean one of them."""
 
 
+NAMED_ONLY = frozenset(("goods", "venue", "rota"))
+"""Kinds of things that have no card of their own: a text that names one is about something else."""
+
+
 def _is_building(name: str) -> bool:
     found = read_unit(name, 0)
     return found is not None and found[1] == len(name)
@@ -33,6 +37,8 @@ class OpenObject:
     ends_at: datetime | None = None
     open: bool = True
     allows: frozenset[str] | None = None
+    choices: tuple[str, ...] = ()
+    """The words of a poll, as it offers them."""
 
     def can(self, intent: str) -> bool:
         return self.open and (self.allows is None or intent in self.allows)
@@ -53,6 +59,8 @@ class Surroundings:
     by_number: dict[tuple[str, int], OpenObject] = field(default_factory=dict)
     by_pair: dict[str, tuple[OpenObject, ...]] = field(default_factory=dict)
     """Objects by every two neighbouring characters of their names."""
+    by_head: dict[str, tuple[OpenObject, ...]] = field(default_factory=dict)
+    """Objects by the first two characters of their names, also by such as mean nothing alone."""
 
     @classmethod
     def build(
@@ -66,7 +74,9 @@ class Surroundings:
         """The snapshot with everything that `understand` looks up computed once."""
         things, names = tuple(objects), frozenset(units)
         pairs: dict[str, list[OpenObject]] = {}
+        heads: dict[str, list[OpenObject]] = {}
         for thing in things:
+            heads.setdefault(thing.name[:2], []).append(thing)
             for pair in dict.fromkeys(thing.name[at : at + 2] for at in range(len(thing.name) - 1)):
                 if pair not in GENERIC or pair == thing.name:
                     pairs.setdefault(pair, []).append(thing)
@@ -81,6 +91,7 @@ class Surroundings:
             ),
             by_number={(thing.kind, thing.number): thing for thing in things},
             by_pair={pair: tuple(found) for pair, found in pairs.items()},
+            by_head={head: tuple(found) for head, found in heads.items() if len(head) == 2},
         )
 
     @property
@@ -102,7 +113,12 @@ class Surroundings:
 
         Open things alone are considered where there are some; a piece has at least two characters.
         """
-        candidates = [thing for thing in self.by_pair.get(text[at : at + 2], ()) if not kinds or thing.kind in kinds]
+        pair = text[at : at + 2]
+        candidates = [thing for thing in self.by_pair.get(pair, ()) if not kinds or thing.kind in kinds] or [
+            thing
+            for thing in self.by_head.get(pair, ())
+            if (not kinds or thing.kind in kinds) and text.startswith(thing.name, at)
+        ]
         if not candidates:
             return (), at
         candidates = [thing for thing in candidates if thing.open] or candidates
@@ -117,5 +133,9 @@ class Surroundings:
 
     def shown_in(self, text: str) -> OpenObject | None:
         """The one thing whose full name stands in a text (a quoted card); None for none or several."""
-        found = [thing for thing in self.objects if len(thing.name) >= 2 and thing.name in text]
+        found = [
+            thing
+            for thing in self.objects
+            if thing.kind not in NAMED_ONLY and len(thing.name) >= 2 and thing.name in text
+        ]
         return found[0] if len(found) == 1 else None

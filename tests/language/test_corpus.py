@@ -1,71 +1,76 @@
-"""The development corpus: what neighbours type, and what it means.
+"""The corpora: what neighbours type and say, what it means, and which moments their phrases name.
 
-Each line has the input of `linli understand` and the expected intent, slots, further commands and outcome. Everything
-is said in the demo community on the evening of 17 November 2026; the check-in of activity 12 is open.
+Each line of `utterances` has the input of `linli understand` and the expected intent, slots, further commands and
+outcome, in the demo community on the evening of 17 November 2026. `unseen` was written before the grammar was touched,
+`late` after it; both are looked at as a whole only, never line by line. The others are what the grammar was made with.
 """
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from handlers.chat import Quote
-from handlers.language.match import Understanding
+from handlers import UNDERSTOOD
+from handlers.language import dates
 from handlers.language.normalise import normalise
-from handlers.language.slots import Kind
-from models.members import Role
-from tests.language.street import BOT, NOW, demo, grammar
+from tests.language.corpus import figures, heard, lines, parts
+from tests.language.street import NOW
 
-LINES = [
-    json.loads(line)
-    for line in (Path(__file__).parents[1] / "samples" / "utterances" / "core.jsonl").read_text("utf-8").splitlines()
-]
-GRAMMAR = grammar()
-DEMO = demo()
+MADE_WITH = [line for name in ("core", "street", "market", "stairs", "yard") for line in lines(name)]
+UNSEEN = [*lines("unseen"), *lines("late")]
+SPOKEN = lines("spoken", "dates")
+UNSEEN_DATES = lines("unseen", "dates")
 
 
-def heard(line: dict[str, Any]) -> Understanding:
-    quoted = line.get("context", {}).get("quote")
-    typed = normalise(line["text"], BOT)
-    return GRAMMAR.understand(
-        typed,
-        addressed=line["channel"] == "dm" or typed.mentioned or bool(quoted and quoted["from"] == "bot"),
-        world=DEMO,
-        now=NOW,
-        quote=Quote(quoted["from"], quoted["text"], quoted["ref"]) if quoted else None,
-        role=Role(line["role"]),
-    )
+def test_corpus_is_large_enough_and_a_quarter_of_it_is_chatter() -> None:
+    every = [*MADE_WITH, *UNSEEN]
+    chatter = [line for line in every if line["outcome"] == "ignore"]
+    assert len(every) == len({json.dumps(line, sort_keys=True) for line in every}) >= 650
+    assert len(chatter) >= 0.25 * len(every)
 
 
-def parts(found: Understanding) -> Iterator[dict[str, Any]]:
-    """Intent and slots as the corpus writes them: things as strings, moments as ISO 8601."""
-    for part in (found, *found.also):
-        things = (
-            {slot.name for slot in part.command.slots if slot.kind is Kind.OBJECT} if part.command else {"activity"}
-        )
-        slots = {
-            name: str(value) if name in things else value.isoformat() if hasattr(value, "isoformat") else value
-            for name, value in part.slots.items()
-            if name not in ("when_grain", "when_ambiguous")
-        }
-        yield {"intent": part.intent, "slots": slots}
+def test_corpus_says_something_for_every_intent_of_what_is_understood_and_promised() -> None:
+    said = {part["intent"] for line in (*MADE_WITH, *UNSEEN) for part in (line, *line.get("also", []))}
+    coming = {command.intent for router in UNDERSTOOD for command in router if command.coming}
+    assert coming - said == set()
 
 
-def test_corpus_is_large_enough_and_a_third_of_it_is_chatter() -> None:
-    chatter = [line for line in LINES if line["outcome"] == "ignore"]
-    assert len(LINES) == len({json.dumps(line, sort_keys=True) for line in LINES}) >= 300
-    assert len(chatter) >= 0.3 * len(LINES)
-
-
-@pytest.mark.parametrize("line", LINES, ids=[f"{number} {line['text']}" for number, line in enumerate(LINES, 1)])
+@pytest.mark.parametrize("line", MADE_WITH, ids=[f"{n} {line['text']}" for n, line in enumerate(MADE_WITH, 1)])
 def test_utterance_is_understood(line: dict[str, Any]) -> None:
     found = heard(line)
     expected = [{"intent": line["intent"], "slots": line["slots"]}, *line.get("also", [])]
     assert (found.outcome, list(parts(found))) == (line["outcome"], expected)
 
 
-def test_no_chatter_is_answered() -> None:
-    answered = [line["text"] for line in LINES if line["outcome"] == "ignore" and heard(line).outcome != "ignore"]
-    assert answered == []
+def test_unseen_utterances_are_understood_well_enough() -> None:
+    found = figures(UNSEEN)
+    assert found["intent"] >= 0.97, found
+    assert found["slots"] >= 0.93, found
+    assert found["wrong_writes"] <= 0.003, found
+    assert (found["chatter_answered"], found["chatter_written"]) == (0, 0), found
+
+
+def moment(line: dict[str, Any]) -> dict[str, Any]:
+    now = datetime.fromisoformat(line["at"]) if "at" in line else NOW
+    meant = dates.read(normalise(line["text"], ()).text, now)
+    if meant is None:
+        return {"start": None}
+    told = {"start": meant.start.isoformat(), "grain": meant.grain}
+    told |= {"end": meant.end.isoformat()} if meant.end else {}
+    told |= {"recur": meant.recur} if meant.recur else {}
+    return told | ({"ambiguous": True} if meant.ambiguous else {})
+
+
+def expected(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in line.items() if name not in ("text", "at")}
+
+
+@pytest.mark.parametrize("line", SPOKEN, ids=[line["text"] for line in SPOKEN])
+def test_phrase_means_its_moment(line: dict[str, Any]) -> None:
+    assert moment(line) == expected(line)
+
+
+def test_unseen_phrases_mean_their_moments() -> None:
+    right = sum(moment(line) == expected(line) for line in UNSEEN_DATES)
+    assert right >= 0.95 * len(UNSEEN_DATES)

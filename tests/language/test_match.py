@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers import FEATURES
+from handlers import FEATURES, UNDERSTOOD
 from handlers.chat import Quote, Router
 from handlers.language import dates
 from handlers.language.match import Grammar, OpenObject, Surroundings, Understanding
@@ -540,6 +540,38 @@ def test_any_text_is_understood_without_an_error(text: str, addressed: bool) -> 
     assert found.outcome in ("act", "ask", "ignore")
     assert addressed or found.outcome != "ask" or found.command is not None
     assert found.outcome != "ignore" or not addressed
+
+
+EVERYTHING = Grammar(UNDERSTOOD)
+SPOKEN = sorted({verb for router in UNDERSTOOD for command in router for verb in (*command.verbs, *command.gestures)})
+STREAM = st.lists(
+    st.sampled_from([*SPOKEN, *WORDS.split(" "), "因为", "5-2", "1A", "baoming"]), min_size=1, max_size=40
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.text(max_size=400) | STREAM.map("".join) | st.text(alphabet=st.characters(), max_size=30),
+    st.integers(min_value=1, max_value=LONGEST),
+    st.booleans(),
+)
+def test_anything_of_any_length_is_understood_in_five_milliseconds(text: str, times: int, addressed: bool) -> None:
+    long = (text * times)[:LONGEST]
+    dates.read("春节", NOW)
+
+    def understood() -> None:
+        typed = normalise(long, BOT)
+        EVERYTHING.understand(typed, addressed=addressed, world=DEMO, now=NOW)
+
+    assert min(repeat(understood, number=1, repeat=5)) < 0.005
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(("12", "两个人", "谢谢", "我")))
+def test_order_of_what_stands_beside_a_verb_changes_nothing(parts: list[str]) -> None:
+    at = parts.index("我")
+    said = " ".join([*parts[:at], "我报名", *parts[at + 1 :]])
+    assert meant(f"@小邻 {said}", rules=EVERYTHING) == ("signup", "act", {"activity": 12, "count": 2})
 
 
 @given(st.lists(ALPHABET, max_size=12).map("".join))
