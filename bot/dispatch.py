@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -109,6 +110,12 @@ IN_ANY_CHAT = frozenset(("bind_group", first_contact.AGREE, first_contact.DECLIN
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
+@cache
+def _grammar(features: tuple[Router, ...]) -> Grammar:
+    # It never changes, and takes longer to build than all the rest of a house.
+    return Grammar(features)
+
+
 class AnsweredMeanwhile(Exception):
     """Another process answered the same message in this very moment; this unit must leave no trace."""
 
@@ -175,7 +182,7 @@ class Dispatcher:
         self._count = heard
         self._worlds = Worlds(books, promised)
         self._queues = Queues()
-        self.grammar = Grammar(features)
+        self.grammar = _grammar(tuple(features))
         self.commands = tuple(command for router in features for command in router)
         self._by_intent = {command.intent: command for command in self.commands}
         self._refusals: dict[type[Refusal], str] = {}

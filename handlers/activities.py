@@ -77,14 +77,16 @@ say = Texts(
     points_by_rule="积分按社区规则",
     next_sign_up="报名请发 报名 {number}。",
     next_mine="您已报名{party}。来不了请发 取消报名 {number}。",
-    next_waiting="您在候补第{place}位{party}，有空位我会告诉您。",
+    next_waiting="您在候补第{place}位{party}，{then}",
     next_check_in="到了请发 签到 {number}。",
     next_none="活动已经结束了。",
     done="已给 {name} 报名「{title}」{party}{left}。\n{when}，{place}。",
     party="（共{count}人）",
     left="，还剩{left}个名额",
     left_none="，名额正好满了",
-    waiting="「{title}」名额不够了，{name} 排在候补第{place}位{party}。\n有空位我会告诉您。",
+    waiting="「{title}」名额不够了，{name} 排在候补第{place}位{party}。\n{then}",
+    will_tell="有空位我会告诉您。",
+    look_again="有没有空位，请发 活动 {number} 看。",
     same="{name} 已经报过「{title}」了{party}，不用再报。",
     changed="已改：{name} 报名「{title}」{party}{left}。",
     cancelled="已取消 {name} 的「{title}」报名。谢谢告诉大家！",
@@ -100,6 +102,7 @@ say = Texts(
     coming_nobody="还没有人报名",
     called_off="已取消 {number}号活动「{title}」，{told}。",
     told="正在通知{count}位邻居",
+    tell_them="请在群里告诉{count}位邻居",
     told_nobody="还没有人报名，不用通知",
     called_off_notice="通知：「{title}」（{when}）取消了{why}。给您添麻烦了，下次再约。{home}",
     sent_home="\n您签过到，我已帮您签退，记服务时长 {minutes}{points}。",
@@ -351,7 +354,7 @@ def _next_step(turn: Turn, activity: ActivityHere) -> str:
     if own is None:
         return say("next_sign_up", number=number)
     if own.state is SignupState.WAITING:
-        return say("next_waiting", place=own.place, party=_party(own.companions))
+        return say("next_waiting", place=own.place, party=_party(own.companions), then=_then(turn, number))
     return say("next_mine", number=number, party=_party(own.companions))
 
 
@@ -435,7 +438,8 @@ def sign_up(turn: Turn) -> Answer:
     else:
         turn.wrote("change_signup", result.id, before=before.companions, **detail)
     if result.state is SignupState.WAITING:
-        return Reply(say("waiting", place=result.place, **fields), ref=activity.ref)
+        then = _then(turn, activity.number)
+        return Reply(say("waiting", place=result.place, then=then, **fields), ref=activity.ref)
     if not result.first_time:
         party = _party(result.companions) or say("alone")
         text = say("changed", name=turn.shown, title=activity.title, party=party, left=_left(result.left))
@@ -684,7 +688,7 @@ def _undo_call_off(turn: Turn, act: Act) -> str:
             key=f"back-on:{activity.id}:{times}:{member_id}",
             ref=activity.ref,
         )
-    return say("back_on", number=activity.number, title=activity.title, told=_told(len(members)))
+    return say("back_on", number=activity.number, title=activity.title, told=_told(turn, len(members)))
 
 
 @router.command(
@@ -715,7 +719,9 @@ def cancel_activity(turn: Turn) -> Answer:
     reason = turn.slots.get("reason", "")
     told, home = _call_off(turn, activity, reason)
     turn.wrote("cancel_activity", activity.number, reason=reason, sent_home=home)
-    return Reply(say("called_off", number=activity.number, title=activity.title, told=_told(told)), ref=activity.ref)
+    return Reply(
+        say("called_off", number=activity.number, title=activity.title, told=_told(turn, told)), ref=activity.ref
+    )
 
 
 def _coming(turn: Turn, activity: ActivityHere) -> str:
@@ -726,8 +732,15 @@ def _coming(turn: Turn, activity: ActivityHere) -> str:
     return say("coming_present", count=count) if count else say("coming_nobody")
 
 
-def _told(count: int) -> str:
-    return say("told", count=count) if count else say("told_nobody")
+def _then(turn: Turn, number: int) -> str:
+    return say("will_tell") if turn.reaches else say("look_again", number=number)
+
+
+def _told(turn: Turn, count: int) -> str:
+    if not count:
+        return say("told_nobody")
+    # Nothing is promised that the channel cannot do.
+    return say("told" if turn.reaches else "tell_them", count=count)
 
 
 def _call_off(turn: Turn, activity: ActivityHere, reason: str) -> tuple[int, list[int]]:

@@ -37,6 +37,7 @@ from models.units import find_unit
 say = Texts(
     "family",
     asked="已问 {name}，同意了我就告诉您（{number}号）。",
+    asked_aloud="请让 {name} 私聊我发 愿意 {number}，同意了才能替对方办事。",
     asked_staff="{name} 没有账号，已请楼长或社区核实，有结果我会告诉您（{number}号）。",
     notice="{name} 想做您的家人，以后可以替您报名、签到。\n愿意请回复 愿意 {number}，不愿意请回复 不愿意 {number}。",
     vouch_notice="{name} 想做 {member} 的家人，替对方报名、签到；对方没有账号（{number}号）。\n"
@@ -100,7 +101,7 @@ def family(turn: Turn) -> Answer:
     if tie.ground is Ground.OWN_SAY:
         notice = say("notice", name=turn.who.name, number=tie.number)
         turn.tell(member.id, notice, key=f"family:{tie.number}", expires_hours=24 * turn.rules["privacy"].family_days)
-        return say("asked", name=member.name, number=tie.number)
+        return say("asked" if turn.reaches else "asked_aloud", name=member.name, number=tie.number)
     _ask_somebody_in_scope(turn, tie)
     return say("asked_staff", name=member.name, number=tie.number)
 

@@ -79,7 +79,9 @@ say = Texts(
     whole_points="积分是整数，没有半分。请写整数，例如 加分 李建国 5 修灯。",
     undone_shown="已撤销。积分榜不显示您。",
     undone_hidden="已撤销。积分榜会显示您。",
-    appealed="已收到申诉（{number}号），会请没有经手这笔分的人来看。\n有结果我会告诉您。",
+    appealed="已收到申诉（{number}号），会请没有经手这笔分的人来看。\n{then}",
+    will_tell="有结果我会告诉您。",
+    look_again="有没有结果，请过几天发 积分明细 看。",
     appealed_alone="已收到申诉（{number}号）。这笔分要请没有经手的人来看，社区现在还没有，有了就能办。"
     "\n着急的话请当面找社区说。",
     appeal_alone_notice="{name} 对您经手的「{line}」有意见：{reason}（{number}号）。"
@@ -483,7 +485,8 @@ def appeal(turn: Turn) -> Answer:
             number=made.number,
         )
         turn.tell(told.id, notice, key=f"appeal:{made.number}:{told.id}")
-    return say("appealed" if asked else "appealed_alone", number=made.number)
+    then = say("will_tell" if turn.reaches else "look_again")
+    return say("appealed", number=made.number, then=then) if asked else say("appealed_alone", number=made.number)
 
 
 def _reviewers(turn: Turn, given_by: int | None) -> list[Neighbour]:

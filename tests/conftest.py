@@ -27,6 +27,17 @@ settings.register_profile(
 settings.load_profile("steady")
 
 
+def _in_memory() -> str | None:
+    """A folder whose files are kept in memory, where there is room: a database for each test is a thousand files."""
+    folder = "/dev/shm"
+    return folder if os.path.isdir(folder) and shutil.disk_usage(folder).free > 2 << 30 else None
+
+
+if _in_memory():
+    # The files of a test as well: durability is tried where a disk is asked for, not a thousand times on the way.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _in_memory() or "")
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite file to copy."""
@@ -73,12 +84,6 @@ def postgresql_server() -> Iterator[str]:
     else:
         os.environ["XDG_RUNTIME_DIR"] = before
     shutil.rmtree(runtime, ignore_errors=True)
-
-
-def _in_memory() -> str | None:
-    """A folder whose files are kept in memory, where there is room: a database for each test is a thousand files."""
-    folder = "/dev/shm"
-    return folder if os.path.isdir(folder) and shutil.disk_usage(folder).free > 2 << 30 else None
 
 
 @pytest.fixture(scope="session")

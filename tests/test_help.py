@@ -121,6 +121,7 @@ VALUES: dict[str, Any] = {
     "after": "第123栋第12单元12345",
     "back": 1_234_567,
     "accounts": 12,
+    "then": "有没有空位，请发 活动 1000 看。",
     "version": "12",
     "acts": 1_234,
     "above_post": "锦绣江南国际花园第一社区书记",

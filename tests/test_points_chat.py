@@ -88,6 +88,40 @@ async def test_where_the_bot_cannot_write_to_people_it_says_how_to_ask_privately
 
 
 @ON_SQLITE
+async def test_where_the_bot_cannot_write_to_people_it_promises_nothing(demo_url: str) -> None:
+    opened = await open_street(demo_url)
+    street = muted(opened)
+    preview = (
+        "【下棋】11月22日 周日 9:00-11:00\n地点：活动室；名额：1人；积分：按社区规则\n发布请回复 确认，不发回复 取消。"
+    )
+    full = "「下棋」名额不够了，李建国 排在候补第1位。\n有没有空位，请发 活动 15 看。"
+    try:
+        await talk(
+            street,
+            [
+                ("张敏", direct, "发布活动 周日9点 下棋 活动室 1人", preview),
+                (
+                    "张敏",
+                    direct,
+                    "确认",
+                    "已发布 15号活动「下棋」11月22日 周日 9:00-11:00，活动室。\n想参加的邻居请发 报名 15。",
+                ),
+                ("王秀英", direct, "报名 15", "已给 王秀英 报名「下棋」，名额正好满了。\n11月22日 周日 9:00，活动室。"),
+                ("李建国", direct, "报名 15", full),
+                ("李建国", direct, "家人 王秀英", "请让 王秀英 私聊我发 愿意 1，同意了才能替对方办事。"),
+                (
+                    "李建国",
+                    direct,
+                    "申诉 246 少记了",
+                    "已收到申诉（2号），会请没有经手这笔分的人来看。\n有没有结果，请过几天发 积分明细 看。",
+                ),
+            ],
+        )
+    finally:
+        await street.house.close()
+
+
+@ON_SQLITE
 async def test_of_several_answers_only_the_private_one_is_given_aside(street: Street) -> None:
     signed_up = "已给 王秀英 报名「清洁家园」，还剩12个名额。\n11月21日 周六 9:00，中心花园。"
     pushes = await talk(street, [("王秀英", "3栋群", "@小邻 积分\n报名 12", f"{signed_up}\n已私信您。")])
