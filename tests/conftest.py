@@ -6,7 +6,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -112,6 +112,27 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     _admin(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield _named(server, name)
     _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def nowhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Makes the URL of a database of a kind, with nothing in it."""
+    made: list[str] = []
+    server = ""
+
+    def make(kind: str) -> str:
+        nonlocal server
+        name = f"linli_nowhere_{secrets.token_hex(4)}"
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path}/{name}.sqlite3"
+        server = request.getfixturevalue("postgresql_server")
+        _admin(server, f"CREATE DATABASE {name} TEMPLATE template0")
+        made.append(name)
+        return _named(server, name)
+
+    yield make
+    for name in made:
+        _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

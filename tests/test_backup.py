@@ -6,10 +6,9 @@ second snapshot.
 
 import asyncio
 import os
-import secrets
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -70,34 +69,6 @@ def contents(url: str) -> dict[str, list[dict[str, Any]]]:
             )
             for table, columns in columns_of(connection).items()
         }
-
-
-@pytest.fixture
-def nowhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Makes the URL of a database of a kind, with nothing in it."""
-    made: list[str] = []
-    server = ""
-
-    def make(kind: str) -> str:
-        nonlocal server
-        name = f"linli_restored_{secrets.token_hex(4)}"
-        if kind == "sqlite":
-            return f"sqlite:///{tmp_path}/{name}.sqlite3"
-        server = request.getfixturevalue("postgresql_server")
-        admin(server, f"CREATE DATABASE {name} TEMPLATE template0")
-        made.append(name)
-        return make_url(server).set(database=name).render_as_string(hide_password=False)
-
-    yield make
-    for name in made:
-        admin(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def admin(url: str, statement: str) -> None:
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 async def a_busy_day(street: Street) -> None:

@@ -1,7 +1,6 @@
 """我的资料, 注销 and what is kept no longer: a person is shown what is held, and forgotten wherever they stand."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +29,7 @@ from tests.dialogue import ON_SQLITE, direct, incoming, november, talk
 from tests.fakes.street import Street
 from tests.ground import add_person, agree, give, lay
 from tests.moments import TUESDAY_EVENING
+from tests.traces import found_in
 
 NOW = TUESDAY_EVENING
 NAME, PHONE, ROOM, ACCOUNT = "钱多多", "13912345678", "1717", "qianduoduo"
@@ -154,31 +154,6 @@ def leave_traces(session: Session) -> None:
         message_id="",
         detail={"before": {"name": NAME, "phone": int(PHONE), "rooms": [ROOM]}, NAME: member_id},
     )
-
-
-def texts(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, one in value.items():
-            yield str(key)
-            yield from texts(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from texts(one)
-    elif value is not None:
-        yield str(value)
-
-
-def found_in(session: Session, word: re.Pattern[str], *, but: frozenset[str] = frozenset()) -> list[str]:
-    """Every column of every table in which something matches, with what it says."""
-    return [
-        f"{table.name}.{column.name}: {text}"
-        for table in Base.metadata.sorted_tables
-        for column in table.columns
-        if f"{table.name}.{column.name}" not in but
-        for (value,) in session.execute(select(column))
-        for text in texts(value)
-        if word.search(text)
-    ]
 
 
 WORD = re.compile("|".join(map(re.escape, TRACES)))
