@@ -120,6 +120,7 @@ async def test_from_an_empty_machine_to_a_working_community(
     again = await open_street(second, now=now)
     assert await again.violations() == []
     assert await again.house.books.read(books_of) == balances
+    assert await again.house.books.read(lambda s: found_in(s, TRACES)) == []
     await go_on(again, code)
     assert await again.violations() == []
     await again.house.close()
@@ -139,6 +140,8 @@ async def found(machine: Terminal, url: str) -> str:
         "新村社区 建好了。请第一位书记：linli invite --role secretary --unit 社区 --community 新村社区\n",
         "",
     )
+    code, findings, _ = await typed(machine, "check")
+    assert (code, "正常　社区：新村社区" in findings) == (0, True), findings
     code, said, told = await typed(machine, "invite", "--role", "secretary", "--unit", "社区")
     assert (code, told.endswith(f"请本人私聊 小邻 发：邀请码 {said}")) == (0, True)
     return said.strip()
@@ -205,7 +208,7 @@ def said(one: Sequence[str], digits: str = "") -> str:
 
 
 async def bind_people(street: Street) -> None:
-    """Twenty accounts: who can prove it is bound, who cannot is looked at by somebody, and nobody else learns anything."""
+    """Seventeen more: who can prove it is bound, who cannot is looked at by somebody, and nobody else learns anything."""
     for number, one in enumerate(RIGHT):
         await talk(street, [(f"r{number}", direct, said(one), BOUND.format(one[0], one[1] + one[2]))])
     namesakes = [one for one in PEOPLE if one[0] == "王秀英"]
