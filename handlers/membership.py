@@ -25,6 +25,7 @@ from models.members import (
     Why,
     reviewers_of,
 )
+from models.members.proof import DIGITS
 from models.units import find_unit
 
 say = Texts(
@@ -34,6 +35,7 @@ say = Texts(
     ask_room="{name}，您住{unit}几单元几号？请回复房号，例如 2单元501。",
     ask_room_at_door="{name}，您住{unit}几号？请回复房号，例如 501。",
     ask_digits="请回复您在社区登记的手机号后四位，例如 1234。",
+    ask_both="请把房号和手机号后四位写在一起回复，例如 501 1234。",
     bound="{name}，绑定好了，您是{unit}的居民。",
     wrong="还没有对上。请核对后回复房号和手机号后四位，例如 501 1234；姓名或楼栋写错了，请重新发 绑定。"
     "\n名册没有写全的，社区核对好了我会告诉您。",
@@ -147,6 +149,10 @@ def register(turn: Turn) -> Answer:
     if "room" not in turn.slots:
         return Ask(_ask_room(turn), slot="room")
     if "digits" not in turn.slots:
+        if "again" in turn.slots and len(turn.slots["room"]) == DIGITS and turn.slots["room"].isdecimal():
+            # They may mean the digits alone, and would lose a try for a room that they never named.
+            del turn.slots["room"]
+            return Ask(say("ask_both"), slot="room")
         return Ask(say("ask_digits"), slot="digits")
     claim = members.claim_identity(
         turn.session,
@@ -168,7 +174,7 @@ def register(turn: Turn) -> Answer:
     fields = {"name": claim.name, "unit": turn.slots["building"], "number": claim.number}
     if claim.state is None:
         # Asked for both again: which of them was wrong is nobody's business.
-        turn.slots = {name: turn.slots[name] for name in ("name", "building")}
+        turn.slots = {name: turn.slots[name] for name in ("name", "building")} | {"again": True}
         return Ask(say("wrong"), slot="room")
     return say("bound" if claim.state is RegistrationState.APPROVED else "waiting", **fields)
 

@@ -132,6 +132,23 @@ async def test_one_line_that_says_all_is_best(street: Street, said: str) -> None
 
 
 @ON_SQLITE
+async def test_four_digits_alone_after_a_wrong_try_cost_no_other_one(street: Street) -> None:
+    """张三 corrects the digits and leaves the room out: they are not taken for a room that he never named."""
+    both = "请把房号和手机号后四位写在一起回复，例如 501 1234。"
+    await talk(
+        street,
+        [
+            ("zs", direct, "绑定 张三 3栋201 0000", WRONG),
+            ("zs", direct, "1234", both),
+            ("zs", direct, "1234", both),
+            ("zs", direct, "尾号1234", ASK_ROOM.format("张三", "3栋")),
+        ],
+    )
+    assert await street.house.books.read(lambda s: len(s.scalars(select(WrongTry.id)).all())) == 1
+    await talk(street, [("zs", direct, "201", BOUND_3)])
+
+
+@ON_SQLITE
 async def test_a_question_ends_with_cancelling_and_with_its_time(street: Street) -> None:
     late = "等得太久了，刚才那件没有办。还要办的话，请重新发一次。"
     await talk(
