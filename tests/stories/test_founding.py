@@ -224,6 +224,7 @@ async def bind_people(street: Street) -> None:
             ("qianduoduo", "3栋群", "@小邻 绑定 钱多多 3栋", WISH),
             ("qianduoduo", direct, "1单元1717", ASK_DIGITS),
             ("qianduoduo", direct, "0000", WRONG),
+            ("qianduoduo", direct, "6161", "请把房号和手机号后四位写在一起回复，例如 501 1234。"),
             ("qianduoduo", direct, "1单元1717 6161", BOUND.format("钱多多", "3栋1单元")),
             ("oldphone", direct, "绑定 钱夺夺 3栋1单元1719 1719", BOUND.format("钱夺夺", "3栋1单元")),
             ("何叔", direct, f"绑定 何叔 2栋302 {phone(5002)}", BOUND.format("何叔", "2栋")),
