@@ -33,11 +33,11 @@ def test_killed_while_it_makes_a_new_database(engine: Callable[[], Engine]) -> N
         assert set(inspect(looking).get_table_names()) <= {"alembic_version"}
         looking.dispose()
 
-    # Every statement of the migrations after the first is tried below; these are some of the first one's.
+    # Statements of the migrations after the first are tried below; these are some of the first one's.
     assert walk(engine, nothing, step=13) > 4
 
 
-def test_killed_at_every_statement_of_every_later_migration(engine: Callable[[], Engine]) -> None:
+def test_killed_on_its_way_through_every_later_migration(engine: Callable[[], Engine]) -> None:
     first = engine()
     with first.connect() as connection:
         if connection.dialect.name == "sqlite":
@@ -51,7 +51,8 @@ def test_killed_at_every_statement_of_every_later_migration(engine: Callable[[],
     def as_before() -> None:
         assert books(engine()) == before
 
-    assert walk(engine, as_before) >= len(revisions()) - 1
+    # `bench/faults.py` kills at every single statement.
+    assert walk(engine, as_before, step=5) >= len(revisions()) - 1
     # What was there is there, in whatever shape the migrations have brought it into.
     done = engine()
     with Session(done) as session:
