@@ -22,6 +22,7 @@ from bot.worlds import Snapshot, Worlds
 from handlers import consent
 from handlers.chat import (
     LINES,
+    ROLE_NAMES,
     Answer,
     Ask,
     Command,
@@ -71,19 +72,6 @@ say = Texts(
     dropped="好的，不办了。",
     apology="对不起，这条我没处理好，已经记下来了（编号 {message_id}）。\n请过一会儿再试，或联系社区。",
 )
-
-ROLE_NAMES = {
-    Role.RESIDENT: "居民",
-    Role.MEMBER: "党员",
-    Role.PROPERTY: "物业",
-    Role.OWNERS_COMMITTEE: "业委会",
-    Role.BUILDING_LEAD: "楼长或社区",
-    Role.GROUP_LEADER: "党小组长或社区",
-    Role.BRANCH_SECRETARY: "支部书记或社区",
-    Role.STAFF: "社区工作人员",
-    Role.SECRETARY: "社区书记",
-    Role.ADMIN: "管理员",
-}
 
 
 @dataclass(frozen=True, slots=True)

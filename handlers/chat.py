@@ -24,6 +24,21 @@ LINES = 4
 """A neighbour reads no more lines than these in one message."""
 
 
+ROLE_NAMES = {
+    Role.RESIDENT: "居民",
+    Role.MEMBER: "党员",
+    Role.PROPERTY: "物业",
+    Role.OWNERS_COMMITTEE: "业委会",
+    Role.BUILDING_LEAD: "楼长或社区",
+    Role.GROUP_LEADER: "党小组长或社区",
+    Role.BRANCH_SECRETARY: "支部书记或社区",
+    Role.STAFF: "社区工作人员",
+    Role.SECRETARY: "社区书记",
+    Role.ADMIN: "管理员",
+}
+"""Who does what somebody else may not, in the words of a neighbour."""
+
+
 def in_few_lines(lines: Sequence[str], most: int = LINES) -> str:
     """The lines, several of them side by side where there are too many."""
     wide = -(-len(lines) // most)

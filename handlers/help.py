@@ -9,7 +9,7 @@
 
 from collections.abc import Collection
 
-from handlers.chat import Answer, Command, Router, Texts, Turn
+from handlers.chat import ROLE_NAMES, Answer, Command, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models.members import Role
 
@@ -32,18 +32,6 @@ router = Router("help")
 
 FIRST = 8
 """Commands in the first line of the help: what is needed most."""
-WHO = {
-    Role.MEMBER: "党员",
-    Role.PROPERTY: "物业",
-    Role.OWNERS_COMMITTEE: "业委会",
-    Role.BUILDING_LEAD: "楼长或社区",
-    Role.GROUP_LEADER: "党小组长或社区",
-    Role.BRANCH_SECRETARY: "支部书记或社区",
-    Role.STAFF: "社区工作人员",
-    Role.SECRETARY: "社区书记",
-    Role.ADMIN: "管理员",
-}
-"""Who does what somebody else may not, in the words of a neighbour."""
 
 
 @router.command(
@@ -119,8 +107,8 @@ def _about(turn: Turn, topic: str, commands: list[Command]) -> str:
                 lines.append(say("topic_kin", verbs=_verbs(kin)))
             return "\n".join(lines)
     for command in turn.commands:
-        if topic in command.verbs and command.role in WHO:
-            return say("topic_others", topic=topic, role=WHO[command.role])
+        if topic in command.verbs and command.role not in (None, Role.RESIDENT):
+            return say("topic_others", topic=topic, role=ROLE_NAMES[command.role])
     return say("topic_unknown", topic=topic[:20], verbs=_verbs(commands[:FIRST]))
 
 

@@ -5,9 +5,8 @@
 
 from pathlib import Path
 
-from bot.dispatch import ROLE_NAMES
 from handlers import FEATURES
-from handlers.chat import Command
+from handlers.chat import ROLE_NAMES, Command
 from models.members import Role
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
