@@ -14,13 +14,12 @@
       换了手机请重新发 绑定。弄错了请发 撤销。
 """
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn, in_few_lines, sentence
+from handlers.chat import Answer, Ask, Router, Texts, Turn, in_few_lines, tell_promoted
 from handlers.language.persons import Named, read_person, read_persons
 from handlers.language.slots import Kind, Slot
 from models import accounts, forgetting
 from models.accounts import Candidate, MergedFurther, MergesOneself, NoSuchMerge, SamePerson
 from models.audit import Act
-from models.clock import spoken
 from models.forgetting import SpeaksForThemselves
 from models.members import BeyondReach, NoSuchMember, Role
 from models.members.detaching import AccountTaken, NothingToDetach, accounts_of, attach_again, detach
@@ -171,14 +170,7 @@ def _one(turn: Turn, member: Candidate) -> str:
 
 def _tell_moved_up(turn: Turn, promoted: accounts.MovedUp) -> None:
     for activity, moved in promoted:
-        text = sentence(
-            "activities.promoted",
-            title=activity.title,
-            when=spoken(activity.starts_at),
-            place=activity.place or sentence("activities.no_place"),
-            number=activity.number,
-        )
-        turn.tell(moved.member_id, text, key=f"promoted:{moved.signup_id}", ref=activity.ref)
+        tell_promoted(turn, activity, moved)
 
 
 @router.command(

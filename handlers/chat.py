@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 from sqlalchemy.orm import Session
 
 from handlers.language.slots import Slot
+from models.activities import ActivityHere, Promoted
 from models.audit import Act
 from models.base import Refusal
+from models.clock import spoken
 from models.directory import CommunityHere, GroupHere
 from models.members import Neighbour, Person, Role, Term, masked
 from models.units import LEADERS, UnitHere, called
@@ -227,6 +229,18 @@ class Turn:
     def tell_group(self, group_id: int, text: str, *, key: str, ref: str = "", expires_hours: int = 24) -> None:
         """Queues a message to a group, sent after the commit, once per `key`."""
         self.told.append(Told(key, text, ref, expires_hours, group_id=group_id))
+
+
+def tell_promoted(turn: Turn, activity: ActivityHere, moved: Promoted) -> None:
+    """Tells somebody who waited that they have a place, where another feature than the activities made it free."""
+    text = sentence(
+        "activities.promoted",
+        title=activity.title,
+        when=spoken(activity.starts_at),
+        place=activity.place or sentence("activities.no_place"),
+        number=activity.number,
+    )
+    turn.tell(moved.member_id, text, key=f"promoted:{moved.signup_id}", ref=activity.ref)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@
 
 import secrets
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn, sentence
+from handlers.chat import Answer, Ask, Router, Texts, Turn, tell_promoted
 from models import files, forgetting, records
 from models.clock import spoken
 from models.forgetting import OnlySecretary
@@ -201,11 +201,4 @@ def forget(turn: Turn) -> Answer:
 def _tell_moved_up(turn: Turn, gone: forgetting.Forgotten) -> None:
     """Tells those who got a place because somebody left everything."""
     for activity, moved in gone.promoted:
-        text = sentence(
-            "activities.promoted",
-            title=activity.title,
-            when=spoken(activity.starts_at),
-            place=activity.place or sentence("activities.no_place"),
-            number=activity.number,
-        )
-        turn.tell(moved.member_id, text, key=f"promoted:{moved.signup_id}", ref=activity.ref)
+        tell_promoted(turn, activity, moved)
