@@ -5,7 +5,6 @@ and no clock is read here: moments come in as arguments.
 """
 
 from models import (
-    activities,
     audit,
     check_in,
     counters,
@@ -23,11 +22,11 @@ from models import (
     schedule,
     units,
 )
+from models.activities import plan, signups
 from models.members import consent, detaching, family, invitations, merging, people, proof, registration
 from models.roster import stays
 
 EVERY_TABLE = (
-    activities,
     audit,
     check_in,
     consent,
@@ -46,11 +45,13 @@ EVERY_TABLE = (
     outbox,
     pending,
     people,
+    plan,
     points,
     privacy,
     proof,
     registration,
     schedule,
+    signups,
     stays,
     units,
 )

@@ -75,7 +75,7 @@ def standing(session: Session, activity: ActivityHere, members: list[int]) -> li
 
 
 def proven(session: Session) -> None:
-    for invariant in activities.INVARIANTS:
+    for invariant in (*activities.plan.INVARIANTS, *activities.signups.INVARIANTS):
         assert session.execute(invariant.culprits).all() == [], invariant.name
 
 
