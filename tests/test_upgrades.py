@@ -33,8 +33,7 @@ def test_killed_while_it_makes_a_new_database(engine: Callable[[], Engine]) -> N
         assert set(inspect(looking).get_table_names()) <= {"alembic_version"}
         looking.dispose()
 
-    # Statements of the migrations after the first are tried below; these are some of the first one's.
-    assert walk(engine, nothing, step=13) > 4
+    assert walk(engine, nothing, most=8) > 4
 
 
 def test_killed_on_its_way_through_every_later_migration(engine: Callable[[], Engine]) -> None:
@@ -52,7 +51,7 @@ def test_killed_on_its_way_through_every_later_migration(engine: Callable[[], En
         assert books(engine()) == before
 
     # `bench/faults.py` kills at every single statement.
-    assert walk(engine, as_before, step=5) >= len(revisions()) - 1
+    assert walk(engine, as_before, most=16) > 8
     # What was there is there, in whatever shape the migrations have brought it into.
     done = engine()
     with Session(done) as session:

@@ -38,19 +38,52 @@ def killed_at(open_engine: Callable[[], Engine], number: int) -> bool:
     return False
 
 
-def walk(open_engine: Callable[[], Engine], unchanged: Callable[[], None], *, step: int = 1) -> int:
-    """Kills an upgrade at every `step`th statement until one comes through; `unchanged` looks after each.
+def statements(open_engine: Callable[[], Engine]) -> int:
+    """How many statements an upgrade makes until it would commit: a process of its own counts them, and dies there."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        engine = open_engine()
+        made = [0]
+
+        def die(*_: Any) -> None:
+            os.write(writing, str(made[0]).encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            made[0] += 1
+            if statement == "COMMIT":
+                die()
+
+        event.listen(engine, "commit", die)
+        try:
+            upgrade(engine)
+        finally:
+            os._exit(1)
+    os.waitpid(child, 0)
+    count = int(os.read(reading, 20))
+    os.close(reading)
+    os.close(writing)
+    return count
+
+
+def walk(open_engine: Callable[[], Engine], unchanged: Callable[[], None], *, most: int | None = None) -> int:
+    """Kills an upgrade before each of its statements, or before `most` of them; `unchanged` looks after each.
 
     Returns how often it was killed. Begins with the first statement, ends with the upgrade done.
     """
-    kills, number = 0, 1
-    while killed_at(open_engine, number):
-        kills, number = kills + 1, number + step
-        if is_done(open_engine()):
-            return kills  # its transaction had ended: what came after it changes nothing
+    last = statements(open_engine)
+    unchanged()
+    numbers = range(1, last + 1)
+    if most is not None:
+        numbers = range(1, last + 1, -(-last // most))
+    for number in numbers:
+        assert killed_at(open_engine, number), number
         unchanged()
+    assert not killed_at(open_engine, last + 1000)
     assert is_done(open_engine())
-    return kills
+    return len(numbers)
 
 
 def is_done(engine: Engine) -> bool:
