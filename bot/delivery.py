@@ -27,6 +27,7 @@ from bot.books import Books, BooksBusy, BooksClosed, Unit
 from bot.channels import Channel, DeliveryError, OutcomeUnknown, Parcel
 from bot.secrets import Sealer, SecretsLocked
 from models import outbox
+from models.base import Button
 from models.clock import Clock
 from models.outbox import AttemptOutcome, Begun, Claimed, LeaseLost, Lost, OutboxState, Route
 
@@ -126,6 +127,11 @@ class Bundle:
         return [message.id for message in self.messages]
 
     @property
+    def buttons(self) -> tuple[Button, ...]:
+        """Beside the end of its text."""
+        return self.messages[0].buttons if self.part == self.parts - 1 else ()
+
+    @property
     def to_a_group(self) -> bool:
         return self.messages[0].group_id is not None
 
@@ -170,7 +176,10 @@ def _cut(text: str, most: int) -> tuple[str, str]:
 
 
 def bundled(messages: Sequence[Claimed], limit: int) -> list[Bundle]:
-    """Merges what one recipient is due in the same minute, as far as it fits; splits what is too long by itself."""
+    """Merges what one recipient is due in the same minute, as far as it fits; splits what is too long by itself.
+
+    What has buttons is merged with nothing.
+    """
     bundles: list[Bundle] = []
     for message in messages:
         pieces = split(message.text, limit)
@@ -192,9 +201,10 @@ def bundled(messages: Sequence[Claimed], limit: int) -> list[Bundle]:
     return bundles
 
 
-def _together(message: Claimed) -> tuple[int, int | None, int | None, str | None, datetime]:
-    """Messages that agree in this are merged: one recipient of one community, one minute."""
-    return message.community_id, message.group_id, message.member_id, message.external_id, _minute(message)
+def _together(message: Claimed) -> tuple[int, int | None, int | None, str | None, datetime, int]:
+    """Messages that agree in this are merged: one recipient of one community, one minute, without buttons."""
+    alone = message.id if message.buttons else 0
+    return message.community_id, message.group_id, message.member_id, message.external_id, _minute(message), alone
 
 
 def _minute(message: Claimed) -> datetime:
@@ -476,7 +486,8 @@ class Postman:
             return timedelta(0)
         if isinstance(begun, timedelta):
             return begun
-        parcel = Parcel(one.address, bundle.text, one.secret, bundle.messages[0].ref if len(bundle.ids) == 1 else "")
+        ref = bundle.messages[0].ref if len(bundle.ids) == 1 else ""
+        parcel = Parcel(one.address, bundle.text, one.secret, ref, bundle.buttons)
         pause: timedelta | None = None
         permanent = False
         outcome, detail = AttemptOutcome.SENT, ""

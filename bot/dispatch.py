@@ -424,7 +424,7 @@ class Dispatcher:
 
     def _before(self, session: Session, incoming: Incoming) -> Heard | None:
         stored = inbox.find_answer(session, channel=incoming.channel, message_id=incoming.message_id)
-        return Heard(Reply(stored.reply, ref=stored.ref), "repeated") if stored else None
+        return Heard(Reply(stored.reply, stored.ref, stored.buttons), "repeated") if stored else None
 
     def _person(self, session: Session, scene: Scene) -> Person | None:
         assert scene.community is not None
@@ -683,7 +683,7 @@ class Dispatcher:
             pass  # the handler knows better which of them this person means, or that none of it can be done yet
         elif part.outcome == "ask" and (part.slot is None or part.options):
             ask = Ask(part.say, slot=RUN if part.slot is None else part.slot, options=part.options)
-            return Ran(Reply(part.say), asked=ask, part=part)
+            return Ran(Reply(part.say, buttons=ask.buttons), asked=ask, part=part)
         elif part.outcome == "ask":
             free = scene.incoming.direct and self.grammar.can_fill(command, part.slot)
             return Ran(Reply(part.say), asked=Ask(part.say, slot=part.slot) if free else None, part=part)
@@ -769,6 +769,7 @@ class Dispatcher:
             outcome=outcome,
             reply=reply.text,
             ref=reply.ref,
+            buttons=reply.buttons,
             at=scene.now,
         ):
             raise AnsweredMeanwhile
@@ -806,6 +807,7 @@ class Dispatcher:
                 member_id=told.member_id,
                 account=told.account,
                 ref=told.ref,
+                buttons=told.buttons,
             )
 
     def _ask(self, session: Session, scene: Scene, person: Person | None, ran: "Ran") -> None:
@@ -834,6 +836,7 @@ class Dispatcher:
             expires_at=scene.now + timedelta(hours=1),
             member_id=person.id,
             ref=reply.ref,
+            buttons=reply.buttons,
         )
 
 
@@ -875,7 +878,9 @@ def _combined(answers: list[Ran]) -> Reply:
     whole = "\n".join(texts)
     if len(texts) > 1 and whole.count("\n") >= LINES:
         whole = in_few_lines([text.split("\n", 1)[0] for text in texts])
-    return Reply(whole, ref=answers[0].reply.ref)
+    # The last question is the one that stands open.
+    buttons = next((ran.reply.buttons for ran in reversed(answers) if ran.reply.buttons), ())
+    return Reply(whole, answers[0].reply.ref, buttons)
 
 
 def _outcome(answers: list[Ran]) -> str:
@@ -888,7 +893,7 @@ def _outcome(answers: list[Ran]) -> str:
 
 def _ran(answer: Answer, turn: Turn) -> Ran:
     if isinstance(answer, Ask):
-        return Ran(Reply(answer.text), asked=answer, turn=turn, done=True)
+        return Ran(Reply(answer.text, buttons=answer.buttons), asked=answer, turn=turn, done=True)
     reply = Reply(answer) if isinstance(answer, str) else answer
     return Ran(reply, turn=turn, done=True)
 

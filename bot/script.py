@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from bot.app import House
 from bot.channels import Ability, Hear, Hears, Parcel
 from bot.demo import CHANNEL, NAMESPACE, NEW_CHAT
-from handlers.chat import Incoming, Quote
+from handlers.chat import Button, Incoming, Quote, Reply
 from models import inbox
+from models.base import buttons_of
 from models.clock import SHANGHAI
 from models.directory import Endpoint, Group
 from models.members import Member
@@ -34,7 +35,9 @@ class Script:
 
     name = CHANNEL
     namespace = NAMESPACE
-    ability = Ability(hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=20_480)
+    ability = Ability(
+        hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=20_480, buttons=True
+    )
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
@@ -75,6 +78,7 @@ class Push:
 
     to: str
     text: str
+    buttons: tuple[Button, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Played:
     outcome: str
     ref: str = ""
     pushes: list[Push] = field(default_factory=list)
+    buttons: tuple[Button, ...] = ()
 
     def as_json(self) -> str:
         pushes = [{"to": push.to, "text": push.text} for push in self.pushes]
@@ -141,14 +146,14 @@ async def play(house: House, line: Line, *, moves: bool, delivers: bool) -> Play
             await house.advance(when)
         except ValueError:
             raise BadLine(f"时间只能往前走，{when.isoformat()} 已经过去了") from None
-    reply, outcome, ref = "", "clock", ""
+    reply, outcome = Reply(), "clock"
     if line.clock is None:
         heard = await house.dispatcher.answer(incoming_of(line, house))
-        reply, outcome, ref = heard.reply.text, heard.outcome, heard.reply.ref
+        reply, outcome = heard.reply, heard.outcome
         if delivers:
             await house.postman.deliver_due()
     pushes = await house.books.read(lambda session: list(pushes_after(session, last)))
-    return Played(reply, outcome, ref, pushes)
+    return Played(reply.text, outcome, reply.ref, pushes, reply.buttons)
 
 
 def require_place(session: Session, place: str) -> None:
@@ -177,14 +182,20 @@ def incoming_of(line: Line, house: House) -> Incoming:
 def pushes_after(session: Session, last: int) -> Iterator[Push]:
     """What was put into the outbox after the row `last`."""
     rows: Any = session.execute(
-        select(Outbox.text, Outbox.external_id, Group.name.label("group_name"), Member.name.label("member_name"))
+        select(
+            Outbox.text,
+            Outbox.buttons,
+            Outbox.external_id,
+            Group.name.label("group_name"),
+            Member.name.label("member_name"),
+        )
         .outerjoin(Group, Outbox.group_id == Group.id)
         .outerjoin(Member, Outbox.member_id == Member.id)
         .where(Outbox.id > last)
         .order_by(Outbox.id)
     )
     for row in rows:
-        yield Push(row.group_name or row.member_name or row.external_id, row.text)
+        yield Push(row.group_name or row.member_name or row.external_id, row.text, buttons_of(row.buttons))
 
 
 def kept_troubles(session: Session) -> list[tuple[int, Incoming]]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from handlers.language.slots import Slot
 from models.activities import ActivityHere, Promoted
 from models.audit import Act
+from models.base import Button as Button
 from models.base import Refusal
 from models.clock import spoken
 from models.directory import CommunityHere, GroupHere
@@ -24,6 +25,9 @@ from models.units import LEADERS, UnitHere, called
 
 LINES = 4
 """A neighbour reads no more lines than these in one message."""
+
+BUTTONS = 6
+"""No platform shows more of them beside one message: where there are more, none is shown."""
 
 
 ROLE_NAMES = {
@@ -115,6 +119,8 @@ class Reply:
     text: str = ""
     ref: str = ""
     """The object that this answer is about, so that quoting the answer means the object."""
+    buttons: tuple[Button, ...] = ()
+    """What can be pressed beside it. The text names the words to type as well, for those who see no buttons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,17 @@ class Ask:
     options: tuple[Any, ...] = ()
     minutes: int = 5
     """How long the question stands, in minutes of community time."""
+    labels: tuple[str, ...] = ()
+    """What stands on the buttons of its options, where that is not the option itself."""
+
+    @property
+    def buttons(self) -> tuple[Button, ...]:
+        """One for each answer, where the answers are known."""
+        if self.options:
+            labels = self.labels or tuple(str(option) for option in self.options)
+            every = tuple(Button(label, str(number)) for number, label in enumerate(labels, 1))
+            return every if len(every) <= BUTTONS else ()
+        return (Button("确认", "确认"), Button("取消", "取消")) if not self.slot else ()
 
 
 Answer = Reply | Ask | str
@@ -214,9 +231,18 @@ class Turn:
         """Marks one write for the audit: `action` is the table's act (`check_in`), `ref` the row it made."""
         self.marks.append(Mark(action, str(ref), detail))
 
-    def tell(self, member_id: int, text: str, *, key: str, ref: str = "", expires_hours: int = 24) -> None:
+    def tell(
+        self,
+        member_id: int,
+        text: str,
+        *,
+        key: str,
+        ref: str = "",
+        expires_hours: int = 24,
+        buttons: tuple[Button, ...] = (),
+    ) -> None:
         """Queues a direct message to one person, sent after the commit, once per `key`."""
-        self.told.append(Told(key, text, ref, expires_hours, member_id=member_id))
+        self.told.append(Told(key, text, ref, expires_hours, member_id=member_id, buttons=buttons))
 
     def tell_sender(self, text: str, *, key: str, expires_hours: int = 1) -> None:
         """Queues a direct message to the account that speaks, whether it is somebody or nobody yet."""
@@ -226,9 +252,18 @@ class Turn:
         """Queues a direct message to an account that is nobody (any more), sent after the commit, once per `key`."""
         self.told.append(Told(key, text, "", expires_hours, account=(namespace, external_id)))
 
-    def tell_group(self, group_id: int, text: str, *, key: str, ref: str = "", expires_hours: int = 24) -> None:
+    def tell_group(
+        self,
+        group_id: int,
+        text: str,
+        *,
+        key: str,
+        ref: str = "",
+        expires_hours: int = 24,
+        buttons: tuple[Button, ...] = (),
+    ) -> None:
         """Queues a message to a group, sent after the commit, once per `key`."""
-        self.told.append(Told(key, text, ref, expires_hours, group_id=group_id))
+        self.told.append(Told(key, text, ref, expires_hours, group_id=group_id, buttons=buttons))
 
 
 def tell_promoted(turn: Turn, activity: ActivityHere, moved: Promoted) -> None:
@@ -264,6 +299,7 @@ class Told:
     group_id: int | None = None
     account: tuple[str, str] | None = None
     """Namespace and outside id of somebody who is no member."""
+    buttons: tuple[Button, ...] = ()
 
 
 Handler = Callable[[Turn], Answer]

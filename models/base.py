@@ -6,11 +6,11 @@
   stands where one reads it, and a savepoint that rolls back leaves no half-known object behind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import BigInteger, CompoundSelect, DateTime, Dialect, Integer, MetaData, Select, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
@@ -67,6 +67,20 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=CONVENTION)
     type_annotation_map: ClassVar[dict[Any, Any]] = {int: Id, datetime: Moment()}
+
+
+class Button(NamedTuple):
+    """Something that can be pressed beside a message. The books keep it as a list of its two words."""
+
+    label: str
+    """What stands on it, a word or two."""
+    say: str
+    """What whoever presses it says to the bot."""
+
+
+def buttons_of(kept: Sequence[Sequence[str]] | None) -> tuple[Button, ...]:
+    """The buttons that the books kept; NULL is none."""
+    return tuple(Button(*one) for one in kept or ())
 
 
 class Refusal(Exception):

@@ -4,6 +4,7 @@
 - The text of a message is not kept. Only a message that failed by a bug is kept whole, until it is replayed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base
+from models.base import Base, Button, buttons_of
 from models.database import Prepared
 
 
@@ -29,6 +30,8 @@ class Inbox(Base):
     outcome: Mapped[str] = mapped_column(String(12))
     reply: Mapped[str] = mapped_column(Text)
     ref: Mapped[str] = mapped_column(String(40), server_default="")
+    buttons: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What could be pressed beside the answer; see `Button`."""
     at: Mapped[datetime]
 
 
@@ -52,10 +55,11 @@ class Answered:
     outcome: str
     reply: str
     ref: str
+    buttons: tuple[Button, ...] = ()
 
 
 _FIND = Prepared(
-    select(Inbox.outcome, Inbox.reply, Inbox.ref).where(
+    select(Inbox.outcome, Inbox.reply, Inbox.ref, Inbox.buttons).where(
         Inbox.channel == bindparam("channel"), Inbox.message_id == bindparam("message_id")
     )
 )
@@ -63,14 +67,14 @@ _FIND = Prepared(
 _RECORD = Prepared(
     lambda insert: insert(Inbox).on_conflict_do_nothing(),
     makes=Inbox.id,
-    columns=("channel", "message_id", "community_id", "member_id", "outcome", "reply", "ref", "at"),
+    columns=("channel", "message_id", "community_id", "member_id", "outcome", "reply", "ref", "buttons", "at"),
 )
 
 
 def find_answer(session: Session, *, channel: str, message_id: str) -> Answered | None:
     """The stored answer of a message that was heard before."""
     row = _FIND.first(session, channel=channel, message_id=message_id)
-    return Answered(*row) if row else None
+    return Answered(*(*row[:-1], buttons_of(row[-1]))) if row else None
 
 
 def record(
@@ -84,6 +88,7 @@ def record(
     reply: str,
     ref: str,
     at: datetime,
+    buttons: Sequence[Button] = (),
 ) -> bool:
     """Keeps the answer; False where the message has one already, given by another process in this very moment."""
     return (
@@ -96,6 +101,7 @@ def record(
             outcome=outcome,
             reply=reply,
             ref=ref,
+            buttons=buttons or None,
             at=at,
         )
         is not None

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -40,7 +41,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from models.base import Base, Moment
+from models.base import Base, Button, Moment, buttons_of
 from models.database import Prepared
 from models.directory import Endpoint, Identity
 from models.members.merging import keeper_of
@@ -122,6 +123,8 @@ class Outbox(Base):
     external_id: Mapped[str | None] = mapped_column(String(200))
     text: Mapped[str] = mapped_column(Text)
     ref: Mapped[str] = mapped_column(String(40), server_default="")
+    buttons: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What can be pressed beside it; see `Button`."""
     created_at: Mapped[datetime]
     not_before: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -178,6 +181,7 @@ _PUT = Prepared(
         "external_id",
         "text",
         "ref",
+        "buttons",
         "created_at",
         "not_before",
         "expires_at",
@@ -198,10 +202,12 @@ def put(
     account: tuple[str, str] | None = None,
     ref: str = "",
     not_before: datetime | None = None,
+    buttons: Sequence[Button] = (),
 ) -> bool:
     """Puts a message into the outbox once per `key`; False where it was put in before.
 
-    `account` is the namespace and the outside id of somebody who is no member.
+    `account` is the namespace and the outside id of somebody who is no member. The text says without its buttons what
+    can be answered.
     """
     row = _PUT.first(
         session,
@@ -213,6 +219,7 @@ def put(
         external_id=account[1] if account else None,
         text=message,
         ref=ref,
+        buttons=buttons or None,
         created_at=now,
         not_before=not_before or now,
         expires_at=expires_at,
@@ -245,6 +252,7 @@ class Claimed:
     namespace: str | None = None
     external_id: str | None = None
     """The account that is written to, where the recipient is no member."""
+    buttons: tuple[Button, ...] = ()
 
 
 # A literal: neither database uses a partial index for a parameter that happens to say the same.
@@ -300,6 +308,7 @@ _CLAIM = Prepared(
         Outbox.parts_sent,
         Outbox.namespace,
         Outbox.external_id,
+        Outbox.buttons,
     )
 )
 
@@ -313,7 +322,8 @@ def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, t
     # Two claims at once would each miss that the other takes a message of the same recipient.
     _lock(session, "outbox")
     rows = _CLAIM.all(session, now=now, wall=wall, until=until, token=token, most=most)
-    return sorted((Claimed(*row) for row in rows), key=lambda one: (one.not_before, one.id))
+    claimed = [Claimed(*(*row[:-1], buttons_of(row[-1]))) for row in rows]
+    return sorted(claimed, key=lambda one: (one.not_before, one.id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,14 +192,14 @@ def _drop_idle_messages(session: Session, community_id: int, ids: list[int]) -> 
 
 
 RULES = (
-    Rule("replies", Inbox, Inbox.at, lambda s: s.replies_days, _blank(Inbox, reply="")),
+    Rule("replies", Inbox, Inbox.at, lambda s: s.replies_days, _blank(Inbox, reply="", buttons=None)),
     Rule("message_ids", Inbox, Inbox.at, lambda s: s.message_ids_days, _drop_idle_messages),
     Rule(
         "pushes",
         Outbox,
         Outbox.created_at,
         lambda s: s.pushes_days,
-        _blank(Outbox, unless=Outbox.state == OutboxState.WAITING, text=""),
+        _blank(Outbox, unless=Outbox.state == OutboxState.WAITING, text="", buttons=None),
     ),
     Rule(
         "attempts",

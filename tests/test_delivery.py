@@ -29,6 +29,7 @@ from bot.channels.wecom_group_webhook import WecomGroupWebhook
 from bot.delivery import Bundle, Postman, bundled, retry_wait, split
 from bot.secrets import Sealer
 from models import outbox
+from models.base import Button
 from models.clock import MovedClock
 from models.directory import Endpoint, add_endpoint, add_group, unbind_chat
 from models.members import add_identity
@@ -332,6 +333,21 @@ def test_messages_of_one_minute_are_merged_as_far_as_they_fit() -> None:
     assert sizes(bundles) == [([1, 2], 2048), ([3], 1), ([4], 1)]
     assert bundles[0].text == "a" * 1000 + "\n\n" + "b" * 1046
     assert sizes(bundled([claimed(1, "a" * 1000), claimed(2, "b" * 1047)], 2048)) == [([1], 1000), ([2], 1047)]
+
+
+def test_a_message_with_buttons_is_merged_with_nothing_and_shows_them_below_its_end() -> None:
+    buttons = (Button("收到", "收到 7"),)
+    parts = [claimed(1, "a"), claimed(2, "b", buttons=buttons), claimed(3, "c"), claimed(4, "d")]
+
+    bundles = bundled([*parts, claimed(5, "e" * 70, buttons=buttons)], 50)
+
+    assert [(bundle.ids, bundle.buttons) for bundle in bundles] == [
+        ([1], ()),
+        ([2], buttons),
+        ([3, 4], ()),
+        ([5], ()),
+        ([5], buttons),
+    ]
 
 
 @pytest.mark.parametrize("other", [{"community_id": 2}, {"group_id": 8}, {"group_id": None, "member_id": 7}])

@@ -13,7 +13,7 @@ from bot.channels import Unavailable
 from bot.dispatch import Dispatcher, Heard
 from bot.script import Line
 from handlers import FEATURES
-from handlers.chat import Answer, Quote, Reply, Router, Turn
+from handlers.chat import Answer, Button, Quote, Reply, Router, Turn
 from models.counters import Counter
 from models.inbox import Inbox, Trouble
 from tests.dialogue import ON_SQLITE, count_rows, direct, grown, incoming, november, rows, silence, talk
@@ -256,6 +256,16 @@ async def test_a_message_gets_its_stored_answer_even_when_the_world_has_changed(
         ]
     )
     assert stored == [("simulator", "act")]
+
+
+async def test_a_question_has_a_button_for_each_of_its_answers_and_keeps_them(street: Street) -> None:
+    line = Line("王秀英", "", "报名", message_id="which")
+    first, again = await street.play(line), await street.play(line)
+    assert first.reply.startswith("报名 哪一个？请回复数字：")
+    assert [button.say for button in first.buttons] == ["1", "2", "3"]
+    assert (again.outcome, again.buttons) == ("repeated", first.buttons)
+    asked = await street.play(Line("张敏", "", "发布活动 周六9点 清洁家园 中心花园 20人 5分"))
+    assert asked.buttons == (Button("确认", "确认"), Button("取消", "取消"))
 
 
 async def test_messages_of_one_person_take_effect_in_the_order_of_arrival(street: Street) -> None:

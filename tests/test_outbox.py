@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot.books import Books
 from models import outbox
+from models.base import Button
 from models.directory import add_endpoint, add_group
 from models.outbox import Attempt, AttemptOutcome, Claimed, LeaseLost, Lost, Outbox, OutboxState, Route
 from tests.fakes import one_database
@@ -165,7 +166,8 @@ async def test_message_goes_to_a_group_or_to_a_person_or_to_an_account(street: S
 async def test_claim_takes_what_is_due_in_its_order(street: Street) -> None:
     await street.put("later", not_before=NOW + seconds(1))
     await street.put("second", not_before=NOW)
-    await street.put("first", not_before=NOW - seconds(1), ref="activity:12")
+    buttons = (Button("报名", "报名 12"), Button("取消报名", "取消报名 12"))
+    await street.put("first", not_before=NOW - seconds(1), ref="activity:12", buttons=buttons)
     await street.put("third", not_before=NOW, member_id=street.people[0])
 
     claimed = await street.claim("p1")
@@ -181,6 +183,7 @@ async def test_claim_takes_what_is_due_in_its_order(street: Street) -> None:
         NOW - seconds(1),
         NOW + timedelta(hours=1),
         0,
+        buttons=buttons,
     )
     # What is due now waits behind what another postman has in hand for the same group.
     assert await street.claimed("p2", after=seconds(1)) == []

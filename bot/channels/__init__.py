@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from handlers.chat import Incoming, Reply
+from handlers.chat import Button, Incoming, Reply
 
 Hear = Callable[[Incoming], Awaitable[Reply]]
 """What a channel calls with each message. Returns after the durable commit; raises Unavailable for a passing fault."""
@@ -49,6 +49,7 @@ class Ability:
     text_bytes: int = 0
     markdown_bytes: int = 0
     buttons: bool = False
+    """It shows `Parcel.buttons` and `Reply.buttons`, and brings a press as the words of the button."""
     pictures: bool = False
     limits: tuple[Limit, ...] = ()
 
@@ -62,6 +63,8 @@ class Parcel:
     secret: str = field(default="", repr=False)
     ref: str = ""
     """The object it shows (`activity:12`), for channels whose messages can be quoted."""
+    buttons: tuple[Button, ...] = ()
+    """What can be pressed beside it, for channels with that ability. The text says the same without them."""
 
 
 class DeliveryError(Exception):
