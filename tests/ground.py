@@ -5,11 +5,14 @@ They share no person and no unit, but their units have the same names, and 王�
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from sqlalchemy import Table, insert, select, text
 from sqlalchemy.orm import Session
 
 from models.activities import ActivityHere, publish_activity
-from models.directory import CommunityHere, add_community
+from models.base import Base
+from models.directory import Community, CommunityHere, add_community
 from models.members import (
     Person,
     Role,
@@ -62,8 +65,32 @@ PEOPLE = (
 """Name, home, and a role with its scope."""
 
 
+_LAID: list[tuple[Ground, list[tuple[Table, list[dict[str, Any]]]]]] = []
+"""What `_build` made in the first database of this run, to be written down again in the others."""
+
+
 def lay(session: Session) -> Ground:
-    """Builds both communities in an empty, migrated database."""
+    """Puts both communities into an empty, migrated database: built once, then copied, as every test wants them."""
+    if session.execute(select(Community.id).limit(1)).first() is not None:
+        return _build(session)
+    if not _LAID:
+        ground = _build(session)
+        tables = [(table, session.execute(select(table)).mappings().all()) for table in Base.metadata.sorted_tables]
+        _LAID.append((ground, [(table, [dict(row) for row in rows]) for table, rows in tables if rows]))
+        return ground
+    ground, laid = _LAID[0]
+    for table, rows in laid:
+        session.execute(insert(table), rows)
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT " + ", ".join(_after(table, rows) for table, rows in laid if "id" in table.c)))
+    return ground
+
+
+def _after(table: Table, rows: list[dict[str, Any]]) -> str:
+    return f"setval(pg_get_serial_sequence('{table.name}', 'id'), {max(row['id'] for row in rows)})"
+
+
+def _build(session: Session) -> Ground:
     ours = add_community(session, slug="jinxiu", name="锦绣社区", bot_name="小邻", now=FOUNDED)
     others = add_community(session, slug="binhe", name="滨河社区", bot_name="小河", now=FOUNDED)
     units: dict[str, UnitHere] = {}
