@@ -26,7 +26,7 @@ from handlers import UNDERSTOOD
 from handlers.chat import Incoming, Reply
 from handlers.language.surroundings import OpenObject
 from jobs import JOBS
-from models import activities, directory, members, points, privacy
+from models import activities, directory, members, points, privacy, proxies
 from models.clock import Clock, MovedClock, WallClock
 from models.schedule import done_until
 
@@ -48,6 +48,7 @@ FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
     "members": members.Settings,
     "points": points.Settings,
     "privacy": privacy.Settings,
+    "proxies": proxies.Settings,
 }
 
 TICK_LATE_SECONDS = 120

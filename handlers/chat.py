@@ -6,6 +6,7 @@ one place, opens the unit of work and calls the handler with a `Turn`. A handler
 action of `models/`, and chooses a sentence.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
+from handlers.language.phrasing import is_kin
 from handlers.language.slots import Slot
 from models.activities import ActivityHere, Promoted
 from models.audit import Act
@@ -21,6 +23,7 @@ from models.base import Refusal
 from models.clock import spoken
 from models.directory import CommunityHere, GroupHere
 from models.members import Neighbour, Person, Role, Term, masked
+from models.proxies import find_spoken_of, only_relative
 from models.units import LEADERS, UnitHere, called
 
 LINES = 4
@@ -264,6 +267,21 @@ class Turn:
     ) -> None:
         """Queues a message to a group, sent after the commit, once per `key`."""
         self.told.append(Told(key, text, ref, expires_hours, group_id=group_id, buttons=buttons))
+
+
+_SPOKEN_OF = re.compile(r"(?:(?P<room>[0-9]{3,4})室?的?)?@?(?P<name>.+)")
+
+
+def spoken_of(turn: Turn, written: str) -> Neighbour:
+    """The person whom the speaker means: `王秀英`, `502的陈阿姨`, `我妈` where there is one relative.
+
+    Raises NoSuchMember, SeveralMembers, WhoseRelative.
+    """
+    match = _SPOKEN_OF.fullmatch(written)
+    name, room = (match["name"], match["room"] or "") if match else (written, "")
+    if is_kin(name):
+        return only_relative(turn.session, proxy=turn.who)
+    return find_spoken_of(turn.session, proxy=turn.who, name=name, room=room)
 
 
 def tell_promoted(turn: Turn, activity: ActivityHere, moved: Promoted) -> None:

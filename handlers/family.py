@@ -32,6 +32,7 @@ from models.members.family import (
     withdraw_tie,
 )
 from models.members.merging import one_person
+from models.proxies import NobodyToTell, TooManyProxies, WhoseRelative
 from models.units import find_unit
 
 say = Texts(
@@ -67,6 +68,9 @@ router = Router(
         TiedAlready: "您和 {name} 已经登记过或正在等答复（{number}号），不用再发。看看有谁请发 家人。",
         NoSuchTie: "没有找到这位家人，或没有等您答复的事。看看有谁请发 家人。",
         OwnTie: "{number}号和您自己有关，要请别的同志来看。",
+        TooManyProxies: "一天最多替{most}位邻居办事，今天已经满了。请本人来办，或找楼长。",
+        NobodyToTell: "{name} 还没有账号，没法告诉本人。请楼长来办；是您的家人，请先私聊我发 家人 {name}。",
+        WhoseRelative: "我不知道您说的是哪一位，请写上姓名，例如 替 王秀英 报名 12。",
     },
 )
 

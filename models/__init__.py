@@ -19,6 +19,7 @@ from models import (
     pending,
     points,
     privacy,
+    proxies,
     schedule,
     units,
 )
@@ -49,6 +50,7 @@ EVERY_TABLE = (
     points,
     privacy,
     proof,
+    proxies,
     registration,
     schedule,
     signups,

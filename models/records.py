@@ -27,6 +27,7 @@ from models.members.registration import Registration
 from models.outbox import Outbox
 from models.points import Appeal, Award
 from models.privacy import looks_at
+from models.proxies import ProxyAct
 from models.units import Unit, called
 
 Row = dict[str, Any]
@@ -49,6 +50,7 @@ class Records:
     awards: list[Row]
     appeals: list[Row]
     family: list[Row]
+    proxies: list[Row]
     acts: list[Row]
     looks: list[Row]
     answers: list[Row]
@@ -118,6 +120,7 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
             .order_by(Appeal.id),
         ),
         family=_family(session, community_id, ids),
+        proxies=_proxies(session, community_id, ids),
         # Without their details: what staff did to others is the others' business.
         acts=_rows(
             session,
@@ -256,6 +259,29 @@ def _family(session: Session, community_id: int, ids: Sequence[int]) -> list[Row
             or_(FamilyTie.proxy_id.in_(ids), FamilyTie.member_id.in_(ids)),
         )
         .order_by(FamilyTie.id),
+    )
+
+
+def _proxies(session: Session, community_id: int, ids: Sequence[int]) -> list[Row]:
+    """What others did for the person, and what the person did for others."""
+    proxy = aliased(Member)
+    return _rows(
+        session,
+        select(
+            proxy.name.label("proxy"),
+            Member.name.label("member"),
+            ProxyAct.act,
+            ProxyAct.right,
+            ProxyAct.ref,
+            ProxyAct.at,
+        )
+        .join(proxy, ProxyAct.proxy_id == proxy.id)
+        .join(Member, ProxyAct.member_id == Member.id)
+        .where(
+            ProxyAct.community_id == community_id,
+            or_(ProxyAct.proxy_id.in_(ids), ProxyAct.member_id.in_(ids)),
+        )
+        .order_by(ProxyAct.id),
     )
 
 

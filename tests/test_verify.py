@@ -48,6 +48,8 @@ from models.members.invitations import Invitation, InvitationTry
 from models.members.merging import Merge
 from models.outbox import Attempt, AttemptItem, Outbox
 from models.points import Rule, award_points, decide_appeal, set_rule
+from models.proxies import Settings as ProxySettings
+from models.proxies import act_for
 from models.roster.stays import Home, take_home
 from models.units import UnitKind, add_unit, find_unit
 from models.verify import Violation, invariants, violations
@@ -261,6 +263,11 @@ def fill(session: Session) -> None:
     answer_tie(session, member=person("何叔"), number=None, agree=True, now=NOW)
     answer_tie(session, member=person("孙姐"), number=None, agree=False, now=NOW)
     answer_tie(session, member=person("陈阿姨"), number=None, agree=True, now=NOW)
+    member = members.find_member(session, community_id=ours, name="何叔")
+    act_for(
+        session, proxy=person("王秀英"), member=member, act="signup", ref="activity:12", now=NOW,
+        limits=ProxySettings(),
+    )  # fmt: skip
     detach(session, community_id=ours, member_id=ids["老魏"], name="老魏", by=ids["张敏"], now=NOW)
     files.offer_file(session, community_id=ours, member_id=ids["王秀英"], kind="my_records", token="t" * 32, now=NOW)
     session.execute(insert(privacy.Kept), {"community_id": ours, "what": "replies", "last_id": 1})
@@ -711,6 +718,8 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
     "family_ties.forgotten": [
         (f"UPDATE family_ties SET state = 'live', ended_at = NULL WHERE member_id = {GONE}",),
     ],
+    "proxy_acts.right": [("UPDATE proxy_acts SET \"right\" = 'whim'",)],
+    "proxy_acts.oneself": [("UPDATE proxy_acts SET proxy_id = member_id",)],
     "detachments.forgotten": [(f"UPDATE detachments SET member_id = {GONE}",)],
     "downloads.late": [("UPDATE downloads SET fetched_at = expires_at",)],
     "members.forgotten": [

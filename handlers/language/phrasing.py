@@ -293,6 +293,11 @@ _KIN = frozenset(
 )
 
 
+def is_kin(word: str) -> bool:
+    """Whether a word says whose relative somebody is, and not what they are called: 我妈, 老伴."""
+    return word in _KIN
+
+
 _STANDINGS = frozenset(
     _words("党员 住户 业主 居民 物业 楼长 社工 书记 主任 志愿者 网格员 租户 邻居 群众 干部 管家 新住户 老住户 新业主")
 )
