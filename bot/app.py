@@ -26,7 +26,7 @@ from handlers import UNDERSTOOD
 from handlers.chat import Incoming, Reply
 from handlers.language.surroundings import OpenObject
 from jobs import JOBS
-from models import activities, directory, members, points, privacy, proxies
+from models import activities, directory, members, outbox, points, privacy, proxies
 from models.clock import Clock, MovedClock, WallClock
 from models.schedule import done_until
 
@@ -165,14 +165,21 @@ class House:
             raise ValueError("community time moves forward only")
 
         async def step(moment: datetime) -> None:
-            # What the last slot made goes out before the clock moves on to the next.
+            # What the last slot made goes out before the clock moves on to the next, and what is due on the way then.
             await self.postman.deliver_due()
+            while (due := await self._next_due(moment)) is not None:
+                clock.move_to(due)
+                await self.postman.deliver_due()
             if moment > clock.now():
                 clock.move_to(moment)
 
         await self.scheduler.run_until(to, step)
         await step(to)
         await self.postman.deliver_due()
+
+    async def _next_due(self, before: datetime) -> datetime | None:
+        now = self.clock.now()
+        return await self.books.read(lambda session: outbox.next_due(session, after=now, before=before))
 
     def application(self) -> web.Application:
         """The HTTP side: callbacks, health, metrics, and the simulator where it is asked for."""

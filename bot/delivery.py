@@ -28,8 +28,9 @@ from bot.channels import Channel, DeliveryError, OutcomeUnknown, Parcel
 from bot.secrets import Sealer, SecretsLocked
 from models import outbox
 from models.base import Button
-from models.clock import Clock
+from models.clock import Clock, day_of
 from models.outbox import AttemptOutcome, Begun, Claimed, LeaseLost, Lost, OutboxState, Route
+from models.quiet import Held, Quiet, posted, posts_of_day
 
 log = logs.logger(__name__)
 
@@ -60,6 +61,11 @@ class Settings(Protocol):
     attempts_max: int
     retry_seconds_min: float
     retry_seconds_max: float
+    group_posts_a_day_max: int
+
+    def quiet(self) -> Quiet:
+        """The quiet hours."""
+        ...
 
 
 @dataclass(slots=True)
@@ -110,6 +116,8 @@ class Taken:
 
     count: int = 0
     rounds: dict[tuple[str, str], Round] = field(default_factory=dict)
+    quiet: list[int] = field(default_factory=list)
+    """What waits for the end of the quiet hours."""
     buried: list[Buried] = field(default_factory=list)
 
 
@@ -134,6 +142,16 @@ class Bundle:
     @property
     def to_a_group(self) -> bool:
         return self.messages[0].group_id is not None
+
+    @property
+    def begins(self) -> bool:
+        """Nothing of it is out: what has begun is not held back in the middle."""
+        return self.part == 0
+
+
+def _can_wait(message: Claimed, until: datetime | None) -> bool:
+    """Whether there is something to wait for, and it is still to the point by then."""
+    return until is not None and message.expires_at > until
 
 
 def _kind(message: Claimed) -> str:
@@ -375,6 +393,9 @@ class Postman:
                 )
         for message in claimed:
             self._sort(session, message, token, now, wall, lost.get(message.id, []), taken)
+        quiet = self._settings.quiet().end(now)
+        if taken.quiet and quiet is not None:
+            outbox.hold(session, ids=taken.quiet, token=token, until=quiet, reason=Held.QUIET)
         return taken
 
     def _sort(
@@ -405,6 +426,9 @@ class Postman:
         channel = way.channel.name
         if message.expires_at <= now:
             bury(channel, "expired", "expired")
+            return
+        if not message.urgent and message.parts_sent == 0 and _can_wait(message, self._settings.quiet().end(now)):
+            taken.quiet.append(message.id)
             return
         try:
             secret = self._sealer.open(way.secret, way.address) if way.secret else ""
@@ -484,7 +508,7 @@ class Postman:
             begun = await self._books.write(lambda session: self._begin(session, one, bundle))
         except LeaseLost:
             return timedelta(0)
-        if isinstance(begun, timedelta):
+        if begun is None or isinstance(begun, timedelta):
             return begun
         ref = bundle.messages[0].ref if len(bundle.ids) == 1 else ""
         parcel = Parcel(one.address, bundle.text, one.secret, ref, bundle.buttons)
@@ -532,7 +556,8 @@ class Postman:
             # Whatever the channel waits for, the lease must not run out meanwhile.
             raise OutcomeUnknown("no answer in time") from None
 
-    def _begin(self, session: Session, one: Round, bundle: Bundle) -> Begun | timedelta:
+    def _begin(self, session: Session, one: Round, bundle: Bundle) -> Begun | timedelta | None:
+        """Writes down that a bundle is about to leave; how long it has to rest first, None where it waits for a day."""
         outbox.lock_address(session, channel=one.channel.name, address=one.address)
         # Read after the lock: whoever had it may have written a later moment than that of our asking.
         wall = self._wall.now()
@@ -540,6 +565,8 @@ class Postman:
         wait = outbox.waiting_time(session, channel=one.channel.name, address=one.address, limits=limits, wall=wall)
         if wait > timedelta(0):
             return wait
+        if self._held_for_tomorrow(session, one, bundle):
+            return None
         return outbox.begin_attempt(
             session,
             community_id=bundle.messages[0].community_id,
@@ -551,6 +578,20 @@ class Postman:
             wall=wall,
             until=wall + self._lease,
         )
+
+    def _held_for_tomorrow(self, session: Session, one: Round, bundle: Bundle) -> bool:
+        """Whether the group had its posts for today, and the bundle can wait and does so now."""
+        first, most, now = bundle.messages[0], self._settings.group_posts_a_day_max, self._clock.now()
+        if first.group_id is None or not most or not bundle.begins or any(one.urgent for one in bundle.messages):
+            return False
+        tomorrow = self._settings.quiet().next_morning(now)
+        if not all(_can_wait(message, tomorrow) for message in bundle.messages):
+            return False
+        had = posts_of_day(session, community_id=first.community_id, group_id=first.group_id, day=day_of(now))
+        if had < most:
+            return False
+        outbox.hold(session, ids=bundle.ids, token=one.token, until=tomorrow, reason=Held.CEILING)
+        return True
 
     def _wait(self, outcome: AttemptOutcome, tries: int, pause: timedelta | None) -> timedelta:
         wait = retry_wait(0 if outcome is AttemptOutcome.UNKNOWN else tries, self._settings, self._chance)
@@ -570,6 +611,10 @@ class Postman:
         """Writes down the outcome of an attempt. Returns how many of its messages stand where by now."""
         wall = self._wall.now()
         outbox.end_attempt(session, attempt_id=begun.attempt_id, outcome=outcome, detail=detail, wall=wall)
+        first = bundle.messages[0]
+        if first.group_id is not None and bundle.begins and outcome in (AttemptOutcome.SENT, AttemptOutcome.UNKNOWN):
+            day = day_of(self._clock.now())
+            posted(session, community_id=first.community_id, group_id=first.group_id, day=day)
         if outcome is AttemptOutcome.SENT:
             if bundle.part < bundle.parts - 1:
                 outbox.part_sent(session, outbox_id=bundle.ids[0], token=one.token, parts=bundle.part + 1)

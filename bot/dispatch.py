@@ -808,6 +808,8 @@ class Dispatcher:
                 account=told.account,
                 ref=told.ref,
                 buttons=told.buttons,
+                urgent=told.urgent,
+                otherwise=told.otherwise,
             )
 
     def _ask(self, session: Session, scene: Scene, person: Person | None, ran: "Ran") -> None:
@@ -837,6 +839,8 @@ class Dispatcher:
             member_id=person.id,
             ref=reply.ref,
             buttons=reply.buttons,
+            # It is the answer to what was just said.
+            urgent=True,
         )
 
 

@@ -8,7 +8,7 @@ action of `models/`, and chooses a sentence.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -243,13 +243,21 @@ class Turn:
         ref: str = "",
         expires_hours: int = 24,
         buttons: tuple[Button, ...] = (),
+        urgent: bool = False,
+        otherwise: str = "",
     ) -> None:
-        """Queues a direct message to one person, sent after the commit, once per `key`."""
-        self.told.append(Told(key, text, ref, expires_hours, member_id=member_id, buttons=buttons))
+        """Queues a direct message to one person, sent after the commit, once per `key`.
+
+        What is not `urgent` waits for the end of the quiet hours. `otherwise` is what the building lead is told where
+        no channel reaches this person: never anything private.
+        """
+        told = Told(key, text, ref, expires_hours, buttons=buttons, urgent=urgent, otherwise=otherwise)
+        self.told.append(replace(told, member_id=member_id))
 
     def tell_sender(self, text: str, *, key: str, expires_hours: int = 1) -> None:
-        """Queues a direct message to the account that speaks, whether it is somebody or nobody yet."""
-        self.tell_account(self.incoming.namespace, self.incoming.sender, text, key=key, expires_hours=expires_hours)
+        """Queues an answer to the account that speaks, whether it is somebody or nobody yet. Answers never wait."""
+        account = (self.incoming.namespace, self.incoming.sender)
+        self.told.append(Told(key, text, "", expires_hours, account=account, urgent=True))
 
     def tell_account(self, namespace: str, external_id: str, text: str, *, key: str, expires_hours: int = 72) -> None:
         """Queues a direct message to an account that is nobody (any more), sent after the commit, once per `key`."""
@@ -264,9 +272,12 @@ class Turn:
         ref: str = "",
         expires_hours: int = 24,
         buttons: tuple[Button, ...] = (),
+        urgent: bool = False,
+        otherwise: str = "",
     ) -> None:
-        """Queues a message to a group, sent after the commit, once per `key`."""
-        self.told.append(Told(key, text, ref, expires_hours, group_id=group_id, buttons=buttons))
+        """Queues a message to a group, sent after the commit, once per `key`. See `tell` for the rest."""
+        told = Told(key, text, ref, expires_hours, buttons=buttons, urgent=urgent, otherwise=otherwise)
+        self.told.append(replace(told, group_id=group_id))
 
 
 _SPOKEN_OF = re.compile(r"(?:(?P<room>[0-9]{3,4})室?的?)?@?(?P<name>.+)")
@@ -318,6 +329,8 @@ class Told:
     account: tuple[str, str] | None = None
     """Namespace and outside id of somebody who is no member."""
     buttons: tuple[Button, ...] = ()
+    urgent: bool = False
+    otherwise: str = ""
 
 
 Handler = Callable[[Turn], Answer]

@@ -13,10 +13,22 @@ namespace (the WeCom corp, an official account), so that one userid is one perso
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, Row, String, UniqueConstraint, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    Integer,
+    Row,
+    String,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, Refusal
@@ -47,6 +59,9 @@ class Group(Base):
     unit_id: Mapped[int] = mapped_column(ForeignKey("units.id"))
     name: Mapped[str] = mapped_column(String(80))
     since: Mapped[datetime]
+    posts_on: Mapped[date | None]
+    """The last day on which the bot posted here of its own accord, and how often (`models/quiet.py`)."""
+    posts: Mapped[int] = mapped_column(Integer, server_default="0")
 
 
 class Endpoint(Base):

@@ -6,8 +6,8 @@ transaction, and writes the outcome.
 
 - `(community_id, key)` is unique: what is put in twice under one key goes out once.
 - A row is for one group, or one person, or one account that is nobody yet (who asked to be recognised).
-- A row ends as sent, failed or unknown; none stays forever. What failed says why, and what may have arrived is never
-  called failed.
+- A row ends as sent, failed, unknown or handed on; none stays forever. What failed says why, and what may have arrived
+  is never called failed.
 - A recipient is served by one postman at a time and in order: while one of their messages is leased or waits for its
   next try, the others wait behind it.
 - Limits are counted from attempts, so that restarts and replicas share them.
@@ -21,6 +21,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -30,6 +31,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     bindparam,
+    false,
     func,
     insert,
     literal,
@@ -58,6 +60,8 @@ class OutboxState(StrEnum):
     """It will not go out: refused for good, expired, or nowhere to send it. `dead_reason` says which."""
     UNKNOWN = "unknown"
     """It was sent and the answer was lost. It may have arrived."""
+    HANDED_ON = "handed_on"
+    """No channel reaches the recipient: whoever is responsible for their unit was told instead."""
 
 
 class AttemptOutcome(StrEnum):
@@ -128,6 +132,10 @@ class Outbox(Base):
     created_at: Mapped[datetime]
     not_before: Mapped[datetime]
     expires_at: Mapped[datetime]
+    urgent: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """It waits for no quiet hours and no ceiling."""
+    otherwise: Mapped[str] = mapped_column(Text, server_default="")
+    """What the building lead is told where no channel reaches the recipient; empty for what is nobody else's."""
     state: Mapped[str] = mapped_column(String(12), server_default="waiting")
     tries: Mapped[int] = mapped_column(Integer, server_default="0")
     """Attempts for what is to go out next: the message, or its next part."""
@@ -139,6 +147,8 @@ class Outbox(Base):
     lease: Mapped[str] = mapped_column(String(32), server_default="")
     """Whose lease it is: a postman that lost its lease cannot write an outcome."""
     dead_reason: Mapped[str] = mapped_column(String(200), server_default="")
+    again_after: Mapped[int] = mapped_column(server_default="0")
+    """The newest attempt when somebody had it sent again: what was tried up to there says nothing any more."""
     finished_at: Mapped[datetime | None]
 
 
@@ -157,6 +167,8 @@ class Attempt(Base):
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str] = mapped_column(String(12), server_default="running")
     detail: Mapped[str] = mapped_column(String(200), server_default="")
+    rest_until: Mapped[datetime | None]
+    """Wall time before which the platform wants to hear nothing more for this address."""
 
 
 class AttemptItem(Base):
@@ -185,6 +197,8 @@ _PUT = Prepared(
         "created_at",
         "not_before",
         "expires_at",
+        "urgent",
+        "otherwise",
     ),
 )
 
@@ -203,11 +217,15 @@ def put(
     ref: str = "",
     not_before: datetime | None = None,
     buttons: Sequence[Button] = (),
+    urgent: bool = False,
+    otherwise: str = "",
 ) -> bool:
     """Puts a message into the outbox once per `key`; False where it was put in before.
 
     `account` is the namespace and the outside id of somebody who is no member. The text says without its buttons what
-    can be answered.
+    can be answered. `urgent` ones wait neither for the end of the quiet hours nor for the next day. `otherwise` is what
+    the building lead is told (in words of its own, which say whom to tell what) where no channel reaches the group or
+    the person: never anything private.
     """
     row = _PUT.first(
         session,
@@ -223,6 +241,8 @@ def put(
         created_at=now,
         not_before=not_before or now,
         expires_at=expires_at,
+        urgent=urgent,
+        otherwise=otherwise,
     )
     if row is not None:
         session.info["posted"] = True
@@ -253,6 +273,8 @@ class Claimed:
     external_id: str | None = None
     """The account that is written to, where the recipient is no member."""
     buttons: tuple[Button, ...] = ()
+    urgent: bool = False
+    otherwise: str = ""
 
 
 # A literal: neither database uses a partial index for a parameter that happens to say the same.
@@ -309,6 +331,8 @@ _CLAIM = Prepared(
         Outbox.namespace,
         Outbox.external_id,
         Outbox.buttons,
+        Outbox.urgent,
+        Outbox.otherwise,
     )
 )
 
@@ -322,7 +346,7 @@ def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, t
     # Two claims at once would each miss that the other takes a message of the same recipient.
     _lock(session, "outbox")
     rows = _CLAIM.all(session, now=now, wall=wall, until=until, token=token, most=most)
-    claimed = [Claimed(*(*row[:-1], buttons_of(row[-1]))) for row in rows]
+    claimed = [Claimed(*(*row[:-3], buttons_of(row[-3]), *row[-2:])) for row in rows]
     return sorted(claimed, key=lambda one: (one.not_before, one.id))
 
 
@@ -490,6 +514,25 @@ def release(session: Session, *, ids: list[int], token: str) -> None:
         update(Outbox)
         .where(Outbox.id.in_(ids), Outbox.lease == token, Outbox.state == OutboxState.WAITING)
         .values(lease="", leased_until=None)
+    )
+
+
+def hold(session: Session, *, ids: list[int], token: str, until: datetime, reason: str) -> None:
+    """Lets messages be due later, in community time; does nothing for those whose lease another postman holds."""
+    session.execute(
+        update(Outbox)
+        .where(Outbox.id.in_(ids), Outbox.lease == token, Outbox.state == OutboxState.WAITING)
+        .values(not_before=until, retry_at=None, lease="", leased_until=None, dead_reason=reason)
+    )
+
+
+def next_due(session: Session, *, after: datetime, before: datetime) -> datetime | None:
+    """The first moment in a span of community time, without its ends, at which a waiting message is due."""
+    return session.scalar(
+        select(Outbox.not_before)
+        .where(Outbox.state == _waiting, Outbox.not_before > after, Outbox.not_before < before)
+        .order_by(Outbox.not_before)
+        .limit(1)
     )
 
 

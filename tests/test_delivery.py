@@ -11,7 +11,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -30,10 +30,11 @@ from bot.delivery import Bundle, Postman, bundled, retry_wait, split
 from bot.secrets import Sealer
 from models import outbox
 from models.base import Button
-from models.clock import MovedClock
+from models.clock import SHANGHAI, MovedClock
 from models.directory import Endpoint, add_endpoint, add_group, unbind_chat
 from models.members import add_identity
 from models.outbox import Attempt, Claimed, Outbox
+from models.quiet import Quiet
 from tests.fakes import one_database, wecom_api
 from tests.fakes.wecom_api import WecomApi
 from tests.ground import Ground, add_person, lay
@@ -56,6 +57,12 @@ class Numbers:
     attempts_max: int = 4
     retry_seconds_min: float = 2.0
     retry_seconds_max: float = 900.0
+    group_posts_a_day_max: int = 0
+    quiet_from: time = time(0)
+    quiet_until: time = time(0)
+
+    def quiet(self) -> Quiet:
+        return Quiet(self.quiet_from, self.quiet_until)
 
 
 Behaviour = Callable[[Parcel], Awaitable[None]]
@@ -657,6 +664,83 @@ async def test_rest_that_http_asks_for_is_kept_even_after_the_last_try(post: Pos
     post.later(0.1)
     await post.deliver()
     assert await post.states() == ["failed", "sent"]
+
+
+# -- quiet hours, and so many posts a day ----------------------------------------
+
+
+def night(post: Post, **more: Any) -> None:
+    """It is Saturday night, 22:00, and the quiet hours are those of the default."""
+    post.numbers = Numbers(quiet_from=time(21, 30), quiet_until=time(7, 30), **more)
+    post.postman = post.hire(**vars(post.numbers))
+    post.clock.move_to(datetime(2026, 11, 21, 22, tzinfo=SHANGHAI))
+
+
+MORNING = datetime(2026, 11, 22, 7, 30, tzinfo=SHANGHAI)
+
+
+async def test_what_is_not_urgent_waits_for_the_morning_and_then_goes_as_one(post: Post) -> None:
+    night(post)
+    await post.put("3栋群", "明天清洁家园", "请带手套", every=timedelta(hours=1), expires_at=MORNING + HOUR)
+    await post.put("3栋群", "水管爆了，正在抢修", urgent=True, expires_at=MORNING + HOUR)
+    await post.put("王秀英", "明天您有值班", expires_at=MORNING + HOUR)
+    await post.put("李建国", "您的验证码", urgent=True, expires_at=MORNING + HOUR)
+
+    assert await post.deliver() == 5
+    assert post.api.texts() == ["水管爆了，正在抢修"]
+    assert [parcel.text for parcel in post.line.sent] == ["您的验证码"]
+    assert await post.ends() == [
+        ("waiting", "quiet hours"),
+        ("waiting", "quiet hours"),
+        ("sent", ""),
+        ("waiting", "quiet hours"),
+        ("sent", ""),
+    ]
+    post.clock.move_to(MORNING - timedelta(seconds=1))
+    assert await post.deliver() == 0
+    post.clock.move_to(MORNING)
+    await post.deliver()
+
+    assert post.api.texts() == ["水管爆了，正在抢修", "明天清洁家园\n\n请带手套"]
+    assert post.line.texts("王秀英") == ["明天您有值班"]
+    assert await post.ends() == [("sent", "")] * 5
+
+
+async def test_what_would_be_pointless_in_the_morning_goes_out_at_night(post: Post) -> None:
+    night(post)
+    await post.put("3栋群", "还有两小时开始", expires_at=MORNING)
+
+    await post.deliver()
+
+    assert post.api.texts() == ["还有两小时开始"]
+
+
+async def test_group_gets_so_many_posts_a_day_and_the_rest_as_one_the_next_day(post: Post) -> None:
+    late = MORNING + 2 * HOUR
+    post.numbers = Numbers(quiet_from=time(7, 30), quiet_until=time(7, 30), group_posts_a_day_max=2)
+    post.postman = post.hire(**vars(post.numbers))
+    for texts, more in (
+        (["一", "一起"], {}),
+        (["二"], {}),
+        (["三"], {}),
+        (["四"], {}),
+        (["急"], {"urgent": True}),
+        (["只有今天"], {"expires_at": NOW + 2 * HOUR}),
+    ):
+        await post.put("3栋群", *texts, **{"expires_at": late, **more})
+        await post.deliver()
+        post.later(60)
+    await post.put("5栋群", "别的群", expires_at=late)
+    await post.deliver()
+
+    assert post.api.texts(KEYS["3栋群"]) == ["一\n\n一起", "二", "急", "只有今天"]
+    assert post.api.texts(KEYS["5栋群"]) == ["别的群"]
+    assert [end for end in await post.ends() if end[0] == "waiting"] == [("waiting", "enough posts today")] * 2
+    post.clock.move_to(MORNING)
+    await post.deliver()
+
+    assert post.api.texts(KEYS["3栋群"])[4:] == ["三\n\n四"]
+    assert await post.ends() == [("sent", "")] * 8
 
 
 # -- refusals ----------------------------------------

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.config.wording import MASKED, typed
+from models.quiet import Quiet
 
 DEFAULT = "默认"
 FILE = "文件"
@@ -182,6 +183,19 @@ class Simulator(Section):
     enabled: bool = Field(default=False, description="是否打开模拟器；谁都能扮成书记，所以只在本机试用时打开")
 
 
+def _time(at: str) -> time:
+    """A time of the day, in Shanghai."""
+    return time.fromisoformat(at.zfill(5))
+
+
+def _clock_time(at: str) -> str:
+    try:
+        _time(at)
+    except ValueError:
+        raise ValueError('应为时刻，像 "02:30"') from None
+    return at
+
+
 class Delivery(Section):
     """The postman: how messages leave."""
 
@@ -191,6 +205,21 @@ class Delivery(Section):
     attempts_max: int = Field(default=8, ge=1, le=100, description="一条消息最多试几次")
     retry_seconds_min: float = Field(default=2.0, gt=0, le=3600, description="第一次重试前等几秒，之后逐次加倍")
     retry_seconds_max: float = Field(default=900.0, gt=0, le=86_400, description="两次重试之间最多等几秒")
+
+    quiet_from: str = Field(default="21:30", description="免打扰从几点起，北京时间；不急的消息等到 quiet_until 再发")
+    quiet_until: str = Field(default="07:30", description="免打扰到几点；和 quiet_from 一样就是不设免打扰")
+    group_posts_a_day_max: int = Field(
+        default=6, ge=0, le=1000, description="一个群一天最多主动发几次，不急的等到第二天；0 为不限"
+    )
+
+    @field_validator("quiet_from", "quiet_until")
+    @classmethod
+    def _clock_time(cls, at: str) -> str:
+        return _clock_time(at)
+
+    def quiet(self) -> Quiet:
+        """The hours in which nobody is written to unless it is urgent."""
+        return Quiet(_time(self.quiet_from), _time(self.quiet_until))
 
     @model_validator(mode="after")
     def _in_proportion(self) -> "Delivery":
@@ -216,15 +245,11 @@ class Backup(Section):
     @field_validator("at")
     @classmethod
     def _clock_time(cls, at: str) -> str:
-        try:
-            time.fromisoformat(at.zfill(5))
-        except ValueError:
-            raise ValueError('应为时刻，像 "02:30"') from None
-        return at
+        return _clock_time(at)
 
     def clock(self) -> time:
         """The time of the day, in Shanghai."""
-        return time.fromisoformat(self.at.zfill(5))
+        return _time(self.at)
 
     @field_validator("passphrase")
     @classmethod
