@@ -207,7 +207,7 @@ class Delivery(Section):
     retry_seconds_max: float = Field(default=900.0, gt=0, le=86_400, description="两次重试之间最多等几秒")
 
     quiet_from: str = Field(default="21:30", description="免打扰从几点起，北京时间；不急的消息等到 quiet_until 再发")
-    quiet_until: str = Field(default="07:30", description="免打扰到几点；和 quiet_from 一样就是不设免打扰")
+    quiet_until: str = Field(default="07:00", description="免打扰到几点；和 quiet_from 一样就是不设免打扰")
     group_posts_a_day_max: int = Field(
         default=6, ge=0, le=1000, description="一个群一天最多主动发几次，不急的等到第二天；0 为不限"
     )
