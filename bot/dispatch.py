@@ -18,10 +18,13 @@ from sqlalchemy.orm import Session
 from bot import first_contact, logs
 from bot.books import Books, BooksBusy, BooksClosed, savepoint
 from bot.channels import Unavailable
+from bot.troubles import kept
 from bot.worlds import Snapshot, Worlds
 from handlers import consent
 from handlers.chat import (
     LINES,
+    PHOTO,
+    PLACE,
     ROLE_NAMES,
     Answer,
     Ask,
@@ -32,6 +35,7 @@ from handlers.chat import (
     Texts,
     Turn,
     in_few_lines,
+    shown_in,
 )
 from handlers.language.match import Grammar, OpenObject, Surroundings, Understanding
 from handlers.language.normalise import Typed, normalise
@@ -68,6 +72,10 @@ say = Texts(
     too_late="等得太久了，刚才那件没有办。还要办的话，请重新发一次。",
     yes_or_no="请回复 确认 或 取消。",
     number_out="请回复 1 到 {most} 里的一个数。",
+    photo_wanted="请发一张照片，不办了请回复 取消。",
+    place_wanted="请把位置发给我（点加号，选 位置），不办了请回复 取消。",
+    photo_lost="照片没有收到，请再发一次。",
+    shown_for_nothing="收到了，可是不知道是给哪件事的。先说要办的事，我问您要的时候再发。",
     value_wanted="请照刚才问的回复，不办了请回复 取消。",
     dropped="好的，不办了。",
     apology="对不起，这条我没处理好，已经记下来了（编号 {message_id}）。\n请过一会儿再试，或联系社区。",
@@ -85,6 +93,8 @@ class Heard:
 
 RUN = ""
 """The slot of a question that only asks whether a command is meant: 是 runs it, without standing for its 确认."""
+
+SHOWN = (PHOTO, PLACE)
 
 SILENCE = Heard(Reply(), "ignore")
 
@@ -173,6 +183,7 @@ class Dispatcher:
         self.grammar = _grammar(tuple(features))
         self.commands = tuple(command for router in features for command in router)
         self._by_intent = {command.intent: command for command in self.commands}
+        self._by_showing = {shown: command for command in self.commands for shown in command.shown}
         self._refusals: dict[type[Refusal], str] = {}
         self._own_refusals: dict[str, Mapping[type[Refusal], str]] = {}
         for router in features:
@@ -242,6 +253,8 @@ class Dispatcher:
         typed = normalise(incoming.text, snapshot.bot_names)
         addressed = incoming.addressed or typed.mentioned
         scene = None
+        if not typed.text and (incoming.photos or incoming.unseen or incoming.location):
+            return await self._take_shown(await self._scene(incoming, now, snapshot, typed, addressed))
         if incoming.direct and self.grammar.could_fill(typed.text):
             scene = await self._scene(incoming, now, snapshot, typed, addressed)
             if (filled := await self._fill(scene)) is not None:
@@ -361,6 +374,29 @@ class Dispatcher:
             return None
         return await self._write(scene, lambda session: self._answer_question(session, scene))
 
+    async def _take_shown(self, scene: Scene) -> Heard:
+        """A picture or a place without words: what an open question wants, or what a command is said with."""
+        if scene.community is None:
+            return await self._nowhere(scene)
+        shown = shown_in(scene.incoming)
+        question = await self._books.read(lambda session: self._question(session, scene))
+        if isinstance(question, Heard):
+            return question
+        if not shown:
+            asked = question is not None and question.slot == PHOTO
+            return Heard(Reply(say("photo_lost")), "refused") if scene.addressed or asked else SILENCE
+        if question is not None and question.slot in shown:
+            return await self._write(scene, lambda session: self._answer_question(session, scene))
+        if not scene.addressed:
+            return SILENCE
+        command = next((self._by_showing[one] for one in shown if one in self._by_showing), None)
+        if command is None:
+            return Heard(Reply(say("shown_for_nothing")), "refused")
+        part = dataclasses.replace(
+            scene.understanding, intent=command.intent, command=command, outcome="act", slots={}, also=()
+        )
+        return await self._write(scene, lambda session: self._unit(session, scene, [part]))
+
     async def _follow_code(self, scene: Scene) -> None:
         """A one-time code decides the community, for whoever sends it may belong to another one or to none.
 
@@ -399,15 +435,12 @@ class Dispatcher:
             return stored
 
     async def _apologise(self, incoming: Incoming, bug: Exception) -> Heard:
-        kept = dataclasses.asdict(incoming)
-        kept["at"] = incoming.at.isoformat() if incoming.at else None
-
         def keep(session: Session) -> None:
             inbox.keep_trouble(
                 session,
                 channel=incoming.channel,
                 message_id=incoming.message_id,
-                incoming=kept,
+                incoming=kept(incoming),
                 error=f"{type(bug).__name__}: {bug}"[:500],
                 at=self._wall.now(),
             )
@@ -587,7 +620,11 @@ class Dispatcher:
             if yes is False or (_is_free(question) and self._filled(scene, question) is not None):
                 return None
             most = len(question.options)
-            if _is_free(question):
+            if question.slot in SHOWN:
+                if question.slot in shown_in(scene.incoming):
+                    return None
+                sentence = say("photo_wanted" if question.slot == PHOTO else "place_wanted")
+            elif _is_free(question):
                 sentence = say("value_wanted")
             elif question.slot in (None, RUN):
                 if yes is True and (scene.addressed or _says_plainly(scene)):
@@ -623,7 +660,7 @@ class Dispatcher:
             part = dataclasses.replace(part, slots=filled)
         elif given.get("yes") is False:
             return self._finish(session, scene, person, [Ran(Reply(say("dropped")))])
-        elif question.slot not in (None, RUN):
+        elif question.slot not in (None, RUN, *SHOWN):
             slots[question.slot] = question.options[given.get("number", 1) - 1]
         if person is not None and question.intent in (first_contact.AGREE, first_contact.DECLINE):
             return self._answer_statement(session, scene, person, part, confirmed=question.slot is None)
@@ -865,7 +902,7 @@ class Ran:
 
 def _is_free(question: pending.Question) -> bool:
     """Whether the question wants a value that nobody listed: a place, a room, digits."""
-    return question.slot not in (None, RUN) and not question.options
+    return question.slot not in (None, RUN, *SHOWN) and not question.options
 
 
 def _shown_name(person: Person) -> str:

@@ -6,6 +6,7 @@ the data for programs, under Chinese keys.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
@@ -30,6 +31,7 @@ SECTIONS = {
     "statement": "积分流水",
     "awards": "加减分",
     "appeals": "申诉",
+    "photos": "照片",
     "family": "家人",
     "proxies": "代办",
     "acts": "我办过的事",
@@ -88,6 +90,7 @@ COLUMNS = {
     "object_ref": "哪一条",
     "viewer": "谁",
     "what": "看了什么",
+    "picture": "照片",
     "outcome": "结果",
     "reply": "答复内容",
     "text": "内容",
@@ -168,10 +171,13 @@ def _moment(moment: datetime) -> str:
     return f"{local(moment):%Y-%m-%d %H:%M:%S%z}"
 
 
+_PICTURE = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/]+={0,2}")
+
 _STYLE = (
     "body{font:16px/1.6 system-ui,sans-serif;max-width:60em;margin:1em auto;padding:0 1em}"
     "table{border-collapse:collapse;width:100%;display:block;overflow-x:auto}"
     "th,td{border:1px solid #ccc;padding:.2em .5em;text-align:left;vertical-align:top;white-space:pre-wrap}"
+    "img{max-width:20em;height:auto}"
 )
 
 
@@ -199,7 +205,12 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _cells(cells: Iterable[Any]) -> str:
-    return "".join(f"<td>{escape(_cell(cell))}</td>" for cell in cells)
+    return "".join(f"<td>{_shown(_cell(cell))}</td>" for cell in cells)
+
+
+def _shown(cell: str) -> str:
+    # Only our own pictures look like this from the first letter to the last; what people typed is text.
+    return f'<img src="{cell}" alt="照片">' if _PICTURE.fullmatch(cell) else escape(cell)
 
 
 def _cell(cell: Any) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from bot.app import House
 from bot.channels import Ability, Hear, Hears, Parcel
 from bot.demo import CHANNEL, NAMESPACE, NEW_CHAT
+from bot.troubles import revived
 from handlers.chat import Button, Incoming, Quote, Reply
 from models import inbox
 from models.base import buttons_of
@@ -24,6 +25,8 @@ from models.clock import SHANGHAI
 from models.directory import Endpoint, Group
 from models.members import Member
 from models.outbox import Outbox
+from models.photos import Photo
+from models.places import Location
 
 
 class BadLine(ValueError):
@@ -70,6 +73,8 @@ class Line:
     message_id: str = ""
     quote: Quote | None = None
     clock: datetime | None = None
+    photos: tuple[Photo, ...] = ()
+    location: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +181,8 @@ def incoming_of(line: Line, house: House) -> Incoming:
         addressed=not line.place or (line.quote is not None and line.quote.author == "bot"),
         quote=line.quote,
         at=house.wall.now(),
+        photos=line.photos,
+        location=line.location,
     )
 
 
@@ -200,9 +207,4 @@ def pushes_after(session: Session, last: int) -> Iterator[Push]:
 
 def kept_troubles(session: Session) -> list[tuple[int, Incoming]]:
     """The messages that met a bug, as they came in."""
-    found = []
-    for trouble_id, kept in inbox.troubles(session):
-        quote = Quote(**kept["quote"]) if kept["quote"] else None
-        at = datetime.fromisoformat(kept["at"]) if kept["at"] else None
-        found.append((trouble_id, Incoming(**{**kept, "quote": quote, "at": at})))
-    return found
+    return [(trouble_id, revived(kept)) for trouble_id, kept in inbox.troubles(session)]

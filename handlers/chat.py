@@ -24,6 +24,8 @@ from models.clock import spoken
 from models.directory import CommunityHere, GroupHere
 from models.members import Neighbour, Person, Role, Term, masked
 from models.proxies import find_spoken_of, only_relative
+from models.photos import Photo
+from models.places import Location
 from models.units import LEADERS, UnitHere, called
 
 LINES = 4
@@ -109,6 +111,12 @@ class Incoming:
     quote: Quote | None = None
     at: datetime | None = None
     """Wall time of arrival, aware. None: now."""
+    photos: tuple[Photo, ...] = ()
+    """The pictures that came with it, fetched and scaled down by the channel."""
+    unseen: int = 0
+    """How many more pictures came with it that could not be fetched."""
+    location: Location | None = None
+    """The place that the sender's phone sent."""
 
     @property
     def direct(self) -> bool:
@@ -126,11 +134,21 @@ class Reply:
     """What can be pressed beside it. The text names the words to type as well, for those who see no buttons."""
 
 
+PHOTO, PLACE = "@photo", "@place"
+"""Slots of a question that no word fills: what answers it is a picture, or a place that the phone sends."""
+
+
+def shown_in(incoming: Incoming) -> tuple[str, ...]:
+    """What a message shows instead of saying it: PHOTO, PLACE."""
+    return (PHOTO,) * bool(incoming.photos) + (PLACE,) * (incoming.location is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One question back. The answer (是, 不是, a number, a word) runs the same command again with the slot filled.
 
-    `slot` None asks for 确认 or 取消: the handler then finds `turn.confirmed`.
+    `slot` None asks for 确认 or 取消: the handler then finds `turn.confirmed`. `slot` PHOTO or PLACE asks for a picture
+    or a place: the same command runs again with the slots as they were, and finds them in `turn.incoming`.
     `options` are what numbers 1.. mean, as values of the slot. Without them the answer is free: in a direct
     conversation whatever the slot's kind can read (a place, a room, digits), and it may fill other slots as well.
     """
@@ -386,6 +404,8 @@ class Command:
     aloud: tuple[str, ...] = ()
     """Verbs that count in overheard talk although the rest does not: the plain form of an official command
     (`overheard` False), a question that only the bot can answer (`谁值班`)."""
+    shown: tuple[str, ...] = ()
+    """What it is said with instead of words, where no open question wants that: PHOTO, PLACE. One command for each."""
     coming: bool = False
     """Understood, but its feature is not there yet: said to the bot it is answered honestly, overheard it is not."""
 

@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from models import check_in
+from models import check_in, photos
 from models.activities import Activity, ActivityHere, Promoted, Signup, cancel_signup, signed_up_for
 from models.base import Base, Invariant, Refusal
 from models.directory import Group, Identity, touch
@@ -352,6 +352,7 @@ def _end_what_is_theirs(session: Session, community_id: int, ids: list[int], now
         .values(until=now)
     )
     forget_homes(session, community_id=community_id, member_ids=ids)
+    photos.drop_all(session, community_id=community_id, member_ids=ids)
     session.execute(
         update(Consent)
         .where(Consent.community_id == community_id, Consent.member_id.in_(ids), Consent.withdrawn_at.is_(None))
@@ -626,6 +627,12 @@ INVARIANTS = (
         select(Consent.id)
         .join(Member, Consent.member_id == Member.id)
         .where(Member.forgotten_at.is_not(None), Consent.withdrawn_at.is_(None)),
+    ),
+    Invariant(
+        "photos.forgotten",
+        select(photos.KeptPhoto.id)
+        .join(Member, photos.KeptPhoto.member_id == Member.id)
+        .where(Member.forgotten_at.is_not(None)),
     ),
     Invariant(
         "erasures.words",

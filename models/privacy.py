@@ -30,6 +30,7 @@ from models.members.merging import one_person
 from models.members.people import Member
 from models.members.registration import Registration, RegistrationState
 from models.outbox import Attempt, AttemptOutcome, Outbox, OutboxState
+from models.photos import KeptPhoto
 from models.schedule import JobSlot
 from models.units import Unit
 
@@ -47,6 +48,7 @@ class Settings(BaseModel):
     audit_days: int = Field(1095, ge=30, le=36500, description="操作记录的细节留几天;谁在何时办的一直留着")
     accounts_days: int = Field(30, ge=1, le=3650, description="解绑的账号留几天,便于查是谁的手机")
     slots_days: int = Field(90, ge=7, le=3650, description="定时任务的运行记录留几天")
+    photos_days: int = Field(365, ge=1, le=3650, description="居民发来的照片留几天")
     family_max: int = Field(5, ge=1, le=50, description="一个人最多有几位家人(互相代办)")
     family_days: int = Field(14, ge=1, le=365, description="家人申请几天没人答复就作废")
 
@@ -220,6 +222,7 @@ def let_go(session: Session, *, community_id: int, settings: Settings, now: date
     for table, moment, days in (
         (Download, Download.expires_at, 1),
         (Detachment, Detachment.at, settings.accounts_days),
+        (KeptPhoto, KeptPhoto.at, settings.photos_days),
     ):
         more.append(_drop(session, table, moment < now - timedelta(days=days), community_id, rows))
     asked = now - timedelta(days=settings.family_days)

@@ -25,6 +25,7 @@ from models.members.merging import one_person
 from models.members.people import Member, MemberRole
 from models.members.registration import Registration
 from models.outbox import Outbox
+from models.photos import KeptPhoto, data_url
 from models.points import Appeal, Award
 from models.privacy import looks_at
 from models.proxies import ProxyAct
@@ -49,6 +50,7 @@ class Records:
     statement: list[Row]
     awards: list[Row]
     appeals: list[Row]
+    photos: list[Row]
     family: list[Row]
     proxies: list[Row]
     acts: list[Row]
@@ -119,6 +121,7 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
             .where(Appeal.community_id == community_id, Appeal.member_id.in_(ids))
             .order_by(Appeal.id),
         ),
+        photos=_photos(session, community_id, ids),
         family=_family(session, community_id, ids),
         proxies=_proxies(session, community_id, ids),
         # Without their details: what staff did to others is the others' business.
@@ -237,6 +240,15 @@ def _statement(session: Session, community_id: int, member_id: int, ids: Sequenc
             also=ids[1:],
         )
     ]
+
+
+def _photos(session: Session, community_id: int, ids: Sequence[int]) -> list[Row]:
+    found = session.execute(
+        select(KeptPhoto.at, KeptPhoto.ref, KeptPhoto.content, KeptPhoto.media_type)
+        .where(KeptPhoto.community_id == community_id, KeptPhoto.member_id.in_(ids))
+        .order_by(KeptPhoto.id)
+    )
+    return [{"at": row.at, "ref": row.ref, "picture": data_url(row.content, row.media_type)} for row in found]
 
 
 def _family(session: Session, community_id: int, ids: Sequence[int]) -> list[Row]:

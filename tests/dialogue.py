@@ -7,6 +7,7 @@ in a table, in answer or by itself, is checked against the rule of the house: at
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -80,6 +81,7 @@ def incoming(
     channel: str = CHANNEL,
     namespace: str = NAMESPACE,
     addressed: bool | None = None,
+    **shown: Any,
 ) -> Incoming:
     """A message as a channel brings it, to be heard as often and wherever a test likes."""
     return Incoming(
@@ -92,6 +94,7 @@ def incoming(
         addressed=not where if addressed is None else addressed,
         quote=quote,
         at=street.house.wall.now(),
+        **shown,
     )
 
 

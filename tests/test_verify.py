@@ -31,6 +31,7 @@ from models import (
     organisation,
     outbox,
     pending,
+    photos,
     points,
     privacy,
     schedule,
@@ -271,6 +272,10 @@ def fill(session: Session) -> None:
     detach(session, community_id=ours, member_id=ids["老魏"], name="老魏", by=ids["张敏"], now=NOW)
     files.offer_file(session, community_id=ours, member_id=ids["王秀英"], kind="my_records", token="t" * 32, now=NOW)
     session.execute(insert(privacy.Kept), {"community_id": ours, "what": "replies", "last_id": 1})
+    photos.keep(
+        session, community_id=ours, member_id=ids["王秀英"], photos=[photos.Photo(b"a picture", "image/jpeg")],
+        ref="activity:12", now=NOW,
+    )  # fmt: skip
     gone = ids["陈阿姨"]
     members.give_role(session, community_id=ours, member_id=gone, role=Role.MEMBER, unit=unit, now=NOW, by=None)
     activities.sign_up(
@@ -730,6 +735,8 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
     "member_roles.forgotten": [(f"UPDATE member_roles SET until = NULL WHERE member_id = {GONE}",)],
     "signups.forgotten": [(f"UPDATE signups SET undone_at = NULL, undone_by = NULL WHERE member_id = {GONE}",)],
     "consents.forgotten": [(f"UPDATE consents SET withdrawn_at = NULL WHERE member_id = {GONE}",)],
+    "photos.forgotten": [(f"UPDATE photos SET member_id = {GONE}",)],
+    "photos.size": [("UPDATE photos SET size = size + 1",)],
     "erasures.words": [(f"UPDATE erasures SET done_at = {WHEN}",)],
 }
 """By the name of each declared invariant, the ways in which it is broken, and nothing but it."""

@@ -6,6 +6,7 @@ Source: developer.work.weixin.qq.com, pages 100719 (messages), 101027 (events), 
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from json import JSONEncoder
 from typing import Any
 
@@ -27,8 +28,8 @@ def read_frame(frame: object, *, channel: str, namespace: str, fold_sender: bool
     """The message in a decoded frame, or None for a kind that we do not answer.
 
     `fold_sender` lower-cases the user id, which is right where it is the corp's userid. The encrypted ids
-    that some bots see are opaque and stay as they are, and so does the case-sensitive chat id.
-    Raises FrameError. Source: pages 100719 and 101027.
+    that some bots see are opaque and stay as they are, and so does the case-sensitive chat id. Pictures are `unseen`
+    until the channel has fetched what `pictures` names. Raises FrameError. Source: pages 100719 and 101027.
     """
     if not isinstance(frame, dict):
         raise FrameError("the frame is no object")
@@ -48,7 +49,32 @@ def read_frame(frame: object, *, channel: str, namespace: str, fold_sender: bool
         text=writable(text),
         address=_id(frame, "chatid") if in_group else "",
         quote=None if quote is None else _read_quote(quote),
+        unseen=len(pictures(frame)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of a message: its address, which is good for five minutes, and on the long connection its key."""
+
+    url: str = field(repr=False)
+    aes_key: str = field(default="", repr=False)
+    """32 bytes in base64; empty where the bot's own key opens it (page 100719)."""
+
+
+def pictures(frame: object) -> tuple[Picture, ...]:
+    """The pictures of a frame that `read_frame` has read, not those that it quotes. Source: pages 100719, 101463."""
+    if not isinstance(frame, dict):
+        return ()
+    mixed = frame.get("mixed") if frame.get("msgtype") == "mixed" else None
+    items = mixed.get("msg_item") if isinstance(mixed, dict) else [frame]
+    found = []
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and item.get("msgtype") == "image":
+            image = item.get("image")
+            url, key = (image.get("url"), image.get("aeskey", "")) if isinstance(image, dict) else (None, "")
+            found.append(Picture(url if isinstance(url, str) else "", key if isinstance(key, str) else ""))
+    return tuple(found)
 
 
 def stream_id(message_id: str) -> str:
@@ -86,7 +112,12 @@ def _read_mixed(frame: Mapping[str, Any]) -> str | None:
     if not isinstance(items, list):
         raise FrameError("a mixed message without its list")
     texts = [_read_text(item) for item in items if isinstance(item, dict) and item.get("msgtype") == "text"]
-    return "\n".join(texts) if texts else None
+    return "\n".join(texts)
+
+
+def _read_image(frame: Mapping[str, Any]) -> str:
+    # It says nothing in words; what it shows is fetched by the channel.
+    return ""
 
 
 def _read_event(frame: Mapping[str, Any]) -> str | None:
@@ -97,11 +128,12 @@ def _read_event(frame: Mapping[str, Any]) -> str | None:
 Reader = Callable[[Mapping[str, Any]], str | None]
 """What a frame of one kind says in words; None is nothing to answer."""
 
-# Kinds that are not listed are not answered: pictures, files and videos say nothing that we could act on, and
-# a `stream` frame asks how a stream goes on, but each of ours was finished in its first frame.
+# Kinds that are not listed are not answered: files and videos say nothing that we could act on, and a `stream`
+# frame asks how a stream goes on, but each of ours was finished in its first frame.
 _KINDS: dict[str, Reader] = {
     "text": _read_text,
     "mixed": _read_mixed,
+    "image": _read_image,
     "voice": _read_voice,
     "event": _read_event,
 }

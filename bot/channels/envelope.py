@@ -166,6 +166,29 @@ def seal_echo(word: bytes, keys: Keys, *, timestamp: int, nonce: str) -> dict[st
     return {"msg_signature": signature, "timestamp": str(timestamp), "nonce": nonce, "echostr": encrypted}
 
 
+def file_cipher(aes_key: str) -> Cipher[CBC]:
+    """The cipher of a file that brings its own key, as base64 of 32 bytes. Raises ValueError. Source: page 101463."""
+    key = binascii.a2b_base64(aes_key + "=" * (-len(aes_key) % 4))
+    if len(key) != 32:
+        raise ValueError("the key of a file has 32 bytes")
+    return Cipher(AES(key), CBC(key[:16]))
+
+
+def open_file(sealed: bytes, cipher: Cipher[CBC]) -> bytes:
+    """Decrypts a picture or file that a message of an AI bot links to.
+
+    Without a key of its own it is sealed with the callback's (`Keys.cipher`). Raises ValueError. Source: page 100719.
+    """
+    if not sealed or len(sealed) % 16:
+        raise ValueError("no whole blocks")
+    decryptor = cipher.decryptor()
+    plain = decryptor.update(sealed) + decryptor.finalize()
+    pad = plain[-1]
+    if not 1 <= pad <= _PAD_BLOCK or not plain.endswith(_PADS[pad]):
+        raise ValueError("padding")
+    return plain[:-pad]
+
+
 def cdata(text: str) -> str:
     """Wraps a text for XML. A `]]>` inside is spread over two sections, so that it cannot end the first."""
     return f"<![CDATA[{text.replace(']]>', ']]]]><![CDATA[>')}]]>"

@@ -11,24 +11,30 @@ What must hold:
 """
 
 import asyncio
+import base64
 import functools
 import ipaddress
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from bot import photos
 from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel, Unavailable
 from bot.channels.transcript import Entry, Kind, Listener, Quoted, Transcript, event, moment_json
 from handlers.chat import Incoming, Quote, Reply
 from models.clock import SHANGHAI, at, day_of, spoken
+from models.photos import Photo, data_url
+from models.places import Location
 
 PERSON = "dm:"
 EVERY_GROUP = "*"
@@ -36,6 +42,10 @@ TEXT_BYTES = 20_480
 TEXT_CHARACTERS_MAX = 4_000
 ENTRIES_MAX = 2_000
 BODY_BYTES_MAX = 65_536
+PHOTO_BYTES_MAX = 4_000_000
+"""Of a photo as the page sends it; the page scales it down itself."""
+THUMBNAIL = 320
+"""Pixels of the longer side of what the transcript keeps of a photo."""
 AHEAD_MAX = timedelta(days=366)
 LISTENERS_MAX = 64
 BEAT_SECONDS = 15.0
@@ -48,7 +58,8 @@ FILES = {
 }
 PROTECTION = {
     "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; "
+        "img-src 'self' data:"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -73,6 +84,14 @@ class Place(NamedTuple):
 
     address: str
     name: str
+
+
+PLACES = (
+    Location(31.230400, 121.473700, "中心花园"),
+    Location(31.231100, 121.474600, "3栋楼下"),
+    Location(31.257600, 121.473700, "三公里外的菜场"),
+)
+"""Places that one can send without leaving one's chair. The demo's activity is at the first."""
 
 
 class Stage(Protocol):
@@ -194,12 +213,27 @@ class _Form(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class _Place(_Form):
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    label: str = Field(default="", max_length=80)
+
+
 class _Say(_Form):
     sender: str = Field(alias="as", min_length=1, max_length=200)
     address: str = Field(alias="in", default="", max_length=200)
-    text: Annotated[str, StringConstraints(pattern=r"\S", max_length=TEXT_CHARACTERS_MAX)]
+    text: str = Field(default="", max_length=TEXT_CHARACTERS_MAX)
+    photo: str = Field(default="", max_length=PHOTO_BYTES_MAX * 4 // 3)
+    """In base64."""
+    place: _Place | None = None
     quote: int | None = None
     message_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _says_or_shows_something(self) -> "_Say":
+        if not (self.text.strip() or self.photo or self.place):
+            raise PydanticCustomError("text", "nothing")
+        return self
 
 
 class _Hears(_Form):
@@ -216,6 +250,8 @@ WRONG = {
     "as": "先选好你是谁，再说话。",
     "in": "没有这个群。",
     "text": f"一条消息写1到{TEXT_CHARACTERS_MAX}个字。",
+    "photo": "这张照片打不开，请换一张。",
+    "place": "位置要有纬度和经度。",
     "quote": "引用的那条消息找不到了，请重新选一条。",
     "message_id": "消息编号要是1到200个字符。",
     "hears": "只能选“全部听到”或“只听@”。",
@@ -237,20 +273,21 @@ def _moment(text: str) -> datetime:
         raise Misuse(WRONG["to"]) from None
 
 
-async def _form(request: web.Request, kind: type[FormT]) -> FormT:
+async def _form(request: web.Request, kind: type[FormT], most: int = BODY_BYTES_MAX) -> FormT:
     """Raises Misuse with one Chinese sentence."""
     if request.content_type != "application/json":
         raise NotJson("请用 JSON 发送。")
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
-        if len(body) > BODY_BYTES_MAX:
+        if len(body) > most:
             raise TooLarge("内容太长了，请分几条发。")
     try:
         return kind.model_validate_json(bytes(body))
     except ValidationError as error:
-        place = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
-        raise Misuse(WRONG.get(str(place[0]) if place else "", "这条请求看不懂。")) from None
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = first["loc"] or (first["type"],)
+        raise Misuse(WRONG.get(str(place[0]), "这条请求看不懂。")) from None
 
 
 def _is_loopback(host: str) -> bool:
@@ -367,8 +404,10 @@ class Simulator:
         *,
         quote: int | Quote | None = None,
         message_id: str | None = None,
+        photo: bytes = b"",
+        place: Location | None = None,
     ) -> Said:
-        """Says something in a group, or to the bot alone where `address` is empty.
+        """Says something in a group, or to the bot alone where `address` is empty; a `photo` or `place` may go with it.
 
         `quote` is the id of a line of the same conversation, or a quote made elsewhere; a `message_id` given
         again is a second delivery of the same message. Raises Misuse, and Unavailable when the house cannot
@@ -384,11 +423,28 @@ class Simulator:
         shown, meant = self._quoted(conversation, quote)
         addressed = not address or self._mentions_bot(text) or (meant is not None and meant.author == "bot")
         heard = addressed or self.hears(address) is Hears.EVERYTHING
+        pictures, small = await self._pictures(photo)
         entry = self._line_for(conversation, speaker, text, shown, message_id or uuid.uuid4().hex, heard=heard)
+        if pictures or place:
+            entry.photo, entry.place = small, (place.label or "位置") if place else ""
+            entry.shown = (pictures, place)
+            self.transcript.changed(entry)
         self._spoken_last = conversation
         if not heard:
             return Said(entry, None, None)
-        incoming = Incoming(self.name, entry.message_id, self.namespace, sender, text, address, addressed, meant)
+        pictures, place = entry.shown
+        incoming = Incoming(
+            self.name,
+            entry.message_id,
+            self.namespace,
+            sender,
+            text,
+            address,
+            addressed,
+            meant,
+            photos=pictures,
+            location=place,
+        )
         answered = False
         try:
             reply = await self._hear(incoming)
@@ -397,7 +453,20 @@ class Simulator:
             if not answered:
                 entry.failed = True
                 self.transcript.changed(entry)
+        # What was heard is the house's; a line that failed keeps what is sent again.
+        entry.shown = ((), None)
         return Said(entry, reply, self._answer(conversation, reply))
+
+    async def _pictures(self, photo: bytes) -> tuple[tuple[Photo, ...], str]:
+        """The photo as the house gets it, and a small one for the transcript. Raises Misuse."""
+        if not photo:
+            return (), ""
+        try:
+            picture = await photos.scaled_aside(photo)
+            small = await photos.scaled_aside(photo, THUMBNAIL)
+        except photos.NoPhoto:
+            raise Misuse(WRONG["photo"]) from None
+        return (picture,), data_url(small.content, small.media_type)
 
     def hears(self, address: str) -> Hears:
         """What the bot hears of this group now."""
@@ -582,6 +651,7 @@ class Simulator:
                     for group in self._groups.values()
                 ],
                 "presets": [{"preset": key, "label": preset.label} for key, preset in PRESETS.items()],
+                "places": [asdict(place) for place in PLACES],
                 "text_characters_max": TEXT_CHARACTERS_MAX,
                 "entries": [entry.as_json() for entry in self.transcript.since(_cursor(request.query.get("since")))],
                 "cursor": self.transcript.change,
@@ -589,9 +659,22 @@ class Simulator:
         )
 
     async def _take_say(self, request: web.Request) -> web.StreamResponse:
-        form = await _form(request, _Say)
+        form = await _form(request, _Say, PHOTO_BYTES_MAX * 4 // 3 + BODY_BYTES_MAX)
         try:
-            said = await self.say(form.sender, form.address, form.text, quote=form.quote, message_id=form.message_id)
+            photo = base64.b64decode(form.photo, validate=True)
+        except ValueError:
+            raise Misuse(WRONG["photo"]) from None
+        place = form.place
+        try:
+            said = await self.say(
+                form.sender,
+                form.address,
+                form.text,
+                quote=form.quote,
+                message_id=form.message_id,
+                photo=photo,
+                place=Location(place.latitude, place.longitude, place.label) if place else None,
+            )
         except Unavailable:
             return _json({"error": f"{self._stage.bot_name}这会儿忙不过来，请点一下消息重发。"}, 503)
         reply = said.reply or Reply()

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from models.clock import SHANGHAI, spoken
+from models.photos import Photo
+from models.places import Location
 
 UNSENT_MAX = 1_000
 
@@ -61,6 +63,12 @@ class Entry:
     """The house could not take it; the same message may be sent again."""
     again: bool = False
     """The same message was delivered before."""
+    photo: str = ""
+    """A small picture of the photo that was sent, as a data address."""
+    place: str = ""
+    """What the map calls the place that was sent."""
+    shown: tuple[tuple[Photo, ...], Location | None] = ((), None)
+    """Photo and place as they were sent."""
     change: int = 0
 
     def as_json(self) -> dict[str, object]:
@@ -79,6 +87,8 @@ class Entry:
             "heard": self.heard,
             "failed": self.failed,
             "again": self.again,
+            "photo": self.photo,
+            "place": self.place,
         }
 
 

@@ -13,7 +13,8 @@ from pydantic import field_validator
 
 from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel, aibot_frames
 from bot.channels.callback import READ_SECONDS, CallbackSettings, CallbackUrl
-from bot.channels.envelope import Keys, Malformed, open_json, seal_json
+from bot.channels.envelope import Keys, Malformed, open_file, open_json, seal_json
+from bot.photos import Album, Link
 from handlers.chat import Incoming
 
 
@@ -26,6 +27,9 @@ class Settings(CallbackSettings):
     namespace: str = ""
     """Whose user ids the bot sees. `wecom:<corp id>` makes a userid the same person here and in the corp's
     app; empty keeps the ids to this channel, which is right for bots that see encrypted ids."""
+
+    photo_bases: tuple[str, ...] = ("https://ww-aibot-img-1258476243.cos.ap-guangzhou.myqcloud.com",)
+    """Where the platform keeps the pictures of messages; an address that leads elsewhere is not followed."""
 
     @field_validator("receive_id", "namespace")
     @classmethod
@@ -52,6 +56,7 @@ class WecomAibot:
         self.name = name
         self.namespace = settings.namespace or f"wecom-aibot:{name}"
         self._shared_ids = bool(settings.namespace)
+        self._album = Album(settings.photo_bases)
         self._url = CallbackUrl(
             name=name,
             keys=_keys(settings),
@@ -63,26 +68,30 @@ class WecomAibot:
             read_seconds=read_seconds,
         )
 
-    def parse(self, message: bytes) -> Incoming | None:
-        """The message in an opened callback; None for one that gets no answer. Raises `Malformed`."""
+    def parse(self, message: bytes) -> tuple[Incoming | None, tuple[aibot_frames.Picture, ...]]:
+        """The message in an opened callback with its pictures; None for one that gets no answer. Raises `Malformed`."""
         try:
             frame = json.loads(message.decode())
         except (ValueError, RecursionError):
             raise Malformed("json") from None
         try:
-            return aibot_frames.read_frame(
+            incoming = aibot_frames.read_frame(
                 frame, channel=self.name, namespace=self.namespace, fold_sender=self._shared_ids
             )
         except aibot_frames.FrameError:
             raise Malformed("frame") from None
+        return incoming, aibot_frames.pictures(frame)
 
     def routes(self, hear: Hear) -> list[web.RouteDef]:
         """GET and POST on `/callback/<name>`."""
 
         async def answer(message: bytes, nonce: str, now: int, keys: Keys) -> bytes:
-            incoming = self.parse(message)
+            incoming, pictures = self.parse(message)
             if incoming is None:
                 return b""
+            if pictures:
+                links = [Link(picture.url, lambda sealed: open_file(sealed, keys.cipher)) for picture in pictures]
+                incoming = await self._album.bring(incoming, links)
             reply = await hear(incoming)
             if not reply.text.strip():
                 return b""
@@ -104,7 +113,7 @@ class WecomAibot:
         raise DeliveryError("智能机器人的回调模式不能主动发消息", permanent=True, code="no-push")
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        await self._album.close()
 
 
 def _keys(settings: Settings) -> Keys:

@@ -21,11 +21,15 @@ from pydantic import field_validator
 from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel
 from bot.channels.callback import READ_SECONDS, CallbackSettings, CallbackUrl
 from bot.channels.envelope import Keys, Malformed, cdata, clip, open_xml, seal_xml, writable
+from bot.photos import Album, Link
 from handlers.chat import Incoming
+from models.places import Location, is_on_earth
 
 TEXT_BYTES = 2048
 """The longest text of a passive reply in bytes of UTF-8; the platform cuts what is longer (page 90241)."""
 _ID_CHARACTERS = 256
+LABEL_CHARACTERS = 80
+"""More of what the map calls a place is not kept."""
 
 _CORP_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # A document type can only stand before the root element, so what begins with the root declares no entities.
@@ -42,6 +46,8 @@ class Settings(CallbackSettings):
     """CorpID of the company: the receive id of its callbacks, and the namespace of its members."""
     agent_id: int
     """AgentId of the app."""
+    photo_bases: tuple[str, ...] = ("https://wework.qpic.cn", "http://wework.qpic.cn")
+    """Where the platform keeps the pictures of messages; an address that leads elsewhere is not followed."""
 
     @field_validator("corp_id")
     @classmethod
@@ -89,7 +95,7 @@ def read_fields(message: bytes) -> dict[str, str]:
 def parse(fields: Mapping[str, str], *, channel: str, namespace: str) -> Incoming | None:
     """The message that the fields describe; None for a kind that gets an empty answer. Raises `Malformed`.
 
-    The sender is lower-cased: a userid means the same person in any case.
+    The sender is lower-cased: a userid means the same person in any case. A picture is `unseen` until it is fetched.
     """
     kind = fields.get("MsgType", "").lower()
     if not kind:
@@ -108,6 +114,8 @@ def parse(fields: Mapping[str, str], *, channel: str, namespace: str) -> Incomin
         namespace=namespace,
         sender=sender.lower(),
         text=writable(text),
+        location=_location(fields) if kind == "location" else None,
+        unseen=1 if kind == "image" else 0,
     )
 
 
@@ -131,6 +139,22 @@ def _read_voice(fields: Mapping[str, str]) -> str | None:
     return fields.get("Recognition") or None
 
 
+def _read_shown(fields: Mapping[str, str]) -> str | None:
+    # A picture or a place says nothing in words.
+    return ""
+
+
+def _location(fields: Mapping[str, str]) -> Location | None:
+    """The place of a location message; None where its numbers are none. `Location_X` is the latitude (page 90239)."""
+    try:
+        latitude, longitude = float(fields["Location_X"]), float(fields["Location_Y"])
+    except (KeyError, ValueError):
+        return None
+    if not is_on_earth(latitude, longitude):
+        return None
+    return Location(latitude, longitude, writable(fields.get("Label", ""))[:LABEL_CHARACTERS])
+
+
 def _read_event(fields: Mapping[str, str]) -> str | None:
     # Event names come in different letter cases (page 90240).
     read = _EVENTS.get(fields.get("Event", "").lower())
@@ -145,7 +169,13 @@ def _read_click(fields: Mapping[str, str]) -> str | None:
 Reader = Callable[[Mapping[str, str]], str | None]
 """What a message of one kind says in words; None is nothing to answer."""
 
-_KINDS: dict[str, Reader] = {"text": _read_text, "voice": _read_voice, "event": _read_event}
+_KINDS: dict[str, Reader] = {
+    "text": _read_text,
+    "voice": _read_voice,
+    "image": _read_shown,
+    "location": _read_shown,
+    "event": _read_event,
+}
 _EVENTS: dict[str, Reader] = {"click": _read_click}
 
 
@@ -172,6 +202,7 @@ class WecomApp:
     ) -> None:
         self.name = name
         self.namespace = f"wecom:{settings.corp_id}"
+        self._album = Album(settings.photo_bases)
         self._url = CallbackUrl(
             name=name,
             keys=_keys(settings),
@@ -191,6 +222,8 @@ class WecomApp:
             incoming = parse(fields, channel=self.name, namespace=self.namespace)
             if incoming is None:
                 return b""
+            if incoming.unseen:
+                incoming = await self._album.bring(incoming, [Link(fields.get("PicUrl", ""))])
             reply = await hear(incoming)
             if not reply.text.strip():
                 return b""
@@ -210,7 +243,7 @@ class WecomApp:
         raise DeliveryError("自建应用暂时只能回答，不能主动发消息", permanent=True, code="no-push")
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        await self._album.close()
 
 
 def _keys(settings: Settings) -> Keys:

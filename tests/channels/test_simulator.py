@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import json
 import re
 from collections.abc import AsyncIterator
@@ -16,6 +17,8 @@ from bot.channels.simulator import PRESETS, Misuse, Simulator, Someone, address_
 from bot.channels.transcript import UNSENT_MAX, Kind, Listener, Transcript
 from handlers.chat import Incoming, Quote
 from models.clock import SHANGHAI, local
+from models.places import Location
+from tests.fakes.pictures import drawn, size_of
 from tests.fakes.stage import EVERYBODY, GROUPS, SmallHouse, simulated
 
 
@@ -124,6 +127,11 @@ async def test_state_tells_who_where_and_when(page: Page) -> None:
             {"preset": "next_saturday", "label": "周六 8:55"},
             {"preset": "plus_hour", "label": "+1小时"},
         ],
+        "places": [
+            {"latitude": 31.2304, "longitude": 121.4737, "label": "中心花园"},
+            {"latitude": 31.2311, "longitude": 121.4746, "label": "3栋楼下"},
+            {"latitude": 31.2576, "longitude": 121.4737, "label": "三公里外的菜场"},
+        ],
         "text_characters_max": 4000,
         "entries": [],
         "cursor": 0,
@@ -144,6 +152,44 @@ async def test_state_since_a_cursor_tells_only_what_is_new(page: Page) -> None:
 
 
 # Saying something.
+
+
+async def test_a_photo_and_a_place_are_shown_and_handed_on(page: Page) -> None:
+    picture = base64.b64encode(drawn(800, 600)).decode()
+    answer = await page.say("wangxiuying", "g3", "@小邻 签到", photo=picture, message_id="m-1")
+    assert answer["entries"][0]["photo"].startswith("data:image/jpeg;base64,")
+    (heard,) = page.house.heard
+    assert [size_of(photo.content) for photo in heard.photos] == [(800, 600)]
+    place = {"latitude": 31.2304, "longitude": 121.4737, "label": "中心花园"}
+    status, answer = await page.post("/simulator/say", {"as": "wangxiuying", "place": place})
+    assert (status, answer["entries"][0]["place"]) == (200, "中心花园")
+    assert page.house.heard[1].location == Location(31.2304, 121.4737, "中心花园")
+    assert (page.house.heard[1].text, page.house.heard[1].photos) == ("", ())
+
+
+async def test_a_photo_that_did_not_arrive_goes_along_when_it_is_sent_again(page: Page) -> None:
+    page.house.busy = True
+    body = {"as": "wangxiuying", "message_id": "m-1", "photo": base64.b64encode(drawn(20, 10)).decode()}
+    assert (await page.post("/simulator/say", body))[0] == 503
+    page.house.busy = False
+    assert (await page.post("/simulator/say", {"as": "wangxiuying", "message_id": "m-1", "text": " "}))[0] == 400
+    await page.say("wangxiuying", "", "重发", message_id="m-1")
+    assert [len(heard.photos) for heard in page.house.heard] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("shown", "sentence"),
+    [
+        ({"photo": "no base64!"}, "这张照片打不开，请换一张。"),
+        ({"photo": base64.b64encode(b"no picture").decode()}, "这张照片打不开，请换一张。"),
+        ({"place": {"latitude": 91.0, "longitude": 0.0}}, "位置要有纬度和经度。"),
+        ({"text": " "}, "一条消息写1到4000个字。"),
+        ({}, "一条消息写1到4000个字。"),
+    ],
+)
+async def test_what_shows_nothing_is_refused(page: Page, shown: dict[str, Any], sentence: str) -> None:
+    assert await page.post("/simulator/say", {"as": "wangxiuying", **shown}) == (400, {"error": sentence})
+    assert page.house.heard == []
 
 
 def _heard(place: str, text: str, addressed: bool) -> Incoming:
@@ -202,6 +248,8 @@ async def test_say_shows_the_answer_where_the_question_was(page: Page) -> None:
         "heard": True,
         "failed": False,
         "again": False,
+        "photo": "",
+        "place": "",
     }
 
 
@@ -351,7 +399,7 @@ async def test_the_longest_text_is_taken(page: Page) -> None:
             400,
             "这条请求看不懂。",
         ),
-        (b" " * 65_537, "application/json", 413, "内容太长了，请分几条发。"),
+        (b" " * 5_400_000, "application/json", 413, "内容太长了，请分几条发。"),
         (json.dumps(SAY).encode(), "text/plain", 415, "请用 JSON 发送。"),
         (b"as=wangxiuying", "application/x-www-form-urlencoded", 415, "请用 JSON 发送。"),
     ],

@@ -48,7 +48,13 @@ def platform(base: str, **changes: Any) -> Platform:
 
 
 def heard(
-    text: str, message_id: str, *, chat: str = GROUP, sender: str = "LiSi", quote: Quote | None = None
+    text: str,
+    message_id: str,
+    *,
+    chat: str = GROUP,
+    sender: str = "LiSi",
+    quote: Quote | None = None,
+    unseen: int = 0,
 ) -> Incoming:
     return Incoming(
         channel="aibot",
@@ -58,6 +64,7 @@ def heard(
         text=text,
         address=chat,
         quote=quote,
+        unseen=unseen,
     )
 
 
@@ -73,9 +80,9 @@ EXPECTED: dict[str, Incoming | None] = {
     ),
     "text_quote_image.json": heard("@小区助手 报修 这里", "CAIQ-text_quote_image", quote=Quote()),
     "voice.json": heard("三号楼电梯坏了", "CAIQ-voice", chat=""),
-    "mixed.json": heard("@小区助手 报修 看这里\n路灯不亮", "CAIQ-mixed"),
-    "mixed_pictures.json": None,
-    "image.json": None,
+    "mixed.json": heard("@小区助手 报修 看这里\n路灯不亮", "CAIQ-mixed", unseen=1),
+    "mixed_pictures.json": heard("", "CAIQ-mixed_pictures", chat="", unseen=1),
+    "image.json": heard("", "CAIQ-image", chat="", unseen=1),
     "file.json": None,
     "video.json": None,
     "stream_refresh.json": None,
@@ -93,11 +100,13 @@ def test_every_sample_is_expected() -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_sample_becomes_the_expected_message(name: str) -> None:
-    assert aibot().parse((SAMPLES / name).read_bytes()) == EXPECTED[name]
+    incoming, pictures = aibot().parse((SAMPLES / name).read_bytes())
+    assert incoming == EXPECTED[name]
+    assert len(pictures) == (incoming.unseen if incoming else 0)
 
 
 def test_shared_namespace_makes_one_person_of_app_and_bot() -> None:
-    incoming = aibot(namespace="wecom:wwLINLITEST").parse((SAMPLES / "text_group.json").read_bytes())
+    incoming, _ = aibot(namespace="wecom:wwLINLITEST").parse((SAMPLES / "text_group.json").read_bytes())
     assert incoming is not None
     # The corp's userid means the same in any letter case, the chat id does not.
     assert (incoming.namespace, incoming.sender, incoming.address) == ("wecom:wwLINLITEST", "lisi", GROUP)

@@ -15,6 +15,7 @@ from bot.channels import DeliveryError, Hears, Parcel, Unavailable
 from bot.channels.envelope import Malformed
 from bot.channels.wecom_app import Settings, WecomApp, parse, read_fields, render
 from handlers.chat import Incoming, Reply
+from models.places import Location
 from tests.fakes.wecom_callbacks import AES_KEY, AGENT_ID, CORP_ID, TOKEN, Answer, Platform, app_text, serving
 
 try:
@@ -56,8 +57,8 @@ def platform(base: str) -> Platform:
     return Platform(f"{base}/callback/app", "xml", now=lambda: NOW, receive_id=CORP_ID)
 
 
-def heard(text: str, message_id: str, sender: str = "lisi") -> Incoming:
-    return Incoming(channel="app", message_id=message_id, namespace=f"wecom:{CORP_ID}", sender=sender, text=text)
+def heard(text: str, message_id: str, sender: str = "lisi", **shown: Any) -> Incoming:
+    return Incoming("app", message_id, f"wecom:{CORP_ID}", sender, text, **shown)
 
 
 def content(inner: bytes) -> str:
@@ -72,10 +73,10 @@ EXPECTED: dict[str, Incoming | None] = {
     "text_entities.xml": heard("3栋 <1单元> & 2单元\n停水了", "7300000000000000004"),
     "voice_recognised.xml": heard("我要签到三号活动", "7300000000000000007"),
     "click.xml": heard("我的值班", "event-76efbe5134731d326c5c072241c5c76eb7504705"),
-    "image.xml": None,
+    "image.xml": heard("", "7300000000000000005", unseen=1),
     "voice.xml": None,
     "video.xml": None,
-    "location.xml": None,
+    "location.xml": heard("", "7300000000000000009", location=Location(31.2304, 121.4737, "中心花园")),
     "link.xml": None,
     "subscribe.xml": None,
     "enter_agent.xml": None,

@@ -15,6 +15,8 @@ from bot.config import load
 from bot.script import Line, Played, Push, Script, play
 from handlers.chat import Quote
 from models.clock import MovedClock
+from models.photos import Photo
+from models.places import Location
 from models.verify import Violation, violations
 from tests.moments import TUESDAY_EVENING
 
@@ -37,9 +39,22 @@ class Street:
         where: str = "",
         quote: Quote | None = None,
         message_id: str = "",
+        photos: tuple[Photo, ...] = (),
+        location: Location | None = None,
     ) -> str:
-        """Somebody says something, in a group or (where `where` is empty) to the bot alone. Returns the answer."""
-        line = Line(sender, where, text, message_id=message_id or uuid.uuid4().hex, quote=quote)
+        """Somebody says or shows something, in a group or (where `where` is empty) to the bot alone.
+
+        Returns the answer.
+        """
+        line = Line(
+            sender,
+            where,
+            text,
+            message_id=message_id or uuid.uuid4().hex,
+            quote=quote,
+            photos=photos,
+            location=location,
+        )
         return (await self.play(line)).reply
 
     async def play(self, line: Line) -> Played:

@@ -7,6 +7,7 @@ const EVERY_GROUP = "*";
 const LINES_FIRST = 200;
 const PAUSE_MINUTES = 5;
 const WHISPERS_SHOWN = 3;
+const PHOTO_SIDE = 1280;
 
 /** Sentences to try, by the words of a role label; the first that fits. */
 const EXAMPLES = [
@@ -21,7 +22,7 @@ const $ = (id) => document.getElementById(id);
 
 /** What the server told. */
 const world = {
-  run: "", bot: "", community: "", people: new Map(), groups: new Map(), presets: [],
+  run: "", bot: "", community: "", people: new Map(), groups: new Map(), presets: [], places: [],
   entries: new Map(), cursor: 0, now: { iso: "", label: "" }, textMax: 4000,
 };
 
@@ -118,6 +119,8 @@ const isDirect = (conversation) => conversation.startsWith(PERSON);
 const nameOf = (conversation) => (isDirect(conversation)
   ? personOf(conversation.slice(PERSON.length)).name : world.groups.get(conversation)?.name || conversation);
 const clockOf = (label) => label.slice(label.lastIndexOf(" ") + 1);
+/** What a line says or shows, for where there is room for words only. */
+const gist = (entry) => oneLine(`${entry.photo ? "[照片] " : ""}${entry.place ? "[位置] " : ""}${entry.text}`);
 const oneLine = (text) => text.replace(/\s+/g, " ").trim();
 
 // What this tab remembers over a reload -----------------------------------------------------------------------------
@@ -188,7 +191,14 @@ function lineElement(entry) {
 
   const bubble = make("div", "bubble");
   if (entry.quote) bubble.append(make("div", "quoted", `${entry.quote.name}：${entry.quote.text}`));
-  bubble.append(textWithMentions(entry.text));
+  if (entry.photo) {
+    const image = make("img", "photo");
+    image.src = entry.photo;
+    image.alt = "照片";
+    bubble.append(image);
+  }
+  if (entry.place) bubble.append(make("div", "place", `📍${entry.place}`));
+  if (entry.text) bubble.append(textWithMentions(entry.text));
   bubble.tabIndex = 0;
   bubble.setAttribute("role", "button");
   bubble.title = "点一下，引用这条消息";
@@ -307,7 +317,7 @@ function showLog({ jump = false, fresh = false } = {}) {
 function conversationItem(conversation, summary, label, face) {
   const { last, unread } = summary || { last: null, unread: 0 };
   const current = conversation === view.open;
-  const preview = last ? `${last.name}：${oneLine(last.text).slice(0, 60)}` : "还没有消息";
+  const preview = last ? `${last.name}：${gist(last).slice(0, 60)}` : "还没有消息";
   return {
     key: conversation,
     last: last ? last.id : 0,
@@ -414,7 +424,7 @@ function showSeat() {
 
 function showQuoting() {
   $("quoting").hidden = view.quote === null;
-  $("quoting-text").textContent = view.quote ? `引用 ${view.quote.name}：${oneLine(view.quote.text).slice(0, 120)}` : "";
+  $("quoting-text").textContent = view.quote ? `引用 ${view.quote.name}：${gist(view.quote).slice(0, 120)}` : "";
 }
 
 function showAll({ jump = false, fresh = false } = {}) {
@@ -479,13 +489,15 @@ async function say(message) {
   return answer;
 }
 
-function send() {
+/** Sends what is typed; `shown` is a photo or a place that goes with it. */
+function send(shown = {}) {
   const field = $("text");
   const typed = field.value;
-  if (!typed.trim()) return;
+  if (!typed.trim() && !Object.keys(shown).length) return;
   const quote = view.quote;
   const message = {
     as: view.me, in: isDirect(view.open) ? "" : view.open, text: typed.trim(), quote: quote ? quote.id : null,
+    ...shown,
   };
   field.value = "";
   view.quote = null;
@@ -523,6 +535,32 @@ async function sendAgain(entry) {
     complain($("problem"), error.message);
   }
   showAll({ jump: true });
+}
+
+/** Scaled down here, so that a phone's picture need not be sent whole. */
+async function sendPhoto(file) {
+  try {
+    const picture = await createImageBitmap(file);
+    const scale = Math.min(1, PHOTO_SIDE / Math.max(picture.width, picture.height));
+    const canvas = make("canvas", "");
+    canvas.width = Math.max(1, Math.round(picture.width * scale));
+    canvas.height = Math.max(1, Math.round(picture.height * scale));
+    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    const [, photo] = canvas.toDataURL("image/jpeg", 0.85).split(",");
+    send({ photo });
+  } catch {
+    complain($("problem"), "这张照片打不开，请换一张。");
+  }
+}
+
+function openPlaces() {
+  keep($("place-list"), world.places.map((place) => ({
+    key: place.label, looks: "", build: () => make("li", "", button("person", () => {
+      $("places").close();
+      send({ place });
+    }, make("span", "person-name", place.label))),
+  })));
+  $("places").showModal();
 }
 
 async function setHears(hears) {
@@ -656,6 +694,7 @@ function takeState(state) {
   world.community = state.community;
   world.now = state.now;
   world.presets = state.presets;
+  world.places = state.places;
   world.textMax = state.text_characters_max;
   world.people = new Map(state.people.map((person) => [person.id, person]));
   world.groups = new Map(state.groups.map((group) => [group.address, group]));
@@ -724,6 +763,14 @@ $("text").addEventListener("keydown", (event) => {
   send();
 });
 $("mention").addEventListener("click", insertMention);
+$("photo").addEventListener("change", () => {
+  const [file] = $("photo").files;
+  if (file) sendPhoto(file);
+  $("photo").value = "";
+});
+$("place-open").addEventListener("click", openPlaces);
+$("places-close").addEventListener("click", () => $("places").close());
+$("places").addEventListener("click", (event) => { if (event.target === $("places")) $("places").close(); });
 $("quoting-cancel").addEventListener("click", () => chooseQuote(null));
 $("newer").addEventListener("click", toEnd);
 $("log").addEventListener("scroll", () => { if (atEnd()) $("newer").hidden = true; });
@@ -744,7 +791,7 @@ for (const choice of $("hears").querySelectorAll("button")) {
   choice.addEventListener("click", () => setHears(choice.dataset.hears));
 }
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || $("picker").open) return;
+  if (event.key !== "Escape" || $("picker").open || $("places").open) return;
   if ($("shade").classList.contains("open")) closePanels();
   else if (view.quote) chooseQuote(null);
 });
