@@ -6,7 +6,6 @@ and no clock is read here: moments come in as arguments.
 
 from models import (
     audit,
-    check_in,
     counters,
     directory,
     files,
@@ -25,12 +24,13 @@ from models import (
     units,
 )
 from models.activities import plan, signups
+from models.check_in import coming, going
 from models.members import consent, detaching, family, invitations, merging, people, proof, registration
 from models.roster import stays
 
 EVERY_TABLE = (
     audit,
-    check_in,
+    coming,
     consent,
     counters,
     detaching,
@@ -38,6 +38,7 @@ EVERY_TABLE = (
     family,
     files,
     forgetting,
+    going,
     hearing,
     inbox,
     invitations,

@@ -242,7 +242,7 @@ def test_every_unique_key_begins_with_the_community() -> None:
 HELD = "acts on messages that the postman holds"
 DEPLOYMENT = "a job runs for the whole deployment"
 UNSCOPED: dict[str, dict[str, str]] = {
-    "models/check_in.py": {"_RULE_IN_FORCE": "reads beside the activity of a scoped query"},
+    "models/check_in/coming.py": {"_RULE_IN_FORCE": "reads beside the activity of a scoped query"},
     "models/directory.py": {
         "FIND_CHAT": "decides the community of a chat",
         "FIND_MEMBERSHIPS": "decides the communities of a sender",
