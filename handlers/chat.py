@@ -23,9 +23,9 @@ from models.base import Refusal
 from models.clock import spoken
 from models.directory import CommunityHere, GroupHere
 from models.members import Neighbour, Person, Role, Term, masked
-from models.proxies import find_spoken_of, only_relative
 from models.photos import Photo
 from models.places import Location
+from models.proxies import find_spoken_of, only_relative
 from models.units import LEADERS, UnitHere, called
 
 LINES = 4
