@@ -13,23 +13,26 @@ import asyncio
 import contextlib
 import random
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from time import monotonic
 from typing import Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
-from bot import logs
+from bot import alarms, logs
+from bot.alarms import News
 from bot.books import Books, BooksBusy, BooksClosed, Unit
 from bot.channels import Channel, DeliveryError, OutcomeUnknown, Parcel
-from bot.secrets import Sealer, SecretsLocked
+from bot.secrets import Sealer
+from bot.ways import Known, Way, Ways
 from models import outbox
 from models.base import Button
 from models.clock import Clock, day_of
-from models.outbox import AttemptOutcome, Begun, Claimed, LeaseLost, Lost, OutboxState, Route
+from models.members import Role, people_in_scope
+from models.outbox import AttemptOutcome, Begun, Claimed, LeaseLost, Lost, OutboxState
 from models.quiet import Held, Quiet, posted, posts_of_day
 
 log = logs.logger(__name__)
@@ -48,6 +51,10 @@ WAITING_EVERY = 5.0
 """Seconds between two counts of what waits, which takes a look at every row that is due."""
 WARN_EVERY = timedelta(days=1)
 """Time between two warnings that one kind of recipient cannot be reached: it is how the channels are."""
+LATE = timedelta(minutes=10)
+"""What is still tried after so long should have been out by now: somebody is told."""
+REFUSED_RESTS = timedelta(hours=1)
+"""How long an address is left alone that refused something for good, where the recipient has another one."""
 BUSY_WAITS = (0.2, 1.0, 5.0)
 """Seconds to wait for busy books with an outcome in hand: what is not written down is unknown later."""
 
@@ -70,33 +77,23 @@ class Settings(Protocol):
 
 @dataclass(slots=True)
 class Round:
-    """What one address gets in one pass, in order."""
+    """What one recipient gets in one pass, in order, by the first of the ways."""
 
-    channel: Channel
-    address: str
-    secret: str = field(repr=False)
+    ways: tuple[Way, ...]
+    """Every way that may be gone, the one to go now first."""
+    text_bytes: int
+    """What fits through all of them, so that a part is the same part by another way."""
     token: str = field(repr=False)
     """Names the claim that all of these messages come from."""
     messages: list[Claimed] = field(default_factory=list)
 
+    @property
+    def channel(self) -> Channel:
+        return self.ways[0].channel
 
-class NoRoute(StrEnum):
-    """Why there is no way to a recipient."""
-
-    NO_CHAT = "no route: the group has no chat"
-    """It was unbound, or renamed away. Its webhook, where it has one, rests."""
-    MUTE_GROUP = "no route: no channel can write to this group first"
-    NO_ACCOUNT = "no route: the person has no account"
-    MUTE_ACCOUNT = "no route: no channel can write to this account first"
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a recipient is reached. `secret` is sealed."""
-
-    channel: Channel
-    address: str
-    secret: str = field(default="", repr=False)
+    @property
+    def address(self) -> str:
+        return self.ways[0].address
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +116,17 @@ class Taken:
     quiet: list[int] = field(default_factory=list)
     """What waits for the end of the quiet hours."""
     buried: list[Buried] = field(default_factory=list)
+    news: list[News] = field(default_factory=list)
+    known: dict[tuple[int, int | None, int | None, str | None, str | None], Known] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Ended:
+    """What became of one bundle: how many of its messages stand where, and how long what follows has to wait."""
+
+    states: dict[OutboxState, int]
+    wait: timedelta | None
+    news: list[News] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +267,9 @@ class Postman:
         `waiting` is told now and then how many messages are due and not out, while `run` runs.
         """
         self._books = books
-        self._channels = channels
+        self._ways = Ways(channels, sealer)
         self._clock = community_clock
         self._wall = wall
-        self._sealer = sealer
         self._settings = settings
         self._pushed = pushed
         self._waiting = waiting
@@ -283,7 +290,7 @@ class Postman:
 
     def adopt(self, sealer: Sealer, settings: Settings) -> None:
         """Takes changed secrets and numbers, for what is claimed from now on."""
-        self._sealer = sealer
+        self._ways.sealer = sealer
         self._settings = settings
         self._lease = timedelta(seconds=settings.lease_seconds)
 
@@ -356,6 +363,7 @@ class Postman:
         for buried in taken.buried:
             self._report(buried)
             self._tell(buried.channel, buried.outcome)
+        _announce(taken.news)
         return taken.count
 
     def _report(self, buried: Buried) -> None:
@@ -380,8 +388,9 @@ class Postman:
         taken = Taken(len(claimed))
         if not claimed:
             return taken
+        ids = [message.id for message in claimed]
         lost: dict[int, list[Lost]] = {}
-        for attempt in outbox.lost_attempts(session, [message.id for message in claimed]):
+        for attempt in outbox.lost_attempts(session, ids):
             lost.setdefault(attempt.outbox_id, []).append(attempt)
             if attempt.interrupted:
                 outbox.end_attempt(
@@ -391,8 +400,11 @@ class Postman:
                     detail="interrupted",
                     wall=wall,
                 )
+        refused = outbox.refusals(session, ids)
         for message in claimed:
-            self._sort(session, message, token, now, wall, lost.get(message.id, []), taken)
+            self._sort(
+                session, message, token, now, wall, lost.get(message.id, []), refused.get(message.id, set()), taken
+            )
         quiet = self._settings.quiet().end(now)
         if taken.quiet and quiet is not None:
             outbox.hold(session, ids=taken.quiet, token=token, until=quiet, reason=Held.QUIET)
@@ -406,6 +418,7 @@ class Postman:
         now: datetime,
         wall: datetime,
         lost: list[Lost],
+        refused: set[tuple[str, str]],
         taken: Taken,
     ) -> None:
         """Puts a message into the round of its address, or ends it."""
@@ -415,50 +428,93 @@ class Postman:
             state = OutboxState.UNKNOWN if lost else OutboxState.FAILED
             outbox.finish(session, ids=[message.id], token=token, state=state, wall=wall, reason=reason)
             taken.buried.append(Buried(message, channel, outcome, reason))
+            if channel:
+                taken.news += self._missed(session, message, channel, reason, state)
 
         if lost and (message.group_id is not None or len(lost) >= UNKNOWN_TRIES):
             bury(lost[-1].channel, "unknown", "the answer was lost")
             return
-        way = self._way(session, message)
-        if isinstance(way, NoRoute):
-            bury("", "dead", way)
-            return
-        channel = way.channel.name
-        if message.expires_at <= now:
-            bury(channel, "expired", "expired")
-            return
-        if not message.urgent and message.parts_sent == 0 and _can_wait(message, self._settings.quiet().end(now)):
+        known = self._known(session, message, wall, taken)
+        ways = tuple(way for way in known.ways if way.key not in refused)
+        if message.expires_at <= now and (ways or known.channel):
+            bury(ways[0].channel.name if ways else known.channel, "expired", "expired")
+        elif known.ways and not ways:
+            bury(known.ways[0].channel.name, "dead", "refused by every channel")
+        elif not ways:
+            if lost or message.expires_at <= now or not self._hand_on(session, message, token, now, wall, known.why):
+                bury(known.channel, "dead", known.why)
+        elif not message.urgent and message.parts_sent == 0 and _can_wait(message, self._settings.quiet().end(now)):
             taken.quiet.append(message.id)
-            return
-        try:
-            secret = self._sealer.open(way.secret, way.address) if way.secret else ""
-        except SecretsLocked as error:
-            bury(channel, "dead", str(error))
-            return
-        one = taken.rounds.setdefault((channel, way.address), Round(way.channel, way.address, secret, token))
-        one.messages.append(message)
+        else:
+            one = taken.rounds.setdefault(ways[0].key, Round(ways, known.text_bytes, token))
+            one.messages.append(message)
 
-    def _way(self, session: Session, message: Claimed) -> Way | NoRoute:
-        """The first way to the recipient that a configured channel can go."""
-        routes = outbox.routes(session, message)
-        if message.group_id is not None:
-            return self._way_to_group(routes)
-        for route in routes:
-            for channel in self._channels.values():
-                reaches = channel.ability.pushes_to_people and channel.ability.text_bytes
-                if channel.namespace == route.namespace and reaches:
-                    return Way(channel, channel.address_of(route.address))
-        return NoRoute.MUTE_ACCOUNT if routes else NoRoute.NO_ACCOUNT
+    def _known(self, session: Session, message: Claimed, wall: datetime, taken: Taken) -> Known:
+        """The ways to a recipient, looked up once a claim, that which may be gone soonest first."""
+        to = (message.community_id, message.group_id, message.member_id, message.namespace, message.external_id)
+        if to not in taken.known:
+            taken.known[to] = self._ways.look_up(session, message, wall)
+        return taken.known[to]
 
-    def _way_to_group(self, routes: Sequence[Route]) -> Way | NoRoute:
-        # A webhook sits in a chat: where that was unbound, people want to hear nothing from us.
-        if all(route.sealed_secret for route in routes):
-            return NoRoute.NO_CHAT
-        for route in routes:
-            channel = self._channels.get(route.channel)
-            if channel is not None and channel.ability.pushes_to_groups and channel.ability.text_bytes:
-                return Way(channel, route.address, route.sealed_secret)
-        return NoRoute.MUTE_GROUP
+    # -- what did not go out ----------------------------------------
+
+    def _hand_on(
+        self, session: Session, message: Claimed, token: str, now: datetime, wall: datetime, reason: str
+    ) -> bool:
+        """Tells the building lead instead, where the message says with what words; whether somebody could be told."""
+        path = outbox.home_path(session, message) if message.otherwise else ""
+        lead = self._lead(session, message, path, now) if path else None
+        if lead is None:
+            return False
+        outbox.put(
+            session,
+            community_id=message.community_id,
+            key=f"handed-on:{message.id}",
+            message=message.otherwise,
+            now=now,
+            expires_at=message.expires_at,
+            member_id=lead,
+            ref=message.ref,
+            urgent=message.urgent,
+        )
+        outbox.finish(session, ids=[message.id], token=token, state=OutboxState.HANDED_ON, wall=wall, reason=reason)
+        return True
+
+    def _lead(self, session: Session, message: Claimed, path: str, now: datetime) -> int | None:
+        """The nearest building lead or somebody above whom a channel reaches."""
+        tried = [] if message.member_id is None else [message.member_id]
+        while True:
+            nearest = people_in_scope(
+                session,
+                community_id=message.community_id,
+                path=path,
+                role=Role.BUILDING_LEAD,
+                now=now,
+                without=tried,
+            )
+            for person in nearest:
+                if self._ways.reaches(session, message.community_id, person.id):
+                    return person.id
+            if not nearest:
+                return None
+            tried += [person.id for person in nearest]
+
+    def _missed(self, session: Session, message: Claimed, channel: str, reason: str, state: OutboxState) -> list[News]:
+        """Something did not go out when it should have."""
+        return alarms.missed(
+            session,
+            message,
+            channel,
+            reason,
+            state,
+            now=self._clock.now(),
+            wall=self._wall.now(),
+            reaches=self._ways.reaches,
+        )
+
+    def _arrived(self, session: Session, message: Claimed) -> list[News]:
+        """Something reached its recipient."""
+        return alarms.arrived(session, message, now=self._clock.now(), reaches=self._ways.reaches)
 
     # -- one address ----------------------------------------
 
@@ -467,7 +523,7 @@ class Postman:
         gate = self._gates.setdefault(one.channel.name, asyncio.Semaphore(AT_ONCE))
         try:
             async with gate:
-                bundles = bundled(one.messages, one.channel.ability.text_bytes)
+                bundles = bundled(one.messages, one.text_bytes)
                 for index, bundle in enumerate(bundles):
                     rest = timedelta(0) if self._stopping else await self._send(one, bundle)
                     if rest is not None:
@@ -492,6 +548,9 @@ class Postman:
                 outbox.release(session, ids=sorted(ids), token=one.token)
 
         await self._record(unit)
+        if rest <= timedelta(0) and len(one.ways) > 1:
+            # Another way is free now.
+            self.wake()
 
     async def _record(self, unit: Unit[T]) -> T:
         """Writes, and is patient with busy books."""
@@ -511,16 +570,16 @@ class Postman:
         if begun is None or isinstance(begun, timedelta):
             return begun
         ref = bundle.messages[0].ref if len(bundle.ids) == 1 else ""
-        parcel = Parcel(one.address, bundle.text, one.secret, ref, bundle.buttons)
+        parcel = Parcel(one.address, bundle.text, one.ways[0].secret, ref, bundle.buttons)
         pause: timedelta | None = None
-        permanent = False
         outcome, detail = AttemptOutcome.SENT, ""
         try:
             await self._hand_over(one.channel, parcel)
         except DeliveryError as error:
-            outcome = AttemptOutcome.NOT_SENT if error.code == "not_sent" else AttemptOutcome.FAILED
-            detail = f"{error.code} {error.detail}".strip()
-            pause, permanent = error.pause, error.permanent
+            outcome = AttemptOutcome.REFUSED if error.permanent else AttemptOutcome.FAILED
+            if error.code == "not_sent":
+                outcome = AttemptOutcome.NOT_SENT
+            detail, pause = f"{error.code} {error.detail}".strip(), error.pause
         except OutcomeUnknown as error:
             outcome, detail = AttemptOutcome.UNKNOWN, str(error)
         except Exception as error:
@@ -529,9 +588,9 @@ class Postman:
             outcome, detail = AttemptOutcome.FAILED, type(error).__name__
         wait = self._wait(outcome, max(begun.tries.values()), pause)
         ended = await self._record(
-            lambda session: self._end(session, one, bundle, begun, outcome, detail, permanent, wait)
+            lambda session: self._end(session, one, bundle, begun, outcome, detail, pause is not None, wait)
         )
-        for state, count in ended.items():
+        for state, count in ended.states.items():
             counted = _counted(state)
             if count:
                 self._tell(one.channel.name, counted)
@@ -544,9 +603,8 @@ class Postman:
                     to=_kind(bundle.messages[0]),
                     detail=detail,
                 )
-        if outcome is AttemptOutcome.SENT or (permanent and pause is None):
-            return None
-        return wait
+        _announce(ended.news)
+        return ended.wait
 
     async def _hand_over(self, channel: Channel, parcel: Parcel) -> None:
         try:
@@ -561,10 +619,9 @@ class Postman:
         outbox.lock_address(session, channel=one.channel.name, address=one.address)
         # Read after the lock: whoever had it may have written a later moment than that of our asking.
         wall = self._wall.now()
-        limits = [(limit.count, limit.per) for limit in one.channel.ability.limits]
-        wait = outbox.waiting_time(session, channel=one.channel.name, address=one.address, limits=limits, wall=wall)
+        wait = self._ways.rest(session, one.ways[0], wall)
         if wait > timedelta(0):
-            return wait
+            return self._soonest(session, one, wait, wall)
         if self._held_for_tomorrow(session, one, bundle):
             return None
         return outbox.begin_attempt(
@@ -578,6 +635,10 @@ class Postman:
             wall=wall,
             until=wall + self._lease,
         )
+
+    def _soonest(self, session: Session, one: Round, wait: timedelta, wall: datetime) -> timedelta:
+        """How long to wait at the most, where another way may be free sooner than this one."""
+        return min([wait, *(self._ways.rest(session, way, wall) for way in one.ways[1:])])
 
     def _held_for_tomorrow(self, session: Session, one: Round, bundle: Bundle) -> bool:
         """Whether the group had its posts for today, and the bundle can wait and does so now."""
@@ -605,43 +666,87 @@ class Postman:
         begun: Begun,
         outcome: AttemptOutcome,
         detail: str,
-        permanent: bool,
+        paused: bool,
         wait: timedelta,
-    ) -> dict[OutboxState, int]:
-        """Writes down the outcome of an attempt. Returns how many of its messages stand where by now."""
-        wall = self._wall.now()
-        outbox.end_attempt(session, attempt_id=begun.attempt_id, outcome=outcome, detail=detail, wall=wall)
-        first = bundle.messages[0]
+    ) -> Ended:
+        """Writes down the outcome of an attempt."""
+        wall, now, first = self._wall.now(), self._clock.now(), bundle.messages[0]
+        elsewhere = len(one.ways) > 1
+        passing = outcome in (AttemptOutcome.FAILED, AttemptOutcome.NOT_SENT)
+        refused = outcome is AttemptOutcome.REFUSED
+        rest = REFUSED_RESTS if refused and elsewhere else wait if passing or paused else None
+        outbox.end_attempt(
+            session,
+            attempt_id=begun.attempt_id,
+            outcome=outcome,
+            detail=detail,
+            wall=wall,
+            rest_until=None if rest is None else wall + rest,
+        )
         if first.group_id is not None and bundle.begins and outcome in (AttemptOutcome.SENT, AttemptOutcome.UNKNOWN):
-            day = day_of(self._clock.now())
-            posted(session, community_id=first.community_id, group_id=first.group_id, day=day)
+            posted(session, community_id=first.community_id, group_id=first.group_id, day=day_of(now))
         if outcome is AttemptOutcome.SENT:
             if bundle.part < bundle.parts - 1:
                 outbox.part_sent(session, outbox_id=bundle.ids[0], token=one.token, parts=bundle.part + 1)
             else:
                 outbox.finish(session, ids=bundle.ids, token=one.token, state=OutboxState.SENT, wall=wall)
-            return {OutboxState.SENT: len(bundle.ids)}
-        lost = [attempt.outbox_id for attempt in outbox.lost_attempts(session, bundle.ids)]
-        ends: dict[OutboxState, list[int]] = {}
-        for message_id, tries in begun.tries.items():
+            return Ended(
+                {OutboxState.SENT: len(bundle.ids)},
+                None,
+                self._arrived(session, first),
+            )
+        if elsewhere and (passing or refused):
+            # Nothing of it arrived: another way may be free at once.
+            wait = self._soonest(session, one, rest or wait, wall)
+        lost = Counter(attempt.outbox_id for attempt in outbox.lost_attempts(session, bundle.ids))
+        ended = Ended({}, None if refused and not paused and not elsewhere else wait)
+        for message in bundle.messages:
             if outcome is AttemptOutcome.UNKNOWN:
-                over = bundle.to_a_group or lost.count(message_id) >= UNKNOWN_TRIES
+                over = bundle.to_a_group or lost[message.id] >= UNKNOWN_TRIES
             else:
-                over = permanent or tries >= self._settings.attempts_max
-            if not over:
-                state = OutboxState.WAITING
-            elif message_id in lost:
-                # What may have arrived is not called failed.
-                state = OutboxState.UNKNOWN
+                over = (refused and not elsewhere) or begun.tries[message.id] >= self._settings.attempts_max
+            state = OutboxState.WAITING
+            if over:
+                state = self._close(session, one, message, outcome, detail, now, wall, lost=message.id in lost)
             else:
-                state = OutboxState.FAILED
-            ends.setdefault(state, []).append(message_id)
-        for state, ids in ends.items():
-            if state is OutboxState.WAITING:
-                outbox.put_back(session, ids=ids, token=one.token, retry_at=wall + wait, reason=detail)
-            else:
-                outbox.finish(session, ids=ids, token=one.token, state=state, wall=wall, reason=detail)
-        return {state: len(ids) for state, ids in ends.items()}
+                outbox.put_back(session, ids=[message.id], token=one.token, retry_at=wall + wait, reason=detail)
+            ended.states[state] = ended.states.get(state, 0) + 1
+            late = state is OutboxState.WAITING and now - message.not_before >= LATE
+            # That one person's account takes nothing is no trouble of the channel's.
+            dead = state is OutboxState.FAILED and not (refused and message.group_id is None)
+            if late or dead or state is OutboxState.UNKNOWN:
+                ended.news += self._missed(session, message, one.channel.name, detail, state)
+        return ended
+
+    def _close(
+        self,
+        session: Session,
+        one: Round,
+        message: Claimed,
+        outcome: AttemptOutcome,
+        detail: str,
+        now: datetime,
+        wall: datetime,
+        *,
+        lost: bool,
+    ) -> OutboxState:
+        """Ends a message that is not tried any more."""
+        nobody_there = outcome is AttemptOutcome.REFUSED and not lost and message.parts_sent == 0
+        if nobody_there and self._hand_on(session, message, one.token, now, wall, detail):
+            return OutboxState.HANDED_ON
+        # What may have arrived is not called failed.
+        state = OutboxState.UNKNOWN if lost else OutboxState.FAILED
+        outbox.finish(session, ids=[message.id], token=one.token, state=state, wall=wall, reason=detail)
+        return state
+
+
+def _announce(news: Sequence[News]) -> None:
+    """Says what began and what is over to whoever reads the log: once an incident, not once a message."""
+    for one in news:
+        if one.reason:
+            log.error("delivery.alarm", incident=one.number, channel=one.channel, detail=one.reason)
+        else:
+            log.info("delivery.healed", incident=one.number)
 
 
 def _counted(state: OutboxState) -> str:
@@ -650,5 +755,6 @@ def _counted(state: OutboxState) -> str:
         OutboxState.SENT: "sent",
         OutboxState.WAITING: "retry",
         OutboxState.FAILED: "dead",
+        OutboxState.HANDED_ON: "dead",
         OutboxState.UNKNOWN: "unknown",
     }[state]

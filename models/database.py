@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import Dialect, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -142,6 +142,12 @@ def driver(session: Session) -> tuple[Any, Dialect]:
         made = (raw.cursor(), connection.dialect)
         session.info["driver"] = made
     return made
+
+
+def lock_name(session: Session, name: str) -> None:
+    """Lets one transaction at a time do what this name stands for. SQLite's one writer needs no lock."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
 
 
 def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:

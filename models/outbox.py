@@ -44,9 +44,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models.base import Base, Button, Moment, buttons_of
-from models.database import Prepared
-from models.directory import Endpoint, Identity
+from models.database import Prepared, lock_name
+from models.directory import Endpoint, Group, Identity
 from models.members.merging import keeper_of
+from models.members.people import Member
+from models.units import Unit
 
 
 class OutboxState(StrEnum):
@@ -72,7 +74,9 @@ class AttemptOutcome(StrEnum):
     SENT = "sent"
     """The platform took it."""
     FAILED = "failed"
-    """The platform said no."""
+    """The platform said no, for now."""
+    REFUSED = "refused"
+    """The platform said no for good: this address does not take this message."""
     NOT_SENT = "not_sent"
     """It never left: nothing listened. It counts for no limit."""
     UNKNOWN = "unknown"
@@ -81,6 +85,9 @@ class AttemptOutcome(StrEnum):
 
 HELD = "(leased_until IS NOT NULL OR retry_at IS NOT NULL)"
 """Spelled alike in the index and in the statement: SQLite compares the words."""
+
+ENDED_BADLY = "state IN ('failed', 'unknown', 'handed_on')"
+"""What did not reach whom it was for, or of which nobody knows. Spelled alike in the index and in its statements."""
 
 LONGEST_SEND = timedelta(seconds=60)
 """No attempt is under way for longer, whatever the settings say."""
@@ -114,6 +121,12 @@ class Outbox(Base):
             "retry_at",
             sqlite_where=text(f"state = 'waiting' AND {HELD}"),
             postgresql_where=text(f"state = 'waiting' AND {HELD}"),
+        ),
+        Index(
+            "ix_outbox_ended_badly",
+            "finished_at",
+            sqlite_where=text(ENDED_BADLY),
+            postgresql_where=text(ENDED_BADLY),
         ),
     )
 
@@ -344,7 +357,7 @@ def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, t
     its lease.
     """
     # Two claims at once would each miss that the other takes a message of the same recipient.
-    _lock(session, "outbox")
+    lock_name(session, "outbox")
     rows = _CLAIM.all(session, now=now, wall=wall, until=until, token=token, most=most)
     claimed = [Claimed(*(*row[:-3], buttons_of(row[-3]), *row[-2:])) for row in rows]
     return sorted(claimed, key=lambda one: (one.not_before, one.id))
@@ -368,13 +381,32 @@ def lost_attempts(session: Session, ids: list[int]) -> list[Lost]:
         for row in session.execute(
             select(AttemptItem.outbox_id, Attempt.id, Attempt.channel, Attempt.outcome)
             .join(Attempt, AttemptItem.attempt_id == Attempt.id)
+            .join(Outbox, AttemptItem.outbox_id == Outbox.id)
             .where(
                 AttemptItem.outbox_id.in_(ids),
                 Attempt.outcome.in_([AttemptOutcome.RUNNING, AttemptOutcome.UNKNOWN]),
+                Attempt.id > Outbox.again_after,
             )
             .order_by(Attempt.id)
         )
     ]
+
+
+def refusals(session: Session, ids: list[int]) -> dict[int, set[tuple[str, str]]]:
+    """Which channels and addresses said no for good to these messages, by message."""
+    refused: dict[int, set[tuple[str, str]]] = {}
+    for row in session.execute(
+        select(AttemptItem.outbox_id, Attempt.channel, Attempt.address)
+        .join(Attempt, AttemptItem.attempt_id == Attempt.id)
+        .join(Outbox, AttemptItem.outbox_id == Outbox.id)
+        .where(
+            AttemptItem.outbox_id.in_(ids),
+            Attempt.outcome == AttemptOutcome.REFUSED,
+            Attempt.id > Outbox.again_after,
+        )
+    ):
+        refused.setdefault(row.outbox_id, set()).add((row.channel, row.address))
+    return refused
 
 
 def waiting_time(
@@ -385,12 +417,19 @@ def waiting_time(
     limits: Sequence[tuple[int, timedelta]],
     wall: datetime,
 ) -> timedelta:
-    """How long this address has to rest before the next attempt keeps every limit; nothing for now.
+    """How long this address has to rest before the next attempt; nothing for now.
 
-    The platform counts when a request arrives, which is some time between the beginning and the end of its attempt: it
-    counts until a span after its end.
+    It keeps every limit, and the rest that the platform asked for. The platform counts when a request arrives, which is
+    some time between the beginning and the end of its attempt: it counts until a span after its end.
     """
-    wait = timedelta(0)
+    asked = session.scalar(
+        select(Attempt.rest_until)
+        # What was written before the clock was set back is no answer of now.
+        .where(Attempt.channel == channel, Attempt.address == address, Attempt.began_at <= wall + LONGEST_SEND)
+        .order_by(Attempt.began_at.desc(), Attempt.id.desc())
+        .limit(1)
+    )
+    wait = timedelta(0) if asked is None else max(timedelta(0), asked - wall)
     for count, per in limits:
         arrived = func.coalesce(Attempt.ended_at, literal(wall, Moment()))
         oldest = session.scalar(
@@ -414,13 +453,7 @@ def waiting_time(
 
 def lock_address(session: Session, *, channel: str, address: str) -> None:
     """Lets one postman at a time count the attempts of an address, until the transaction ends."""
-    _lock(session, f"{channel}/{address}")
-
-
-def _lock(session: Session, name: str) -> None:
-    # SQLite's one writer needs no lock.
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
+    lock_name(session, f"{channel}/{address}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,7 +508,15 @@ def begin_attempt(
     return Begun(attempt_id, {row.id: row.tries for row in held})
 
 
-def end_attempt(session: Session, *, attempt_id: int, outcome: AttemptOutcome, detail: str, wall: datetime) -> None:
+def end_attempt(
+    session: Session,
+    *,
+    attempt_id: int,
+    outcome: AttemptOutcome,
+    detail: str,
+    wall: datetime,
+    rest_until: datetime | None = None,
+) -> None:
     """Writes down what became of an attempt. What is known stays: `unknown` overwrites no answer."""
     known = [AttemptOutcome.RUNNING]
     if outcome is not AttemptOutcome.UNKNOWN:
@@ -484,7 +525,7 @@ def end_attempt(session: Session, *, attempt_id: int, outcome: AttemptOutcome, d
     session.execute(
         update(Attempt)
         .where(Attempt.id == attempt_id, Attempt.outcome.in_(known))
-        .values(outcome=outcome, detail=detail[:200], ended_at=wall)
+        .values(outcome=outcome, detail=detail[:200], ended_at=wall, rest_until=rest_until)
     )
 
 
@@ -567,14 +608,34 @@ def routes(session: Session, message: Claimed) -> list[Route]:
     if message.external_id is not None:
         return [Route("", message.namespace or "", message.external_id, "")]
     assert message.member_id is not None
-    # Somebody who was merged since is reached where they speak now.
-    keeper = keeper_of(session, community_id=message.community_id, member_id=message.member_id)
+    return routes_to_member(session, community_id=message.community_id, member_id=message.member_id)
+
+
+def routes_to_member(session: Session, *, community_id: int, member_id: int) -> list[Route]:
+    """All accounts of a person, oldest first. Somebody who was merged since is reached where they speak now."""
+    keeper = keeper_of(session, community_id=community_id, member_id=member_id)
     found = session.execute(
         select(Identity.namespace, Identity.external_id)
-        .where(Identity.community_id == message.community_id, Identity.member_id == keeper)
+        .where(Identity.community_id == community_id, Identity.member_id == keeper)
         .order_by(Identity.id)
     )
     return [Route("", row.namespace, row.external_id, "") for row in found]
+
+
+def home_path(session: Session, message: Claimed) -> str:
+    """The path of the unit that a message's recipient belongs to; empty for an account that is nobody."""
+    at_home = select(Unit.path)
+    if message.group_id is not None:
+        at_home = at_home.join(Group, Group.unit_id == Unit.id).where(
+            Group.community_id == message.community_id, Group.id == message.group_id
+        )
+    elif message.member_id is not None:
+        at_home = at_home.join(Member, Member.unit_id == Unit.id).where(
+            Member.community_id == message.community_id, Member.id == message.member_id
+        )
+    else:
+        return ""
+    return session.execute(at_home).scalar_one()
 
 
 def waiting_count(session: Session, *, now: datetime) -> int:
@@ -607,7 +668,7 @@ def ended_badly(session: Session, *, since: datetime) -> list[EndedBadly]:
     """What failed or stayed unknown since a moment, most frequent first."""
     rows = session.execute(
         select(Outbox.state, Outbox.dead_reason, func.count())
-        .where(Outbox.state.in_([OutboxState.FAILED, OutboxState.UNKNOWN]), Outbox.finished_at >= since)
+        .where(text(ENDED_BADLY), Outbox.state != OutboxState.HANDED_ON, Outbox.finished_at >= since)
         .group_by(Outbox.state, Outbox.dead_reason)
         .order_by(func.count().desc())
     )

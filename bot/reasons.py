@@ -1,0 +1,53 @@
+"""Why a message waits or did not go out, in the words of whoever keeps the bot.
+
+The books keep what the platform said, by its number and in the words of the code; here stands what it means.
+"""
+
+import re
+
+from models.quiet import Held
+
+SAID = {
+    Held.QUIET: "免打扰的时候不发，等早上",
+    Held.CEILING: "今天给这个群发得够多了，等明天",
+    "expired": "等到过了时候也没能发出去",
+    "given up": "管机器人的人说不发了",
+    "the answer was lost": "发出去了，没有收到答复",
+    "no answer in time": "等了很久，平台没有答复",
+    "interrupted": "发到一半程序停了",
+    "refused by every channel": "所有的通道都拒绝了它",
+    "no route: the group has no chat": "这个群没有绑定",
+    "no route: no channel can write to this group first": "没有一个通道能主动发进这个群",
+    "no route: the person has no account": "还没有他的账号",
+    "no route: no channel can write to this account first": "没有一个通道能主动发给他",
+    "not_sent": "连不上平台",
+    "no configured key opens this secret": "库里的 key 用现在的 secrets.key 解不开",
+    "this secret is damaged": "库里存的 key 坏了",
+    "45009": "发得太频繁，平台让歇一会儿",
+    "45033": "同时发得太多，平台让歇一会儿",
+    "93000": "群机器人的 key 不对，或者机器人被移出了群",
+    "93004": "群机器人被停用了",
+    "93008": "机器人不在这个群里",
+    "40008": "平台不认识这种消息（程序的错误）",
+    "40058": "平台说内容不对（程序的错误）",
+    "44004": "内容是空的（程序的错误）",
+    "45002": "内容太长了",
+    "-1": "平台说它忙",
+    "429": "发得太频繁，平台让歇一会儿",
+}
+"""By the whole reason, or by its first word: a number of the platform or of HTTP, a word of a channel."""
+
+_SERVER = re.compile(r"5\d\d")
+
+
+def in_words(reason: str) -> str:
+    """A reason as people read it; one that nobody foresaw is quoted as it stands."""
+    if not reason:
+        return "没有记原因"
+    first = reason.partition(" ")[0]
+    known = SAID.get(reason) or SAID.get(first)
+    if known is None and _SERVER.fullmatch(first):
+        known = "平台出错了"
+    if known is None:
+        return f"平台说“{reason}”"
+    return known if first not in SAID or first == reason or not first.lstrip("-").isdigit() else f"{known}（{first}）"
