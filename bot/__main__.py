@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import typer
 
-from bot.terminal import beginning, community, keeping, looking, privacy, roster, serving, trying
+from bot.terminal import beginning, community, keeping, looking, outbox, privacy, roster, serving, trying
 
 app = typer.Typer(
     add_completion=False,
@@ -37,6 +37,7 @@ COMMANDS = (
     looking.check,
     looking.config,
     looking.trace,
+    outbox.outbox,
 )
 """Every command, in the order in which the help shows them."""
 

@@ -14,6 +14,12 @@ SAID = {
     "given up": "管机器人的人说不发了",
     "the answer was lost": "发出去了，没有收到答复",
     "no answer in time": "等了很久，平台没有答复",
+    **dict.fromkeys(
+        ("TimeoutError", "SocketTimeoutError", "ServerTimeoutError", "ServerDisconnectedError", "HTTP"),
+        "平台没有答复",
+    ),
+    **dict.fromkeys(("ClientOSError", "ClientPayloadError", "ConnectionResetError"), "连接断了，没有收到答复"),
+    "the answer is no answer of this platform": "平台的答复看不懂",
     "interrupted": "发到一半程序停了",
     "refused by every channel": "所有的通道都拒绝了它",
     "no route: the group has no chat": "这个群没有绑定",
@@ -38,6 +44,7 @@ SAID = {
 """By the whole reason, or by its first word: a number of the platform or of HTTP, a word of a channel."""
 
 _SERVER = re.compile(r"5\d\d")
+_BUG = re.compile(r"[A-Z]\w*(Error|Exception)")
 
 
 def in_words(reason: str) -> str:
@@ -45,9 +52,7 @@ def in_words(reason: str) -> str:
     if not reason:
         return "没有记原因"
     first = reason.partition(" ")[0]
-    known = SAID.get(reason) or SAID.get(first)
-    if known is None and _SERVER.fullmatch(first):
-        known = "平台出错了"
+    known = SAID.get(reason) or SAID.get(first) or ("平台出错了" if _SERVER.fullmatch(first) else None)
     if known is None:
-        return f"平台说“{reason}”"
-    return known if first not in SAID or first == reason or not first.lstrip("-").isdigit() else f"{known}（{first}）"
+        return f"程序的错误（{reason}）" if _BUG.fullmatch(reason) else f"平台说“{reason}”"
+    return f"{known}（{first}）" if first.lstrip("-").isdigit() else known

@@ -13,13 +13,14 @@ from datetime import datetime
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from bot import mail, reasons
 from models.audit import Audit
 from models.clock import local
 from models.directory import CommunityHere, Group
 from models.inbox import Inbox, Trouble
 from models.ledger import Currency, Transfer
 from models.members import Member
-from models.outbox import Attempt, AttemptItem, Outbox
+from models.outbox import Attempt, AttemptItem, AttemptOutcome, Outbox, OutboxState
 
 MESSAGES_MAX = 200
 """Messages of one story at the most, the newest."""
@@ -32,9 +33,7 @@ OUTCOMES = {
     "ignore": "没有作声",
     "failed": "没处理好，留着",
 }
-STATES = {"waiting": "还在等", "sent": "已发出", "failed": "没有发出", "unknown": "结果不明"}
 UNITS = {Currency.POINTS: "分", Currency.RECORDED_MINUTES: "分钟（信用时）", Currency.VOUCHED_MINUTES: "分钟（荣誉时）"}
-ATTEMPTS = {"running": "正在发", "sent": "成功", "failed": "被拒", "not_sent": "没有连上", "unknown": "没有答复"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +180,9 @@ def _of_push(session: Session, row: Outbox) -> Iterator[Step]:
         if row.group_id
         else _name(session, row.community_id, row.member_id)
     )
-    why = f"：{row.dead_reason}" if row.dead_reason else ""
-    yield Step(row.created_at, "push", f"给 {to} 的消息 {STATES.get(row.state, row.state)}{why}（{row.key}）", row.text)
+    why = f"：{reasons.in_words(row.dead_reason)}" if row.dead_reason else ""
+    stands = f"{mail.STATES[OutboxState(row.state)]}{why}"
+    yield Step(row.created_at, "push", f"给 {to} 的消息 {stands}（{row.key}）", row.text)
     attempts = session.execute(
         select(Attempt.began_at, Attempt.channel, Attempt.outcome, Attempt.detail)
         .join(AttemptItem, AttemptItem.attempt_id == Attempt.id)
@@ -190,8 +190,8 @@ def _of_push(session: Session, row: Outbox) -> Iterator[Step]:
         .order_by(Attempt.id)
     )
     for attempt in attempts:
-        detail = f"（{attempt.detail}）" if attempt.detail else ""
-        said = ATTEMPTS.get(attempt.outcome, attempt.outcome)
+        detail = f"（{reasons.in_words(attempt.detail)}）" if attempt.detail else ""
+        said = mail.OUTCOMES[AttemptOutcome(attempt.outcome)]
         yield Step(attempt.began_at, "attempt", f"从 {attempt.channel} 发：{said}{detail}")
 
 

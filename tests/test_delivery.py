@@ -28,7 +28,7 @@ from bot.channels.wecom_group_webhook import Settings as WebhookSettings
 from bot.channels.wecom_group_webhook import WecomGroupWebhook
 from bot.delivery import Bundle, Postman, bundled, retry_wait, split
 from bot.secrets import Sealer
-from models import outbox
+from models import outages, outbox
 from models.base import Button
 from models.clock import SHANGHAI, MovedClock
 from models.directory import Endpoint, Identity, add_endpoint, add_group, unbind_chat
@@ -747,6 +747,254 @@ async def test_group_gets_so_many_posts_a_day_and_the_rest_as_one_the_next_day(p
 
     assert post.api.texts(KEYS["3栋群"])[4:] == ["三\n\n四"]
     assert await post.ends() == [("sent", "")] * 8
+
+
+# -- several ways, or none ----------------------------------------
+
+
+async def second_line(post: Post, **ability: Any) -> Line:
+    """A bot that can write into 3栋群 as well, as the AI bot's long connection can."""
+    bot = Line("aibot", "bots", Ability(pushes_to_groups=True, text_bytes=600, **ability))
+    post.postman = post.hire(channels={"webhook": post.webhook, "line": post.line, "aibot": bot})
+    return bot
+
+
+async def test_group_with_two_ways_hears_everything_once(post: Post) -> None:
+    bot = await second_line(post)
+    await post.put("3栋群", "今晚停水", "请储水", every=timedelta(minutes=-1))
+
+    await post.deliver()
+
+    heard = post.api.texts() + bot.texts("chat of 3栋群")
+    assert sorted(heard) == ["今晚停水", "请储水"]
+    assert await post.attempts() == ["sent", "sent"]
+
+
+async def test_way_at_its_limit_is_relieved_by_the_other_in_order(post: Post) -> None:
+    bot = await second_line(post, limits=(Limit(3, timedelta(minutes=1)), Limit(4, timedelta(hours=1))))
+    texts = [f"{number:03d}" + "字" * 150 for number in range(25)]
+    await post.put("3栋群", *texts)
+
+    await post.deliver()
+
+    # The chat of the bot is older; the webhook takes over where that may hear no more in this minute.
+    assert bot.texts("chat of 3栋群") == texts[:3]
+    assert post.api.texts() == texts[3:23]
+    assert await post.states() == ["sent"] * 23 + ["waiting"] * 2
+    post.later(60)
+    await post.deliver()
+    assert bot.texts("chat of 3栋群") == [*texts[:3], texts[23]], "four an hour"
+    assert post.api.texts() == [*texts[3:23], texts[24]]
+    assert post.api.answers == {0: 21}
+
+
+async def test_way_that_rests_or_is_cut_off_is_passed_by(post: Post) -> None:
+    bot = await second_line(post)
+    bot.trouble["chat of 3栋群"] = [
+        DeliveryError("offline", permanent=False, code="not_sent"),
+        DeliveryError("too often", permanent=False, code=45009, pause=timedelta(seconds=60)),
+    ]
+    await post.put("3栋群", "一")
+    await post.deliver()
+    assert post.api.texts() == ["一"]
+    post.later(5)
+    await post.put("3栋群", "二")
+    await post.deliver()
+    assert post.api.texts() == ["一", "二"]
+    post.later(59)
+    await post.put("3栋群", "三")
+    await post.deliver()
+    assert post.api.texts() == ["一", "二", "三"]
+    post.later(10)
+    await post.put("3栋群", "四")
+    await post.deliver()
+
+    assert bot.texts("chat of 3栋群") == ["四"], "it is used again when it had its rest"
+    assert await post.states() == ["sent"] * 4
+
+
+async def test_way_that_refuses_for_good_is_left_alone_for_an_hour(post: Post) -> None:
+    bot = await second_line(post)
+    bot.trouble["chat of 3栋群"] = [DeliveryError("no longer in the group", permanent=True, code=1) for _ in range(2)]
+    for text in "一二":
+        await post.put("3栋群", text)
+        await post.deliver()
+    assert await post.attempts() == ["refused", "sent", "sent"]
+    post.later(3600)
+    await post.put("3栋群", "三")
+    await post.deliver()
+
+    assert post.api.texts() == ["一", "二", "三"]
+    assert await post.ends() == [("sent", "")] * 3
+    assert await broken(post) == [], "nothing is missing"
+
+
+async def test_what_every_way_refuses_ends(post: Post) -> None:
+    bot = await second_line(post)
+    bot.trouble["chat of 3栋群"] = [DeliveryError("no", permanent=True, code=1)]
+    post.api.meets(wecom_api.refuses(93000))
+    await post.put("3栋群", "一")
+
+    await post.deliver()
+
+    assert await post.attempts() == ["refused", "refused"]
+    assert [state for state, _ in await post.ends()] == ["failed"]
+
+
+async def test_whom_no_channel_reaches_is_told_by_the_building_lead(post: Post) -> None:
+    def unit(session: Session) -> None:
+        for name, home in (("新来的", "3栋2单元"), ("老赵的", "3栋1单元"), ("五栋的", "5栋2单元")):
+            post.ground.people[name] = add_person(
+                session, post.ground.community.id, name, post.ground.units[home], known=False
+            )
+        # The lead of 5栋 cannot be reached either: who is above them is told.
+        remove_accounts(session, post.ground.people["老魏"])
+        post.groups["哑群"] = add_group(
+            session, community_id=post.ground.community.id, unit=post.ground.units["3栋"], name="哑群", now=NOW
+        )
+
+    await post.books.write(unit)
+    await post.put("新来的", "您明早有值班", otherwise="请转告新来的：明早有值班")
+    await post.put("五栋的", "您明早有值班", otherwise="请转告五栋的：明早有值班")
+    await post.put("哑群", "今晚停水", otherwise="请转发到哑群：今晚停水")
+    await post.put("老赵的", "您的积分是8分")
+    await post.put("王秀英", "您有2个位子", otherwise="请转告王秀英")
+
+    await post.deliver()
+
+    assert post.line.texts("老赵") == ["请转告新来的：明早有值班\n\n请转发到哑群：今晚停水"]
+    assert post.line.texts("孙丽") == ["请转告五栋的：明早有值班"]
+    assert post.line.texts("王秀英") == ["您有2个位子"]
+    ends = await post.ends()
+    assert ends[:5] == [
+        ("handed_on", "no route: the person has no account"),
+        ("handed_on", "no route: the person has no account"),
+        ("handed_on", "no route: the group has no chat"),
+        # What is private goes to nobody else.
+        ("failed", "no route: the person has no account"),
+        ("sent", ""),
+    ]
+    assert ends[5:] == [("sent", "")] * 3
+
+
+async def test_account_that_refuses_for_good_is_told_by_the_building_lead(post: Post) -> None:
+    post.line.trouble["王秀英"] = [DeliveryError("not in the range of the app", permanent=True, code=81013)]
+    await post.put("王秀英", "您明早有值班", otherwise="请转告王秀英：明早有值班")
+
+    await post.deliver()
+
+    assert post.line.texts("老赵") == ["请转告王秀英：明早有值班"]
+    assert await post.ends() == [("handed_on", "81013 not in the range of the app"), ("sent", "")]
+
+
+# -- one alarm ----------------------------------------
+
+
+async def broken(post: Post) -> list[tuple[int, int]]:
+    """How many recipients and messages each incident that is open has."""
+    found = await post.books.read(outages.incidents)
+    return [(len(one.recipients), one.messages) for one in found]
+
+
+async def reach_the_secretary(post: Post) -> None:
+    def unit(session: Session) -> None:
+        add_identity(
+            session,
+            community_id=post.ground.community.id,
+            member_id=post.ground.people["张敏"],
+            namespace="simulator",
+            external_id="张敏",
+            now=NOW,
+        )
+
+    await post.books.write(unit)
+
+
+async def test_incident_is_told_once_and_once_when_it_is_over(post: Post, heard: io.StringIO) -> None:
+    await reach_the_secretary(post)
+    post.api.keys -= {KEYS["3栋群"], KEYS["5栋群"]}
+    await post.put("3栋群", *numbered(3))
+    await post.put("5栋群", "停水")
+    await post.put("党员群", "学习")
+    await post.deliver()
+
+    (told,) = post.line.texts("张敏")
+    assert told == (
+        "【提醒】给3栋群的消息没有发出去：群机器人的 key 不对，或者机器人被移出了群（93000）。\n"
+        "同样的问题不再一条条告诉您，恢复了会说一声。\n"
+        "请管机器人的人运行 linli outbox 看看（问题1）。"
+    )
+    assert await broken(post) == [(2, 4)]
+    post.api.keys.add(KEYS["3栋群"])
+    await post.put("3栋群", "好了吗")
+    await post.deliver()
+    assert await broken(post) == [(1, 1)]
+    post.api.keys.add(KEYS["5栋群"])
+    await post.put("5栋群", "好了吗")
+    await post.deliver()
+
+    assert await broken(post) == []
+    assert post.line.texts("张敏")[1:] == [
+        "【提醒】问题1好了，消息又发得出去了。\n之前没发出去的，请管机器人的人用 linli outbox 看看要不要补发。"
+    ]
+    said = [json.loads(line) for line in heard.getvalue().splitlines()]
+    events = [one["event"] for one in said if one["event"] in ("delivery.alarm", "delivery.healed")]
+    assert events == ["delivery.alarm", "delivery.healed"]
+
+
+async def test_group_that_breaks_long_after_another_is_an_incident_of_its_own(post: Post) -> None:
+    await reach_the_secretary(post)
+    for name in ("3栋群", "5栋群"):
+        post.api.keys.remove(KEYS[name])
+        await post.put(name, "停水", expires_at=NOW + 9 * HOUR)
+        await post.deliver()
+        post.later(3601)
+
+    assert await broken(post) == [(1, 1), (1, 1)]
+    assert len(post.line.texts("张敏")) == 2
+    await post.books.write(
+        lambda session: outages.lapse(session, community_id=post.ground.community.id, now=NOW + 80 * HOUR)
+    )
+    assert await broken(post) == []
+
+
+async def test_what_is_still_tried_after_ten_minutes_is_told_before_it_is_lost(post: Post) -> None:
+    await reach_the_secretary(post)
+    post.numbers.attempts_max = 99
+    post.api.meets(wecom_api.BAD_GATEWAY, times=99)
+    await post.put("3栋群", "停水")
+    while not post.line.texts("张敏"):
+        await post.deliver()
+        post.later(60)
+
+    assert "晚了，还没有发出去：平台出错了（502）" in post.line.texts("张敏")[0]
+    assert post.clock.now() - NOW >= timedelta(minutes=10)
+    assert await broken(post) == [(1, 0)]
+
+
+async def test_alarm_that_fails_causes_no_alarm(post: Post) -> None:
+    await reach_the_secretary(post)
+    post.numbers.attempts_max = 1
+    post.line.trouble["张敏"] = [DeliveryError("no", permanent=False, code=500)]
+    post.api.keys.clear()
+    await post.put("3栋群", "停水")
+    for _ in range(3):
+        await post.deliver()
+        post.later(60)
+
+    assert await post.states() == ["failed", "failed"]
+    assert await broken(post) == [(1, 1)]
+
+
+async def test_account_that_takes_nothing_is_no_incident(post: Post) -> None:
+    await reach_the_secretary(post)
+    post.line.trouble["王秀英"] = [DeliveryError("no such user", permanent=True, code=81013)]
+    await post.put("王秀英", "您有2个位子")
+
+    await post.deliver()
+
+    assert await post.states() == ["failed"]
+    assert post.line.sent == []
 
 
 # -- refusals ----------------------------------------

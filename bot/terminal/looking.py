@@ -72,7 +72,7 @@ def trace(
     db: Db = "",
 ) -> None:
     """一条消息后来怎么样了：谁说的、办了什么、记了什么账、发了什么出去。居民说的话不存，所以看不到。"""
-    begin = _since(since)
+    begin = moment_since(since)
     url = books_at(db, config)
     require_books(url)
 
@@ -117,7 +117,7 @@ def _as_json(story: tracing.Story, *, with_text: bool) -> dict[str, Any]:
     return {"at": story.at.isoformat(), "channel": story.channel, "message_id": story.message_id, "steps": steps}
 
 
-def _since(given: str) -> datetime:
+def moment_since(given: str) -> datetime:
     """The moment that is meant. Raises typer.Exit."""
     span = re.fullmatch(r"(\d{1,5})([mhd])", given)
     if span is None:
