@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel
 from sqlalchemy import select, text
 
+from bot import alarms, mail
 from bot.books import Books, BooksBusy
 from bot.channels import Channel, wecom_aibot, wecom_app, wecom_group_webhook
-from bot.channels.simulator import Place, Simulator, Someone
+from bot.channels.simulator import Mail, Misuse, Place, Simulator, Someone
 from bot.config import Config
 from bot.delivery import Postman
 from bot.demo import CAST, NEW_CHAT
@@ -26,8 +27,9 @@ from handlers import UNDERSTOOD
 from handlers.chat import Incoming, Reply
 from handlers.language.surroundings import OpenObject
 from jobs import JOBS
-from models import activities, directory, members, outbox, points, privacy, proxies
+from models import activities, deliveries, directory, members, outages, outbox, points, privacy, proxies
 from models.clock import Clock, MovedClock, WallClock
+from models.outbox import OutboxState
 from models.schedule import done_until
 
 CHANNELS: dict[str, Any] = {
@@ -109,6 +111,7 @@ class House:
             sealer=Sealer(config.secrets.keys()),
             settings=config.delivery,
             waiting=self.metrics.outbox_waiting,
+            broken=self.metrics.delivery_incidents,
             pushed=lambda channel, outcome: self.metrics.channel(channel).pushed(PushOutcome(outcome)),
         )
         self.leadership = Leadership(config.database.address().render_as_string(hide_password=False))
@@ -124,6 +127,7 @@ class House:
         self.listening = Listening(books, self.metrics, names=config.channels, wall=self.wall)
         self.health = Health()
         self.health.register("数据库", self._database_answers)
+        self.health.register("发消息", self._goes_out, warns=True)
         books.on_commit.append(self.metrics.committed)
         books.on_posted.append(self.postman.wake)
 
@@ -227,6 +231,12 @@ class House:
         self.metrics.database_up(True)
         return ""
 
+    async def _goes_out(self) -> str:
+        try:
+            return mail.health(await self.books.read(outages.incidents))
+        except BooksBusy:
+            return "数据库暂时用不了"
+
     async def _ticks(self) -> str:
         last = self.scheduler.last_tick
         if last is None:
@@ -255,6 +265,17 @@ ROLE_LABELS = {
     members.Role.SECRETARY: "书记",
     members.Role.ADMIN: "管理员",
 }
+
+
+SHOWN_TOGETHER = {
+    "waiting": [OutboxState.WAITING],
+    "sent": [OutboxState.SENT],
+    "failed": [OutboxState.FAILED, OutboxState.HANDED_ON],
+    "unknown": [OutboxState.UNKNOWN],
+}
+"""The states behind each of the panel's names."""
+LETTERS = 100
+LETTERS_SINCE = timedelta(days=7)
 
 
 class Stage:
@@ -312,3 +333,30 @@ class Stage:
 
     async def advance(self, to: datetime) -> None:
         await self._house.advance(to)
+
+    async def mail(self, show: str) -> Mail:
+        states, now = SHOWN_TOGETHER[show], self.now()
+
+        def load(session: Any) -> Mail:
+            found = deliveries.deliveries(session, states=states, limit=LETTERS)
+            figures = deliveries.figures(session, since=self._house.wall.now() - LETTERS_SINCE)
+            counted = {key: sum(figures.get(one, 0) for one in some) for key, some in SHOWN_TOGETHER.items()}
+            # What went out is not counted: it is nearly all of it.
+            del counted["sent"]
+            troubles = [mail.trouble(one, alarms.named(session, one)) for one in outages.incidents(session)]
+            return Mail([mail.letter(one, now) for one in found], counted, troubles)
+
+        return await self._house.books.read(load)
+
+    async def wish(self, number: int, wish: str) -> str:
+        now, wall = self.now(), self._house.wall.now()
+
+        def grant(session: Any) -> deliveries.Answer:
+            if wish == "again":
+                return deliveries.send_again(session, number, now=now)
+            return deliveries.give_up(session, number, now=now, wall=wall)
+
+        answer = await self._house.books.write(grant)
+        if answer is not deliveries.Answer.DONE:
+            raise Misuse(mail.ANSWERS[answer].format(number=number))
+        return f"第{number}条{'会再发' if wish == 'again' else '不再发了'}。"

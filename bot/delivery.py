@@ -28,7 +28,7 @@ from bot.books import Books, BooksBusy, BooksClosed, Unit
 from bot.channels import Channel, DeliveryError, OutcomeUnknown, Parcel
 from bot.secrets import Sealer
 from bot.ways import Known, Way, Ways
-from models import outbox
+from models import outages, outbox
 from models.base import Button
 from models.clock import Clock, day_of
 from models.members import Role, people_in_scope
@@ -47,7 +47,7 @@ HELD_MOST = 2000
 """Messages in hand, beyond which nothing more is claimed."""
 UNKNOWN_TRIES = 2
 """A message to a person whose answer was lost is sent twice at the most."""
-WAITING_EVERY = 5.0
+COUNT_EVERY = 5.0
 """Seconds between two counts of what waits, which takes a look at every row that is due."""
 WARN_EVERY = timedelta(days=1)
 """Time between two warnings that one kind of recipient cannot be reached: it is how the channels are."""
@@ -260,11 +260,13 @@ class Postman:
         settings: Settings,
         pushed: Callable[[str, str], None] | None = None,
         waiting: Callable[[int], None] | None = None,
+        broken: Callable[[int], None] | None = None,
         chance: random.Random | None = None,
     ) -> None:
         """`pushed` is told channel and outcome (sent, retry, dead, expired, unknown) of each attempt.
 
-        `waiting` is told now and then how many messages are due and not out, while `run` runs.
+        While `run` runs, `waiting` is told now and then how many messages are due and not out, and `broken` how many
+        incidents are not over.
         """
         self._books = books
         self._ways = Ways(channels, sealer)
@@ -273,6 +275,7 @@ class Postman:
         self._settings = settings
         self._pushed = pushed
         self._waiting = waiting
+        self._broken = broken
         self._counted_at: float | None = None
         self._warned: dict[str, datetime] = {}
         """When it was last said of a kind of recipient that there is no way to one of them, in wall time."""
@@ -308,7 +311,7 @@ class Postman:
                 try:
                     if self._held < HELD_MOST:
                         taken = await self._take()
-                    await self._count_waiting()
+                    await self._count()
                 except (BooksBusy, BooksClosed) as error:
                     log.warning("delivery.put_off", error=str(error))
                 except Exception:
@@ -340,14 +343,17 @@ class Postman:
                 await asyncio.wait(self._serving)
         return taken
 
-    async def _count_waiting(self) -> None:
-        if self._waiting is None:
-            return
+    async def _count(self) -> None:
+        """Tells how it stands, where somebody wants to know."""
         at = monotonic()
-        if self._counted_at is None or at - self._counted_at >= WAITING_EVERY:
-            self._counted_at = at
-            now = self._clock.now()
+        if self._counted_at is not None and at - self._counted_at < COUNT_EVERY:
+            return
+        self._counted_at = at
+        now = self._clock.now()
+        if self._waiting is not None:
             self._waiting(await self._books.read(lambda session: outbox.waiting_count(session, now=now)))
+        if self._broken is not None:
+            self._broken(len(await self._books.read(outages.incidents)))
 
     # -- what is due ----------------------------------------
 

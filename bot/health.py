@@ -4,13 +4,15 @@
 - `/healthz` answers 200 when every check is fine, else 503 with Chinese reasons: it says whether to send
   messages.
 - All checks run at the same time, one second each: a check that hangs is not fine, and delays nobody further.
+- A check that warns says what is wrong and makes nothing unready: a group that cannot be written to is no reason to
+  send its people's messages elsewhere.
 - A check runs once at a time, however many ask: a probe cannot load a database that is in trouble already.
 """
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from aiohttp import web
 
@@ -34,6 +36,8 @@ class Finding:
     name: str
     ok: bool
     why: str
+    warns: bool = False
+    """It does not keep the process from being ready."""
 
 
 class Health:
@@ -42,12 +46,15 @@ class Health:
     def __init__(self, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._timeout = timeout_seconds
         self._checks: dict[str, Check] = {}
+        self._warn: set[str] = set()
         self._running: dict[str, asyncio.Task[str]] = {}
 
-    def register(self, name: str, check: Check) -> None:
+    def register(self, name: str, check: Check, *, warns: bool = False) -> None:
         """Adds a check under a Chinese name. Raises ValueError for a name that is taken."""
         if name in self._checks:
             raise ValueError(f"the check {name} is registered twice")
+        if warns:
+            self._warn.add(name)
         self._checks[name] = check
 
     async def findings(self) -> list[Finding]:
@@ -56,7 +63,8 @@ class Health:
         if tasks:
             # `wait` and not `gather`: one check's trouble must not hide what the others found.
             await asyncio.wait(tasks.values(), timeout=self._timeout)
-        return [self._finding(name, task) for name, task in tasks.items()]
+        found = [self._finding(name, task) for name, task in tasks.items()]
+        return [replace(one, warns=one.name in self._warn) for one in found]
 
     def _task(self, name: str) -> asyncio.Task[str]:
         """The check's running task, a fresh one where none runs."""
@@ -91,8 +99,8 @@ class Health:
     async def show(self, request: web.Request) -> web.Response:
         """Answers `GET /healthz`."""
         findings = await self.findings()
-        ready = all(finding.ok for finding in findings)
-        body = {"ready": ready, "checks": [asdict(finding) for finding in findings]}
+        ready = all(finding.ok or finding.warns for finding in findings)
+        body = {"ready": ready, "checks": [_shown(finding) for finding in findings]}
         return _json(body, status=200 if ready else 503)
 
     async def show_alive(self, request: web.Request) -> web.Response:
@@ -106,6 +114,13 @@ class Health:
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=self._timeout)
+
+
+def _shown(finding: Finding) -> dict[str, object]:
+    shown = asdict(finding)
+    if not shown["warns"]:
+        del shown["warns"]
+    return shown
 
 
 def _json(body: object, *, status: int) -> web.Response:

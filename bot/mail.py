@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from bot import reasons
+from bot.channels.simulator import Letter
 from models.clock import spoken
 from models.deliveries import Answer, Delivery, Tried
 from models.outages import Incident
@@ -57,6 +58,21 @@ def line(one: Delivery, now: datetime) -> str:
     return (
         f"{one.id}　{spoken(one.not_before)}　给{to(one)}　{STATES[one.state]}"
         f"{'（急）' if one.urgent else ''}{'：' + about if about else ''}"
+    )
+
+
+def letter(one: Delivery, now: datetime) -> Letter:
+    """One message as the simulator's panel shows it."""
+    return Letter(
+        one.id,
+        to(one),
+        one.text or "（原文已清掉）",
+        STATES[one.state] + ("（急）" if one.urgent else ""),
+        why(one, now),
+        spoken(one.not_before),
+        again=one.state in (OutboxState.FAILED, OutboxState.UNKNOWN, OutboxState.HANDED_ON) and bool(one.text),
+        give_up=one.state is OutboxState.WAITING,
+        doubt=TWICE if one.state is OutboxState.UNKNOWN else "",
     )
 
 

@@ -172,6 +172,12 @@ class Metrics:
         self._outbox_waiting = Gauge(
             "outbox_waiting", "Messages that are due and not sent.", namespace="linli", registry=registry
         )
+        self._delivery_incidents = Gauge(
+            "delivery_incidents",
+            "Incidents because of which messages do not go out, that are not over.",
+            namespace="linli",
+            registry=registry,
+        )
         self._database_up = Gauge("database_up", "1 while the database answers.", namespace="linli", registry=registry)
         self._last_tick = Gauge(
             "scheduler_last_tick_seconds",
@@ -216,6 +222,10 @@ class Metrics:
     def outbox_waiting(self, rows: int) -> None:
         """How many messages are due and not sent."""
         self._outbox_waiting.set(rows)
+
+    def delivery_incidents(self, count: int) -> None:
+        """How many incidents keep messages from going out."""
+        self._delivery_incidents.set(count)
 
     def database_up(self, up: bool) -> None:
         """Whether the database answered when it was last asked."""

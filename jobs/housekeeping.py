@@ -1,11 +1,11 @@
 """The nightly proof of the ledger, and the dropping of what is over.
 
 At 3:20 every invariant of every table is checked; a violation fails the job, loudly: it is an error in the log and a
-failed slot in the metrics. At 3:40 expired questions are dropped.
+failed slot in the metrics. At 3:40 expired questions are dropped, and what could not be reached days ago.
 """
 
 from jobs.tick import Job, Tick
-from models import pending
+from models import outages, pending
 from models.verify import violations
 
 
@@ -22,6 +22,7 @@ def prove(tick: Tick) -> bool:
 
 def forget(tick: Tick) -> bool:
     pending.forget_expired(tick.session, community_id=tick.community.id, now=tick.at)
+    outages.lapse(tick.session, community_id=tick.community.id, now=tick.at)
     return False
 
 

@@ -188,7 +188,7 @@ def send_again(session: Session, outbox_id: int, *, now: datetime) -> Answer:
             dead_reason="",
             finished_at=None,
             not_before=now,
-            expires_at=case((Outbox.expires_at > now + AGAIN_FOR, Outbox.expires_at), else_=now + AGAIN_FOR),
+            expires_at=max(known.expires_at, now + AGAIN_FOR),
             again_after=newest,
         )
         .returning(Outbox.id)

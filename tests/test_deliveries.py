@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from bot.app import Stage
 from bot.books import Books
+from bot.channels.simulator import Misuse
 from models import deliveries, outbox
 from models.audit import Audit
 from models.clock import WallClock
@@ -19,6 +21,8 @@ from models.directory import add_group
 from models.outages import broke
 from models.outbox import Attempt, AttemptItem, Outbox, OutboxState
 from models.verify import violations
+from tests.dialogue import november
+from tests.fakes.street import Street
 from tests.fakes.terminal import Terminal
 from tests.ground import Ground, lay
 from tests.moments import SATURDAY
@@ -169,7 +173,7 @@ async def test_one_message_is_told_with_what_was_tried(desk: Desk) -> None:
 async def test_what_failed_is_sent_again_and_what_may_have_arrived_only_when_that_is_confirmed(desk: Desk) -> None:
     assert await desk.type(str(desk.ids["failed"]), "--again") == (0, "第3条会再发，机器人运行着就马上发。\n", "")
     number = str(desk.ids["unknown"])
-    code, said, complaint = await desk.type(number, "--again")
+    code, said, _complaint = await desk.type(number, "--again")
     assert code == 1
     assert said.startswith("第4条结果不明。它可能已经到了：再发一次，对方可能收到两遍。")
     assert await desk.state("unknown") == ("unknown", "TimeoutError")
@@ -246,7 +250,7 @@ async def test_what_was_never_tried_and_is_given_up_failed(desk: Desk) -> None:
                 now=NOW,
                 wall=NOW,
                 until=NOW + HOUR,
-            )  # fmt: skip
+            )
         )
     assert await desk.books.read(violations) == []
 
@@ -260,3 +264,25 @@ async def test_what_was_never_tried_and_is_given_up_failed(desk: Desk) -> None:
 )
 async def test_words_that_say_too_little_or_too_much(desk: Desk, words: list[str], complaint: str) -> None:
     assert await desk.type(*words) == (2, "", complaint)
+
+
+async def test_panel_shows_the_same_and_does_the_same(street: Street) -> None:
+    stage = Stage(street.house)
+    await street.until(november(17, 22, 0))
+    await street.say("张敏", "加分 李建国 5 修灯")
+    (letter,) = (await stage.mail("waiting")).letters
+    assert (letter.to, letter.why, letter.again, letter.give_up) == (
+        "李建国",
+        "免打扰的时候不发，等早上，11月18日 周三 7:30 发",
+        False,
+        True,
+    )
+    assert await stage.wish(letter.number, "give_up") == f"第{letter.number}条不再发了。"
+    with pytest.raises(Misuse, match="早就不发了"):
+        await stage.wish(letter.number, "give_up")
+    shown = await stage.mail("failed")
+    assert ([one.why for one in shown.letters], shown.figures["failed"]) == (["管机器人的人说不发了"], 1)
+    assert await stage.wish(letter.number, "again") == f"第{letter.number}条会再发。"
+    await street.until(november(18, 8, 0))
+    assert [one.to for one in (await stage.mail("sent")).letters][:1] == ["李建国"]
+    assert (await stage.mail("sent")).troubles == []

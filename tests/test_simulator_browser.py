@@ -79,6 +79,11 @@ class Chair:
         if self.narrow:
             await self.page.locator("#clock-open").click()
 
+    async def open_mail(self) -> None:
+        if self.narrow:
+            await self.page.locator("#nav-open").click()
+        await self.page.locator("#mail-open").click()
+
     def lines(self) -> Locator:
         return self.page.locator("#log .line")
 
@@ -602,6 +607,11 @@ async def test_page_is_easy_to_read_and_to_press(browser: Browser, size: Any) ->
         await chair.page.keyboard.press("Escape")
         await chair.page.locator("#seat").click()
         assert await audit(chair.page) == []
+        await chair.page.keyboard.press("Escape")
+        await chair.open_mail()
+        await chair.page.get_by_role("button", name="结果不明").click()
+        await chair.page.get_by_role("button", name="再发一次").click()
+        assert await audit(chair.page) == []
         await context.close()
         assert chair.errors == []
 
@@ -629,6 +639,38 @@ async def test_audit_sees_a_fault(browser: Browser, damage: str) -> None:
         faults = await audit(chair.page)
         assert [FAULTS[damage](fault) for fault in faults] == [True]
         await context.close()
+
+
+# The outbox.
+
+
+async def test_outbox_shows_what_waits_and_gives_it_up(chair: Chair) -> None:
+    await chair.open_mail()
+    letter = chair.page.locator(".letter")
+    await expect(letter).to_have_count(1)
+    await expect(letter.locator(".letter-why")).to_have_text("等着发：免打扰的时候不发，等早上，11月18日 周三 7:30 发")
+    await expect(chair.page.locator("#mail-broken")).to_contain_text("1条没有发成：连不上平台")
+    await chair.page.get_by_role("button", name="不发了").click()
+    await expect(chair.page.locator("#mail-said")).to_have_text("第1条不再发了。")
+    await expect(chair.page.locator("#no-letters")).to_be_visible()
+    await chair.page.get_by_role("button", name="没有发出 2").click()
+    await expect(letter).to_have_count(2)
+    await chair.page.keyboard.press("Escape")
+    await expect(chair.page.locator("#mail")).to_be_hidden()
+
+
+async def test_outbox_sends_again_what_may_have_arrived_only_when_that_is_confirmed(chair: Chair) -> None:
+    await chair.open_mail()
+    await chair.page.get_by_role("button", name="结果不明 1").click()
+    await chair.page.get_by_role("button", name="再发一次").click()
+    await expect(chair.page.locator(".letter-doubt")).to_have_text("再发一次，对方可能收到两遍。")
+    assert chair.house.letters[4].state == "结果不明"
+    await chair.page.get_by_role("button", name="算了").click()
+    await expect(chair.page.locator(".letter-doubt")).to_have_count(0)
+    await chair.page.get_by_role("button", name="再发一次").click()
+    await chair.page.get_by_role("button", name="还是再发").click()
+    await expect(chair.page.locator("#mail-said")).to_have_text("第4条会再发。")
+    assert chair.house.letters[4].state == "等着发"
 
 
 async def test_drawer_and_sheet_give_the_focus_back(chair: Chair) -> None:

@@ -94,6 +94,34 @@ PLACES = (
 """Places that one can send without leaving one's chair. The demo's activity is at the first."""
 
 
+class Letter(NamedTuple):
+    """One message of the outbox: what it is, how it stands, and what may be wished for it."""
+
+    number: int
+    to: str
+    text: str
+    state: str
+    """A label: 等着发."""
+    why: str
+    when: str
+    again: bool = False
+    give_up: bool = False
+    doubt: str = ""
+    """What whoever sends it again should know first: it may have arrived."""
+
+
+class Mail(NamedTuple):
+    """The outbox as the panel shows it: the letters in one state, how many there are in each, and what is broken."""
+
+    letters: list[Letter]
+    figures: dict[str, int]
+    troubles: list[str]
+
+
+MAIL = {"waiting": "等着发", "sent": "已发出", "failed": "没有发出", "unknown": "结果不明"}
+"""What the panel can show, by its name."""
+
+
 class Stage(Protocol):
     """The house as the simulator sees it; `bot/app.py` implements it."""
 
@@ -121,6 +149,14 @@ class Stage(Protocol):
         Returns when everything that fell due has gone out through `Simulator.send`. While that happens,
         `now()` tells the moment of the job, so that each push carries the time at which it would have come.
         """
+        ...
+
+    async def mail(self, show: str) -> Mail:
+        """What is to go out, or did: `show` is a key of `MAIL`."""
+        ...
+
+    async def wish(self, number: int, wish: str) -> str:
+        """`again` or `give_up` for one message; what was done in one sentence. Raises Misuse where it is not done."""
         ...
 
 
@@ -241,6 +277,11 @@ class _Hears(_Form):
     hears: Literal["everything", "mentions"]
 
 
+class _Wish(_Form):
+    number: int = Field(ge=1)
+    wish: Literal["again", "give_up"]
+
+
 class _Move(_Form):
     to: str | None = Field(default=None, max_length=40)
     preset: str | None = Field(default=None, max_length=40)
@@ -257,6 +298,8 @@ WRONG = {
     "hears": "只能选“全部听到”或“只听@”。",
     "to": "时间写成 2026-11-28T08:55 这样。",
     "preset": "没有这个快捷时间。",
+    "number": "没有这条消息。",
+    "wish": "只能选“再发一次”或“不发了”。",
 }
 """One sentence for each field that can be wrong."""
 
@@ -357,6 +400,8 @@ class Simulator:
             web.get("/simulator", self._guarded(self._show_page)),
             web.get("/simulator/", self._guarded(self._show_page)),
             web.get("/simulator/state", self._guarded(self._show_state)),
+            web.get("/simulator/outbox", self._guarded(self._show_mail)),
+            web.post("/simulator/outbox", self._guarded(self._take_wish)),
             web.get("/simulator/events", self._guarded(self._show_events)),
             web.post("/simulator/say", self._guarded(self._take_say)),
             web.post("/simulator/hears", self._guarded(self._take_hears)),
@@ -708,6 +753,24 @@ class Simulator:
             moment = _moment(form.to or "")
             pushes = await self.move(lambda now: moment)
         return _json({"now": moment_json(self._stage.now()), "pushes": [_push_json(push) for push in pushes]})
+
+    async def _show_mail(self, request: web.Request) -> web.StreamResponse:
+        show = request.query.get("show", "waiting")
+        if show not in MAIL:
+            raise Misuse("没有这一栏。")
+        mail = await self._stage.mail(show)
+        return _json(
+            {
+                "show": show,
+                "tabs": [{"show": key, "label": label, "count": mail.figures.get(key)} for key, label in MAIL.items()],
+                "letters": [letter._asdict() for letter in mail.letters],
+                "troubles": mail.troubles,
+            }
+        )
+
+    async def _take_wish(self, request: web.Request) -> web.StreamResponse:
+        form = await _form(request, _Wish)
+        return _json({"said": await self._stage.wish(form.number, form.wish)})
 
     async def _show_events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `hello`, then `entry`, `hears`, `clock`; `clock` is the heartbeat too."""

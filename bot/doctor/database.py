@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from bot import alarms, mail, reasons
 from bot.channels.callback import CallbackSettings
 from bot.config import Config
 from bot.doctor.finding import Finding, broken, ok, warning
@@ -19,7 +20,7 @@ from bot.doctor.machine import disk
 from bot.secrets import Sealer, SecretsLocked
 from jobs import JOBS
 from jobs.tick import Job
-from models import hearing, inbox, migrations, outbox, schedule
+from models import hearing, inbox, migrations, outages, outbox, schedule
 from models.clock import SHANGHAI, spoken
 from models.database import postgresql_engine, sqlite_engine
 from models.directory import Endpoint, communities
@@ -251,15 +252,17 @@ def _outbox(session: Session, config: Config, now: datetime, running: bool) -> I
             f"{count} 条等了 10 分钟以上，最早的从 {spoken(oldest)} 起",
             "看日志里的 delivery；机器人停着就启动它",
         )
+    for one in outages.incidents(session):
+        yield warning("发不到", mail.trouble(one, alarms.named(session, one)), "照原因处理；发通了就自己消失")
     bad = outbox.ended_badly(session, since=now - SILENCE)
     for state, said in ((outbox.OutboxState.FAILED, "没有发出"), (outbox.OutboxState.UNKNOWN, "结果不明")):
         of_it = [one for one in bad if one.state == state]
         if of_it:
-            why = "；".join(f"{one.reason or '答复丢了'} {one.count}条" for one in of_it[:3])
+            why = "；".join(f"{reasons.in_words(one.reason)} {one.count}条" for one in of_it[:3])
             yield warning(
                 "发出的消息",
                 f"一天里 {sum(one.count for one in of_it)} 条{said}：{why}",
-                "用 linli trace 群名 看是哪几条",
+                "用 linli outbox 看是哪几条，可以再发",
             )
     if not count and not bad:
         yield ok("发出的消息", "没有积压，一天里没有发不出的")

@@ -371,6 +371,9 @@ SAY = {"as": "wangxiuying", "in": "g3", "text": "签到"}
         ("clock", {"to": "明天"}, "时间写成 2026-11-28T08:55 这样。"),
         ("clock", {"to": "0001-01-01T00:00:00+23:00"}, "时间写成 2026-11-28T08:55 这样。"),
         ("clock", {"preset": "yesterday"}, "没有这个快捷时间。"),
+        ("outbox", {"number": 9, "wish": "again"}, "没有第9条。"),
+        ("outbox", {"number": 0, "wish": "again"}, "没有这条消息。"),
+        ("outbox", {"number": 3, "wish": "burn"}, "只能选“再发一次”或“不发了”。"),
     ],
 )
 async def test_a_bad_request_gets_one_sentence_and_changes_nothing(
@@ -464,6 +467,7 @@ async def test_host_that_is_not_this_machine_is_refused(host: str, allowed: bool
         ("say", SAY),
         ("hears", {"in": "g3", "hears": "mentions"}),
         ("clock", {"preset": "plus_hour"}),
+        ("outbox", {"number": 3, "wish": "again"}),
     ],
 )
 async def test_a_change_asked_for_by_another_page_is_refused(
@@ -473,6 +477,24 @@ async def test_a_change_asked_for_by_another_page_is_refused(
     headers = {} if origin is None else {"Origin": origin.format(host=host)}
     answer = await page.post(f"/simulator/{path}", body, headers=headers)
     assert (answer[0] == 200, answer == FOREIGN) == (allowed, not allowed)
+
+
+# The outbox.
+
+
+async def test_outbox_tells_one_kind_and_how_many_there_are_of_each(page: Page) -> None:
+    shown = await (await page.get("/simulator/outbox?show=failed")).json()
+
+    assert [(tab["label"], tab["count"]) for tab in shown["tabs"]] == [
+        ("等着发", 1),
+        ("已发出", 1),
+        ("没有发出", 1),
+        ("结果不明", 1),
+    ]
+    (letter,) = shown["letters"]
+    assert (letter["number"], letter["to"], letter["again"], letter["give_up"]) == (3, "5栋群", True, False)
+    assert await page.post("/simulator/outbox", {"number": 3, "wish": "again"}) == (200, {"said": "第3条会再发。"})
+    assert (await page.get("/simulator/outbox?show=burnt")).status == 400
 
 
 # What the bot hears.

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.channels import Hears, Parcel, Unavailable
-from bot.channels.simulator import Place, Simulator, Someone, address_of
+from bot.channels.simulator import MAIL, Letter, Mail, Misuse, Place, Simulator, Someone, address_of
 from handlers.chat import Incoming, Reply
 from models.clock import SHANGHAI, MovedClock, at, day_of, spoken
 
@@ -23,6 +23,19 @@ EVERYBODY = [
     Someone("stranger", "陌生人", "陌生人", ""),
 ]
 GROUPS = [Place("g3", "3栋群"), Place("gparty", "党员群"), Place("gall", "锦绣社区大群")]
+WHEN = "11月17日 周二 19:00"
+LETTERS = {
+    1: Letter(
+        1, "3栋群", "明天9:00清洁家园", "等着发", "免打扰的时候不发，等早上，11月18日 周三 7:30 发", WHEN, give_up=True
+    ),
+    2: Letter(2, "3栋群", "今晚停水", "已发出", "", WHEN),
+    3: Letter(
+        3, "5栋群", "今晚停水", "没有发出", "群机器人的 key 不对，或者机器人被移出了群（93000）", WHEN, again=True
+    ),
+    4: Letter(
+        4, "党员群", "周五学习", "结果不明", "平台没有答复", WHEN, again=True, doubt="再发一次，对方可能收到两遍。"
+    ),
+}
 ANSWERS = {
     "活动": Reply("近期有3场活动：\n12 清洁家园 周六9:00 中心花园\n13 义诊 周日9:00 活动室\n回“报名 12”就能报名。"),
     "报名 12 2人": Reply(
@@ -50,6 +63,7 @@ class SmallHouse:
         self.busy = False
         self.free = asyncio.Event()
         self.free.set()
+        self.letters = dict(LETTERS)
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -99,6 +113,22 @@ class SmallHouse:
                         await self.simulator.send(Parcel(address_of(person.sender), text))
             day += timedelta(days=1)
         self.clock.move_to(to)
+
+    async def mail(self, show: str) -> Mail:
+        shown = [letter for letter in self.letters.values() if letter.state == MAIL[show]]
+        figures = {key: sum(letter.state == label for letter in self.letters.values()) for key, label in MAIL.items()}
+        return Mail(shown, figures, ["问题1　11月17日 周二 19:00 起　3栋群，1条没有发成：连不上平台"])
+
+    async def wish(self, number: int, wish: str) -> str:
+        if number not in self.letters:
+            raise Misuse(f"没有第{number}条。")
+        if wish == "again":
+            waits = {"state": "等着发", "why": "轮到就发", "again": False, "give_up": True, "doubt": ""}
+            self.letters[number] = self.letters[number]._replace(**waits)
+            return f"第{number}条会再发。"
+        failed = {"state": "没有发出", "why": "管机器人的人说不发了", "again": True, "give_up": False}
+        self.letters[number] = self.letters[number]._replace(**failed)
+        return f"第{number}条不再发了。"
 
 
 @asynccontextmanager

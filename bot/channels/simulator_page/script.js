@@ -658,6 +658,76 @@ async function openPicker() {
   }
 }
 
+// The outbox --------------------------------------------------------------------------------------------------------
+
+let shownMail = "waiting";
+
+function letterElement(letter) {
+  const element = make("li", "letter");
+  const head = make("div", "letter-head", make("strong", "", `给${letter.to}`), make("span", "", letter.when));
+  const why = make("p", "letter-why", letter.why ? `${letter.state}：${letter.why}` : letter.state);
+  element.append(head, make("p", "letter-text", letter.text), why);
+  const actions = make("div", "letter-actions");
+  const wish = (kind, label) => button("", () => grant(letter.number, kind), label);
+  if (letter.again && letter.doubt) {
+    actions.append(button("", () => {
+      // What may have arrived is not sent twice by one press.
+      actions.replaceChildren(
+        make("p", "letter-doubt", letter.doubt), wish("again", "还是再发"), button("", () => showMail(), "算了"),
+      );
+      actions.querySelector("button").focus();
+    }, "再发一次"));
+  } else if (letter.again) {
+    actions.append(wish("again", "再发一次"));
+  }
+  if (letter.give_up) actions.append(wish("give_up", "不发了"));
+  if (actions.children.length) element.append(actions);
+  return element;
+}
+
+async function showMail(show = shownMail) {
+  shownMail = show;
+  try {
+    const mail = await call(`/simulator/outbox?show=${show}`);
+    if (mail.show !== shownMail) return;
+    $("mail-tabs").replaceChildren(...mail.tabs.map((tab) => {
+      const choice = button("", () => {
+        complain($("mail-said"), "");
+        showMail(tab.show);
+      }, tab.count ? `${tab.label} ${tab.count}` : tab.label);
+      choice.setAttribute("aria-pressed", String(tab.show === show));
+      return choice;
+    }));
+    $("letters").replaceChildren(...mail.letters.map(letterElement));
+    $("no-letters").hidden = mail.letters.length > 0;
+    complain($("mail-broken"), mail.troubles.join("\n"));
+    complain($("mail-problem"), "");
+    $("mail-troubles").textContent = String(mail.troubles.length);
+    $("mail-troubles").hidden = mail.troubles.length === 0;
+  } catch (error) {
+    complain($("mail-problem"), error.message);
+  }
+}
+
+async function grant(number, wish) {
+  let failure = "";
+  try {
+    complain($("mail-said"), (await call("/simulator/outbox", { number, wish })).said);
+  } catch (error) {
+    complain($("mail-said"), "");
+    failure = error.message;
+  }
+  await showMail();
+  if (failure) complain($("mail-problem"), failure);
+}
+
+function openMail() {
+  closePanels();
+  complain($("mail-said"), "");
+  $("mail").showModal();
+  showMail();
+}
+
 // Drawer and sheet on small screens ---------------------------------------------------------------------------------
 
 function openPanel(name) {
@@ -778,6 +848,9 @@ $("seat").addEventListener("click", openPicker);
 $("picker-close").addEventListener("click", () => $("picker").close());
 $("picker").addEventListener("click", (event) => { if (event.target === $("picker")) $("picker").close(); });
 $("search").addEventListener("input", showPeople);
+$("mail-open").addEventListener("click", openMail);
+$("mail-close").addEventListener("click", () => $("mail").close());
+$("mail").addEventListener("click", (event) => { if (event.target === $("mail")) $("mail").close(); });
 $("nav-open").addEventListener("click", () => openPanel("nav"));
 $("nav-close").addEventListener("click", closePanels);
 $("clock-open").addEventListener("click", () => openPanel("clock"));
@@ -791,7 +864,7 @@ for (const choice of $("hears").querySelectorAll("button")) {
   choice.addEventListener("click", () => setHears(choice.dataset.hears));
 }
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || $("picker").open || $("places").open) return;
+  if (event.key !== "Escape" || $("picker").open || $("places").open || $("mail").open) return;
   if ($("shade").classList.contains("open")) closePanels();
   else if (view.quote) chooseQuote(null);
 });
