@@ -12,11 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Integer, String, UniqueConstraint, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ForeignKey,
+    Integer,
+    String,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
-from sqlalchemy.schema import ForeignKey
 
-from models.base import Base
+from models.base import Base, Invariant
 from models.database import Prepared, lock_name
 
 TOGETHER = timedelta(hours=1)
@@ -136,3 +147,6 @@ def incidents(session: Session) -> list[Incident]:
         )
         for number, some in together.items()
     ]
+
+
+INVARIANTS = (Invariant("outages.incident", select(Outage.id).where(or_(Outage.incident < 1, Outage.messages < 0))),)

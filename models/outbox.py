@@ -305,8 +305,25 @@ def _busy(recipient: Any) -> Any:
     )
 
 
-_due = (
-    select(Outbox.id)
+_COLUMNS = (
+    Outbox.id,
+    Outbox.community_id,
+    Outbox.group_id,
+    Outbox.member_id,
+    Outbox.text,
+    Outbox.ref,
+    Outbox.not_before,
+    Outbox.expires_at,
+    Outbox.parts_sent,
+    Outbox.namespace,
+    Outbox.external_id,
+    Outbox.buttons,
+    Outbox.urgent,
+    Outbox.otherwise,
+)
+
+_DUE = Prepared(
+    select(*_COLUMNS)
     .where(
         Outbox.state == _waiting,
         Outbox.not_before <= bindparam("now"),
@@ -327,28 +344,6 @@ _due = (
     .with_for_update(skip_locked=True, of=Outbox)
 )
 
-_CLAIM = Prepared(
-    update(Outbox)
-    .where(Outbox.id.in_(_due))
-    .values(lease=bindparam("token"), leased_until=bindparam("until"))
-    .returning(
-        Outbox.id,
-        Outbox.community_id,
-        Outbox.group_id,
-        Outbox.member_id,
-        Outbox.text,
-        Outbox.ref,
-        Outbox.not_before,
-        Outbox.expires_at,
-        Outbox.parts_sent,
-        Outbox.namespace,
-        Outbox.external_id,
-        Outbox.buttons,
-        Outbox.urgent,
-        Outbox.otherwise,
-    )
-)
-
 
 def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, token: str, most: int) -> list[Claimed]:
     """Takes what is due for a lease, in order of the moment it was due; another postman passes it by.
@@ -358,9 +353,14 @@ def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, t
     """
     # Two claims at once would each miss that the other takes a message of the same recipient.
     lock_name(session, "outbox")
-    rows = _CLAIM.all(session, now=now, wall=wall, until=until, token=token, most=most)
-    claimed = [Claimed(*(*row[:-3], buttons_of(row[-3]), *row[-2:])) for row in rows]
-    return sorted(claimed, key=lambda one: (one.not_before, one.id))
+    # Found and taken by two statements: as one, PostgreSQL would walk over the whole table for so many ids that it
+    # cannot foresee.
+    rows = _DUE.all(session, now=now, wall=wall, most=most)
+    found = [Claimed(*(*row[:-3], buttons_of(row[-3]), *row[-2:])) for row in rows]
+    if found:
+        ids = [message.id for message in found]
+        session.execute(update(Outbox).where(Outbox.id.in_(ids)).values(lease=token, leased_until=until))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from models.members.family import lapse_ties
 from models.members.merging import one_person
 from models.members.people import Member
 from models.members.registration import Registration, RegistrationState
-from models.outbox import Attempt, AttemptOutcome, Outbox, OutboxState
+from models.outbox import Attempt, AttemptItem, AttemptOutcome, Outbox, OutboxState
 from models.photos import KeptPhoto
 from models.schedule import JobSlot
 from models.units import Unit
@@ -43,6 +43,7 @@ class Settings(BaseModel):
     replies_days: int = Field(30, ge=3, le=3650, description="答复原文留几天;平台重发在几分钟内,留久一点便于查问题")
     message_ids_days: int = Field(365, ge=30, le=3650, description="没办成事的消息编号留几天,防止重发被当成新的")
     pushes_days: int = Field(90, ge=3, le=3650, description="发出去的消息原文和地址留几天,便于查没收到的")
+    push_rows_days: int = Field(365, ge=30, le=3650, description="发出去的消息的记录留几天,之后整行删掉")
     troubles_days: int = Field(30, ge=1, le=3650, description="出错的消息整条留几天,等修好后重放")
     rejections_days: int = Field(180, ge=1, le=3650, description="没通过的绑定申请里的姓名房号留几天,便于本人再问")
     audit_days: int = Field(1095, ge=30, le=36500, description="操作记录的细节留几天;谁在何时办的一直留着")
@@ -193,6 +194,24 @@ def _drop_idle_messages(session: Session, community_id: int, ids: list[int]) -> 
     session.execute(delete(Inbox).where(Inbox.community_id == community_id, Inbox.id.in_(ids), ~caused))
 
 
+def _drop_pushes(session: Session, community_id: int, ids: list[int]) -> None:
+    # What still waits, because it was put out long ahead, stays for ever: it is a handful of rows.
+    ended = select(Outbox.id).where(
+        Outbox.community_id == community_id, Outbox.id.in_(ids), Outbox.state != OutboxState.WAITING
+    )
+    over = session.scalars(ended).all()
+    session.execute(delete(AttemptItem).where(AttemptItem.outbox_id.in_(over)))
+    session.execute(delete(Outbox).where(Outbox.community_id == community_id, Outbox.id.in_(over)))
+
+
+def _drop_attempts(session: Session, community_id: int, ids: list[int]) -> None:
+    carries = exists().where(AttemptItem.attempt_id == Attempt.id)
+    session.execute(delete(Attempt).where(Attempt.community_id == community_id, Attempt.id.in_(ids), ~carries))
+
+
+ATTEMPTS_STAY_DAYS = 30
+"""How much longer than its messages an attempt stays: by then no row speaks of it."""
+
 RULES = (
     Rule("replies", Inbox, Inbox.at, lambda s: s.replies_days, _blank(Inbox, reply="", buttons=None)),
     Rule("message_ids", Inbox, Inbox.at, lambda s: s.message_ids_days, _drop_idle_messages),
@@ -210,6 +229,8 @@ RULES = (
         lambda s: s.pushes_days,
         _blank(Attempt, unless=Attempt.outcome == AttemptOutcome.RUNNING, address="", detail=""),
     ),
+    Rule("push_rows", Outbox, Outbox.created_at, lambda s: s.push_rows_days, _drop_pushes),
+    Rule("attempt_rows", Attempt, Attempt.began_at, lambda s: s.push_rows_days + ATTEMPTS_STAY_DAYS, _drop_attempts),
     Rule("audit", Audit, Audit.at, lambda s: s.audit_days, _blank(Audit, detail={})),
 )
 """Rows that come in the order of time. Each is looked at once, when its time is over."""
@@ -235,7 +256,8 @@ def _apply(session: Session, rule: Rule, community_id: int, before: datetime, ro
     table = rule.table
     found = session.execute(
         select(table.id, rule.column.label("moment"))
-        .where(table.community_id == community_id, table.id > (mark or 0))
+        # By its id, in whose order the rows came: an index on the community would have to be sorted, all of it.
+        .where(table.community_id + 0 == community_id, table.id > (mark or 0))
         .order_by(table.id)
         .limit(rows)
     ).all()

@@ -9,8 +9,21 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, UniqueConstraint, and_, case, func, or_, select, text, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    Select,
+    String,
+    UniqueConstraint,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.orm import Session, aliased
 
 from models.audit import Audit
 from models.base import Base, Invariant
@@ -18,7 +31,7 @@ from models.database import Prepared
 from models.inbox import Inbox
 from models.ledger import APPEND_ONLY, Transfer
 from models.members import Member, MemberRole, Role
-from models.outbox import Attempt, AttemptItem, Outbox, OutboxState
+from models.outbox import Attempt, AttemptItem, AttemptOutcome, Outbox, OutboxState
 from models.schedule import JobSlot
 
 _told = Audit.detail["points"].as_integer()
@@ -30,6 +43,8 @@ def _to_nobody() -> Iterator[Select[Any]]:
         both = and_(Member.id == side, Member.community_id == Transfer.community_id)
         yield select(Transfer.id).outerjoin(Member, both).where(side > 0, Member.id.is_(None))
 
+
+_instead = aliased(Outbox)
 
 ACROSS = (
     Invariant(
@@ -60,9 +75,47 @@ ACROSS = (
                 Outbox.state.not_in(list(OutboxState)),
                 and_(Outbox.state == OutboxState.WAITING, Outbox.finished_at.is_not(None)),
                 and_(Outbox.state != OutboxState.WAITING, Outbox.finished_at.is_(None)),
-                and_(Outbox.state == OutboxState.FAILED, Outbox.dead_reason == ""),
+                and_(Outbox.state.in_([OutboxState.FAILED, OutboxState.HANDED_ON]), Outbox.dead_reason == ""),
             )
         ),
+    ),
+    Invariant(
+        # What ended is in nobody's hands, and waits for nothing.
+        "outbox.held",
+        select(Outbox.id).where(
+            Outbox.state != OutboxState.WAITING,
+            or_(Outbox.leased_until.is_not(None), Outbox.retry_at.is_not(None), Outbox.lease != ""),
+        ),
+    ),
+    Invariant(
+        # Whoever was to be told instead was told.
+        "outbox.handed_on",
+        select(Outbox.id)
+        .outerjoin(
+            _instead,
+            and_(
+                _instead.community_id == Outbox.community_id,
+                _instead.key == literal("handed-on:") + cast(Outbox.id, String),
+            ),
+        )
+        .where(Outbox.state == OutboxState.HANDED_ON, _instead.id.is_(None)),
+    ),
+    Invariant(
+        "attempts.outcome",
+        select(Attempt.id).where(
+            or_(
+                Attempt.outcome.not_in(list(AttemptOutcome)),
+                (Attempt.outcome == AttemptOutcome.RUNNING) == Attempt.ended_at.is_not(None),
+            )
+        ),
+    ),
+    Invariant(
+        # Nothing ends while it is being sent.
+        "attempts.running",
+        select(Attempt.id)
+        .join(AttemptItem, AttemptItem.attempt_id == Attempt.id)
+        .join(Outbox, Outbox.id == AttemptItem.outbox_id)
+        .where(Attempt.outcome == AttemptOutcome.RUNNING, Outbox.state != OutboxState.WAITING),
     ),
     Invariant(
         "outbox.sent",

@@ -243,6 +243,14 @@ HELD = "acts on messages that the postman holds"
 DEPLOYMENT = "a job runs for the whole deployment"
 UNSCOPED: dict[str, dict[str, str]] = {
     "models/check_in/coming.py": {"_RULE_IN_FORCE": "reads beside the activity of a scoped query"},
+    "models/database.py": {"lock_name": "locks a name, reads no table"},
+    "models/deliveries.py": {
+        "_asked": "the operator's list, narrowed to a community where one is named",
+        "figures": "figures for the operator",
+        "tried": "the operator asks by a message's number",
+        "send_again": "the operator asks by a message's number",
+        "give_up": "the operator asks by a message's number",
+    },
     "models/directory.py": {
         "FIND_CHAT": "decides the community of a chat",
         "FIND_MEMBERSHIPS": "decides the communities of a sender",
@@ -270,11 +278,16 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "_wrong_tries": "counts the wrong codes of an account, which name no community",
     },
     "models/members/people.py": {"FIND_PEOPLE": "finds the sender in each community that knows them"},
+    "models/outages.py": {"incidents": "what is broken, for the operator"},
     "models/outbox.py": {
-        "_due": "the postman serves all communities",
-        "_CLAIM": "the postman serves all communities",
-        "_lock": "locks a name, reads no table",
+        "_DUE": "the postman serves all communities",
+        "claim": "the postman serves all communities",
         "lost_attempts": HELD,
+        "refusals": HELD,
+        "waiting_time": "a platform counts what reaches an address, whosever it is",
+        "hold": HELD,
+        "home_path": "selects nothing until a scope is added to it",
+        "next_due": "whoever moves the clock moves it for all communities",
         "begin_attempt": HELD,
         "end_attempt": "acts on the postman's own attempt",
         "finish": HELD,
@@ -305,6 +318,8 @@ UNSCOPED: dict[str, dict[str, str]] = {
     "models/privacy.py": {
         "_apply": "reads whatever table its rule names, scoped",
         "_drop": "reads whatever table it is given, scoped",
+        "_drop_pushes": "drops what belongs to messages of a scoped query",
+        "_drop_attempts": "asks for messages beside an attempt of a scoped query",
         "_drop_idle_messages": "asks for an act beside a message of a scoped query",
         "let_go_of_traces": DEPLOYMENT,
     },
@@ -329,6 +344,9 @@ SEVERAL_STATEMENTS = {
     ("bot/app.py", "Stage"): 2,
     ("bot/tracing.py", "_heard"): 2,
     ("bot/tracing.py", "_message_ids"): 2,
+    ("models/deliveries.py", "figures"): 2,
+    ("models/deliveries.py", "send_again"): 2,
+    ("models/deliveries.py", "give_up"): 2,
     ("models/schedule.py", "last_slots"): 2,
     ("models/forgetting.py", "_sweep_rows"): 2,
     ("models/forgetting.py", "_sweep_slots"): 2,

@@ -1,6 +1,7 @@
 """The outbox: what is put in goes to one postman at a time, in order, and ends."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from bot.books import Books
 from models import outbox
 from models.base import Button
+from models.database import driver
 from models.directory import add_endpoint, add_group
 from models.outbox import Attempt, AttemptOutcome, Claimed, LeaseLost, Lost, Outbox, OutboxState, Route
 from tests.fakes import one_database
@@ -492,3 +494,54 @@ async def test_waiting_count_counts_what_is_due_and_not_out(street: Street) -> N
     assert await count(NOW) == 2
     await street.finish([first.id], "p1", OutboxState.SENT)
     assert [await count(NOW), await count(NOW + MINUTE)] == [1, 2]
+
+
+# -- however many rows ----------------------------------------
+
+
+def bulk(street: Street, count: int) -> list[dict[str, Any]]:
+    """Half wait for later, half are finished."""
+    return [
+        {
+            "community_id": street.ground.community.id,
+            "key": f"bulk:{number}",
+            "group_id": street.groups[number % 2],
+            "text": "今晚停水",
+            "created_at": NOW,
+            "not_before": NOW + timedelta(days=1, seconds=number) if number % 2 else NOW - seconds(number),
+            "expires_at": NOW + timedelta(days=9),
+            "state": OutboxState.WAITING if number % 2 else OutboxState.SENT,
+            "finished_at": None if number % 2 else NOW,
+        }
+        for number in range(count)
+    ]
+
+
+async def test_claim_looks_at_what_is_due_and_held_and_at_nothing_else(street: Street) -> None:
+    """The plan, not the time: a test on a busy machine sees that the indexes are used, `bench.outbox` how fast."""
+
+    def lay_many(session: Session) -> None:
+        session.execute(insert(Outbox), bulk(street, 4000))
+
+    await street.books.write(lay_many)
+
+    def plan(session: Session) -> str:
+        cursor, dialect = driver(session)
+        if dialect.name == "postgresql":
+            cursor.execute("ANALYZE outbox")
+        made = outbox._DUE._make(dialect)
+        values: dict[str, Any] = {"now": NOW, "wall": NOW, "most": 200}
+        for name, convert in made.binds:
+            values[name] = convert(made.fixed.get(name, values.get(name)))
+        explain = "EXPLAIN (COSTS OFF) " if dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
+        cursor.execute(explain + made.sql, {**made.fixed, **values})
+        return "\n".join(str(row) for row in cursor.fetchall())
+
+    told = await street.books.write(plan)
+
+    assert "ix_outbox_due" in told, told
+    assert "ix_outbox_held" in told, told
+    # Whatever walks over the whole table is named so: SCAN without an index here, Seq Scan there.
+    assert not re.search(
+        r"Seq Scan on outbox|SCAN outbox(?! USING INDEX ix_outbox_(due|held))|SCAN other(?! USING)", told
+    )

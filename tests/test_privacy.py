@@ -467,6 +467,8 @@ async def test_everything_is_let_go_of_in_its_time(books: Books) -> None:
         "ids": settings.message_ids_days,
         "audit": settings.audit_days,
         "rejections": settings.rejections_days,
+        "push_rows": settings.push_rows_days,
+        "attempt_rows": settings.push_rows_days + privacy.ATTEMPTS_STAY_DAYS,
     }
 
     def lived(session: Session) -> int:
@@ -596,6 +598,12 @@ async def test_everything_is_let_go_of_in_its_time(books: Books) -> None:
         assert session.scalars(select(Attempt.address).where(Attempt.began_at < NOW - timedelta(days=91))).all() == [
             ""
         ] * len(session.scalars(select(Attempt.id).where(Attempt.began_at < NOW - timedelta(days=91))).all())
+        # In the end nothing stays of a push; its attempts go a little later, when no row speaks of them any more.
+        assert (NOW - session.scalars(select(func.min(Outbox.created_at))).one()).days == settings.push_rows_days - 1
+        assert (NOW - session.scalars(select(func.min(Attempt.began_at))).one()).days == settings.push_rows_days + 29
+        assert session.scalars(select(func.count()).select_from(AttemptItem)).one() == len(
+            session.scalars(select(Outbox.id)).all()
+        )
         assert session.scalars(select(Trouble.at).where(Trouble.at < NOW - timedelta(days=30))).all() == []
         assert session.scalars(select(JobSlot.slot).where(JobSlot.slot < NOW - timedelta(days=90))).all() == []
         assert len(session.scalars(select(JobSlot.slot)).all()) == 3

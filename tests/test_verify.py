@@ -29,6 +29,7 @@ from models import (
     ledger,
     members,
     organisation,
+    outages,
     outbox,
     pending,
     photos,
@@ -183,7 +184,7 @@ def fill(session: Session) -> None:
     )  # fmt: skip
     inbox.keep_trouble(session, channel="simulator", message_id="m4", incoming={}, error="KeyError", at=NOW)
 
-    # The outbox: waiting, sent, failed, unknown; to groups and to people.
+    # The outbox: waiting, sent, failed, unknown, handed on; to groups and to people.
     group = groups_of(session, community_id=ours)[0].id
     for number, state in enumerate(outbox.OutboxState):
         to: dict[str, Any] = {"member_id": ids["王秀英"]} if number % 2 else {"group_id": group}
@@ -192,8 +193,14 @@ def fill(session: Session) -> None:
             session.execute(
                 update(Outbox)
                 .where(Outbox.key == f"k{number}")
-                .values(state=state, finished_at=NOW, dead_reason="expired" if state == "failed" else "")
+                .values(state=state, finished_at=NOW, dead_reason="expired" if state in ("failed", "handed_on") else "")
             )
+    handed = session.execute(select(Outbox.id).where(Outbox.state == "handed_on")).scalar_one()
+    outbox.put(
+        session, community_id=ours, key=f"handed-on:{handed}", message="请转告", now=NOW, expires_at=SATURDAY,
+        member_id=ids["老赵"],
+    )  # fmt: skip
+    outages.broke(session, community_id=ours, recipient="group:1", channel="webhook", reason="x", messages=1, wall=NOW)
     for number, outcome in enumerate(("sent", "failed")):
         attempt = session.execute(
             insert(Attempt).returning(Attempt.id),
@@ -696,7 +703,22 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         ("UPDATE outbox SET finished_at = NULL WHERE state = 'sent'",),
         ("UPDATE outbox SET finished_at = NULL WHERE state = 'unknown'",),
         ("UPDATE outbox SET dead_reason = '' WHERE state = 'failed'",),
+        ("UPDATE outbox SET dead_reason = '' WHERE state = 'handed_on'",),
     ],
+    "outbox.held": [
+        (f"UPDATE outbox SET leased_until = {WHEN} WHERE state = 'sent'",),
+        (f"UPDATE outbox SET retry_at = {WHEN} WHERE state = 'failed'",),
+        ("UPDATE outbox SET lease = 'x' WHERE state = 'unknown'",),
+    ],
+    "outbox.handed_on": [("UPDATE outbox SET key = 'x' WHERE key LIKE 'handed-on:%'",)],
+    "attempts.outcome": [
+        ("UPDATE attempts SET outcome = 'lost' WHERE outcome = 'failed'",),
+        ("UPDATE attempts SET ended_at = NULL WHERE outcome = 'failed'",),
+    ],
+    "attempts.running": [
+        ("UPDATE attempts SET outcome = 'running', ended_at = NULL WHERE outcome = 'failed'",),
+    ],
+    "outages.incident": [("UPDATE outages SET incident = 0",), ("UPDATE outages SET messages = -1",)],
     "outbox.sent": [
         ("DELETE FROM attempt_items WHERE outbox_id = (SELECT id FROM outbox WHERE state = 'sent')",),
         ("UPDATE attempts SET outcome = 'failed' WHERE outcome = 'sent'",),

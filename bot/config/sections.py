@@ -202,7 +202,7 @@ class Delivery(Section):
     poll_seconds: float = Field(default=1.0, ge=0.05, le=60, description="每隔几秒看一次有没有要发的消息")
     lease_seconds: float = Field(default=60.0, ge=5, le=3600, description="取走的消息几秒内没有结果，就算结果不明")
     send_seconds_max: float = Field(default=10.0, gt=0, le=60, description="发一条消息最多等平台几秒")
-    attempts_max: int = Field(default=8, ge=1, le=100, description="一条消息最多试几次")
+    attempts_max: int = Field(default=40, ge=1, le=1000, description="一条消息最多试几次；默认的大约试八小时")
     retry_seconds_min: float = Field(default=2.0, gt=0, le=3600, description="第一次重试前等几秒，之后逐次加倍")
     retry_seconds_max: float = Field(default=900.0, gt=0, le=86_400, description="两次重试之间最多等几秒")
 
