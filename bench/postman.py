@@ -16,10 +16,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
+from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -64,9 +66,16 @@ class Faulty(WecomApi):
     """The platform, with one fault for every request while it lasts."""
 
     mode: Fault | None = None
+    answers_after: float = 0.0
+    """Seconds between taking a message and answering: whoever dies meanwhile cannot know that it arrived."""
 
     def _fault_for(self, key: str) -> Fault | None:
         return self.mode
+
+    async def _judged(self, request: web.Request, key: str, judge: Callable[[web.Request, str], Any]) -> dict[str, Any]:
+        answer = await super()._judged(request, key, judge)
+        await asyncio.sleep(self.answers_after)
+        return answer
 
 
 class Town:
@@ -233,7 +242,7 @@ async def limited(town: Town, given: argparse.Namespace) -> dict[str, object]:
 async def killed(town: Town, given: argparse.Namespace) -> dict[str, object]:
     """R14: kill -9 again and again while 300 groups × 3 messages go out."""
     await town.build(lease_seconds=8, send_seconds_max=5)
-    town.api.mode = wecom_api.slow(1.0)
+    town.api.answers_after = 1.0
     await town.put("kill", 3)
     chance, kills = Random(given.seed), 0
     while (await town.states("kill"))[OutboxState.WAITING] and kills < 8:
@@ -241,13 +250,14 @@ async def killed(town: Town, given: argparse.Namespace) -> dict[str, object]:
         await asyncio.sleep(chance.uniform(1, 3))
         await town.scene.stop(signal.SIGKILL)
         kills += 1
-    town.api.mode = None
+    town.api.answers_after = 0.0
     await town.scene.start()
     states, seconds = await town.end("kill")
     await town.scene.stop()
     came, wrong, total = town.arrived("kill"), await town.wrong(), len(town.groups) * 3
     twice = sum(number - 1 for number in came.values())
     missing = total - len(came) - states[OutboxState.UNKNOWN]
+    # What is said to be out is there; what is not known is there or not.
     ended = states[OutboxState.SENT] + states[OutboxState.UNKNOWN] == total
     return {
         "seed": given.seed, "kills": kills, "states": dict(states), "arrived": len(came), "missing": max(0, missing),
@@ -269,7 +279,7 @@ async def run(name: str, url: str, folder: Path, given: argparse.Namespace) -> d
     await books.close()
     count, experiment = EXPERIMENTS[name]
     scene = Scene(url, folder, free_port())
-    async with Faulty(set(), lambda: datetime.now(UTC)) as api:
+    async with Faulty(set(), WallClock().now) as api:
         town = Town(scene, api, min(count, given.groups))
         api.keys |= set(town.keys)
         try:
