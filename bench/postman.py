@@ -227,8 +227,9 @@ async def limited(town: Town, given: argparse.Namespace) -> dict[str, object]:
     rates = []
     for key in town.keys:
         times = sorted(message.at for message in town.api.messages if message.key == key)
-        # The first twenty leave at once: what counts is how fast the rest follows.
-        rates.append((len(times) - 20) / ((times[-1] - times[0]) / timedelta(minutes=1)))
+        # How long after a message the twentieth after it arrives: a minute, where the limit is used to the full.
+        later = [after - before for before, after in zip(times, times[20:], strict=False)]
+        rates.append(20 / (sum(later, timedelta(0)) / len(later) / timedelta(minutes=1)))
     most = max(town.api.most_in_a_minute(key) for key in town.keys)
     over, wrong = town.api.answers[wecom_api.TOO_OFTEN], await town.wrong()
     whole = states == Counter({OutboxState.SENT: each * len(town.keys)}) and set(came.values()) == {1}

@@ -131,6 +131,7 @@ WORDS = {
     "sent": "已发出",
     "failed": "没发出",
     "unknown": "不知是否收到",
+    "handed_on": "请楼长转告了",
 }
 """Words of the code in the columns that hold such; what has no word of its own stands as it is."""
 CODED = frozenset({"standing", "state", "currency", "reason", "ground"})

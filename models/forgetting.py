@@ -432,7 +432,7 @@ KEYS = frozenset(
 )
 """Columns by which rows are found again, or that hold words of the code: an account may be called `sent`."""
 
-EMPTIED = frozenset({("inbox", "reply"), ("outbox", "text")})
+EMPTIED = frozenset({("inbox", "reply"), ("outbox", "text"), ("outbox", "otherwise")})
 """What was said to the person alone goes whole, whatever it said."""
 
 

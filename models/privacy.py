@@ -220,7 +220,7 @@ RULES = (
         Outbox,
         Outbox.created_at,
         lambda s: s.pushes_days,
-        _blank(Outbox, unless=Outbox.state == OutboxState.WAITING, text="", buttons=None),
+        _blank(Outbox, unless=Outbox.state == OutboxState.WAITING, text="", buttons=None, otherwise=""),
     ),
     Rule(
         "attempts",

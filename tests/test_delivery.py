@@ -35,6 +35,7 @@ from models.directory import Endpoint, Identity, add_endpoint, add_group, unbind
 from models.members import add_identity
 from models.outbox import Attempt, Claimed, Outbox
 from models.quiet import Quiet
+from models.verify import violations
 from tests.fakes import one_database, wecom_api
 from tests.fakes.wecom_api import WecomApi
 from tests.ground import Ground, add_person, lay
@@ -1080,6 +1081,39 @@ async def test_young_message_does_not_die_with_the_old_one_that_it_was_merged_wi
 
     assert post.line.texts("王秀英") == ["young"]
     assert await post.states() == ["failed", "sent"]
+
+
+MODES = {
+    # What the platform does with a request, how many of three messages arrive in the end, and where they stand.
+    "down": (wecom_api.BAD_GATEWAY, 3, "sent"),
+    "too many": (wecom_api.too_many("3"), 3, "sent"),
+    "too often": (wecom_api.refuses(45009), 3, "sent"),
+    "busy": (wecom_api.refuses(-1), 3, "sent"),
+    "removed": (wecom_api.refuses(93000), 2, "failed"),
+    "reset": (wecom_api.RESET, 2, "unknown"),
+    "lost": (wecom_api.LOST, 3, "unknown"),
+    "garbage": (wecom_api.GARBAGE, 3, "unknown"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_every_fault_ends_with_nothing_missing_and_nothing_twice(post: Post, mode: str) -> None:
+    """Every group's first request meets the fault; `bench.postman` does it with three hundred groups and real time."""
+    fault, arrives, first = MODES[mode]
+    post.numbers.attempts_max = 40
+    for name in GROUPS:
+        await post.put(name, *[f"{name}{text}" for text in numbered(3)])
+        post.api.meets(fault, key=KEYS[name])
+    for _ in range(12):
+        await post.deliver()
+        post.later(30)
+
+    for name in GROUPS:
+        came = post.api.texts(KEYS[name])
+        assert len(came) == len(set(came)) == arrives
+    states = await post.states()
+    assert states == [first, "sent", "sent"] * len(GROUPS)
+    assert await post.books.read(violations) == []
 
 
 # -- lost answers ----------------------------------------
