@@ -95,6 +95,9 @@ def fill(session: Session) -> tuple[Ground, dict[str, int]]:
             .where(Outbox.id == ids[name])
             .values(state=state, dead_reason=reason, finished_at=WallClock().now())
         )
+        if state is OutboxState.HANDED_ON:
+            lead = {"key": f"handed-on:{ids[name]}", "member_id": ground.people["老赵"], "not_before": NOW + 9 * HOUR}
+            outbox.put(session, community_id=of, message="请转告", now=NOW, expires_at=NOW + 10 * HOUR, **lead)
         if outcome:
             attempt = {"community_id": of, "channel": "hook", "address": "x", "began_at": NOW, "ended_at": NOW}
             made = session.execute(
@@ -115,20 +118,21 @@ async def test_list_says_what_waits_and_what_did_not_go_out_and_why(desk: Desk) 
     code, said, _ = await desk.type()
 
     assert code == 0
-    ended = said.splitlines()[2:6]
+    ended = said.splitlines()[3:7]
     assert sorted(ended) == [
         "3　11月21日 周六 9:00　给3栋群　没有发出：群机器人的 key 不对，或者机器人被移出了群（93000）",
         "4　11月21日 周六 9:00　给3栋群　结果不明：平台没有答复",
         "5　11月21日 周六 9:00　给3栋群　没有发出：等到过了时候也没能发出去",
         "6　11月21日 周六 9:00　给王秀英　请人转告：还没有他的账号",
     ]
-    assert said.splitlines()[:2] == [
+    assert said.splitlines()[:3] == [
         "问题1　11月21日 周六 9:00 起　3栋群，1条没有发成：群机器人的 key 不对，或者机器人被移出了群（93000）",
         "1　11月21日 周六 9:00　给3栋群　等着发：轮到就发",
+        "7　11月21日 周六 18:00　给老赵　等着发：轮到就发",
     ]
     assert "今晚停水" not in said
     assert said.endswith(
-        "现在等着发 1 条，没有发出 2 条，结果不明 1 条，请人转告 1 条。\n"
+        "现在等着发 2 条，没有发出 2 条，结果不明 1 条，请人转告 1 条。\n"
         "看一条怎么回事：linli outbox 编号；再发：--again；不发了：--give-up；看原文：--text\n"
     )
 
@@ -136,7 +140,7 @@ async def test_list_says_what_waits_and_what_did_not_go_out_and_why(desk: Desk) 
 @pytest.mark.parametrize(
     ("words", "numbers"),
     [
-        (["--waiting"], [1]),
+        (["--waiting"], [1, 7]),
         (["--sent"], [2]),
         (["--failed"], [5, 3]),
         (["--unknown", "--handed-on"], [4, 6]),
@@ -273,7 +277,7 @@ async def test_panel_shows_the_same_and_does_the_same(street: Street) -> None:
     (letter,) = (await stage.mail("waiting")).letters
     assert (letter.to, letter.why, letter.again, letter.give_up) == (
         "李建国",
-        "免打扰的时候不发，等早上，11月18日 周三 7:30 发",
+        "免打扰的时候不发，等早上，11月18日 周三 7:00 发",
         False,
         True,
     )
