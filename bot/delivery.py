@@ -554,7 +554,10 @@ class Postman:
                 outbox.release(session, ids=sorted(ids), token=one.token)
 
         await self._record(unit)
-        if rest <= timedelta(0) and len(one.ways) > 1:
+        if rest > timedelta(0):
+            # At its moment, and not when the next poll happens to come: a limit is there to be used.
+            asyncio.get_running_loop().call_later(rest.total_seconds(), self.wake)
+        elif len(one.ways) > 1:
             # Another way is free now.
             self.wake()
 
