@@ -1,17 +1,19 @@
 """The only place where the parts are joined: from a configuration to a house that hears, keeps books, and speaks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel
 from sqlalchemy import select, text
 
-from bot import alarms, mail
+from bot import alarms, logs, mail
 from bot.books import Books, BooksBusy
-from bot.channels import Channel, wecom_aibot, wecom_app, wecom_group_webhook
+from bot.channels import Channel, Connected, wecom_aibot, wecom_aibot_socket, wecom_app, wecom_group_webhook
 from bot.channels.simulator import Mail, Misuse, Place, Simulator, Someone
 from bot.config import Config
 from bot.delivery import Postman
@@ -32,9 +34,12 @@ from models.clock import Clock, MovedClock, WallClock
 from models.outbox import OutboxState
 from models.schedule import done_until
 
+log = logs.logger(__name__)
+
 CHANNELS: dict[str, Any] = {
     "wecom_app": wecom_app.WecomApp,
     "wecom_aibot": wecom_aibot.WecomAibot,
+    "wecom_aibot_socket": wecom_aibot_socket.WecomAibotSocket,
     "wecom_group_webhook": wecom_group_webhook.WecomGroupWebhook,
 }
 """Every channel that can be configured, by its `kind`."""
@@ -42,6 +47,7 @@ CHANNELS: dict[str, Any] = {
 CHANNEL_SETTINGS: dict[str, type[BaseModel]] = {
     "wecom_app": wecom_app.Settings,
     "wecom_aibot": wecom_aibot.Settings,
+    "wecom_aibot_socket": wecom_aibot_socket.Settings,
     "wecom_group_webhook": wecom_group_webhook.Settings,
 }
 
@@ -52,6 +58,9 @@ FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
     "privacy": privacy.Settings,
     "proxies": proxies.Settings,
 }
+
+AFTER_A_BUG_SECONDS = 5.0
+"""Before a channel's connection is tried again that a bug has ended."""
 
 TICK_LATE_SECONDS = 120
 """A scheduler that has not ticked for so long is not ready: reminders would be missed."""
@@ -76,6 +85,7 @@ class House:
         """
         self.config = config
         self.books = books
+        self._database = config.database.address().render_as_string(hide_password=False)
         self.wall = wall or WallClock()
         self.clock = clock or self.wall
         # Who gives a link must know under which address this house is seen from outside.
@@ -100,6 +110,7 @@ class House:
             private_namespaces=frozenset(
                 channel.namespace for channel in self.channels.values() if channel.ability.pushes_to_people
             ),
+            must_open=_must_open(self.channels.values()),
             heard=self.metrics.heard,
             promised=promised,
         )
@@ -114,7 +125,7 @@ class House:
             broken=self.metrics.delivery_incidents,
             pushed=lambda channel, outcome: self.metrics.channel(channel).pushed(PushOutcome(outcome)),
         )
-        self.leadership = Leadership(config.database.address().render_as_string(hide_password=False))
+        self.leadership = Leadership(self._database)
         self.scheduler = Scheduler(
             books=books,
             jobs=JOBS,
@@ -135,6 +146,15 @@ class House:
         kind = CHANNELS[settings.kind]
         if settings.kind == "wecom_group_webhook":
             channel: Channel = kind(name, settings)
+        elif settings.kind == "wecom_aibot_socket":
+            channel = kind(
+                name,
+                settings,
+                lead=Leadership(self._database, lock=zlib.crc32(f"{settings.kind}/{settings.bot_id}".encode())),
+                refused=self.metrics.channel(name).refused,
+                connected=partial(self.metrics.connected, name),
+            )
+            self.metrics.connected(name, False)
         else:
             channel = kind(
                 name,
@@ -209,12 +229,29 @@ class House:
         self.scheduler.start(int(self.config.jobs.tick_seconds))
         self.health.register("定时任务", self._ticks)
         postman = asyncio.create_task(self.postman.run())
+        connected = {name: one for name, one in self.channels.items() if isinstance(one, Connected)}
+        for name, channel in connected.items():
+            self.health.register(f"通道 {name}", partial(_trouble, channel))
+        connections = [asyncio.create_task(self._keep_connected(channel)) for channel in connected.values()]
         listening = asyncio.create_task(self.listening.run())
         yield
         listening.cancel()
         await self.scheduler.stop()
         self.postman.stop()
         await postman
+        for channel in connected.values():
+            channel.stop()
+        await asyncio.gather(*connections)
+
+    async def _keep_connected(self, channel: Connected) -> None:
+        """Runs a channel that has a connection; after a bug, once more."""
+        while True:
+            running = asyncio.create_task(channel.run(self.hear))
+            await asyncio.wait([running])
+            if (error := running.exception()) is None:
+                return
+            log.error("channel.failed", exc_info=error)
+            await asyncio.sleep(AFTER_A_BUG_SECONDS)
 
     async def _database_answers(self) -> str:
         try:
@@ -251,6 +288,23 @@ class House:
             await channel.close()
         await self.health.close()
         await self.books.close()
+
+
+def _must_open(channels: Iterable[Channel]) -> dict[str, frozenset[str]]:
+    """For each namespace in which nobody can be written to who has not written first: on which channels they must."""
+    pushing: dict[str, list[Channel]] = {}
+    for channel in channels:
+        if channel.ability.pushes_to_people:
+            pushing.setdefault(channel.namespace, []).append(channel)
+    return {
+        namespace: frozenset(channel.name for channel in those)
+        for namespace, those in pushing.items()
+        if not any(channel.ability.writes_first for channel in those)
+    }
+
+
+async def _trouble(channel: Connected) -> str:
+    return channel.trouble()
 
 
 ROLE_LABELS = {

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from bot import alarms, logs
 from bot.alarms import News
 from bot.books import Books, BooksBusy, BooksClosed, Unit
-from bot.channels import Channel, DeliveryError, OutcomeUnknown, Parcel
+from bot.channels import Channel, Connected, DeliveryError, OutcomeUnknown, Parcel
 from bot.secrets import Sealer
 from bot.ways import Known, Way, Ways
 from models import outages, outbox
@@ -572,6 +572,9 @@ class Postman:
 
     async def _send(self, one: Round, bundle: Bundle) -> timedelta | None:
         """Sends one bundle. Returns how long what follows at this address has to wait, None where it need not."""
+        if isinstance(one.channel, Connected) and (away := one.channel.away(one.address)) is not None:
+            # Waiting for a connection is no attempt.
+            return away
         try:
             begun = await self._books.write(lambda session: self._begin(session, one, bundle))
         except LeaseLost:

@@ -7,10 +7,11 @@ which a message delivered again finds its stored answer and does nothing else.
 
 import asyncio
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -28,6 +29,7 @@ from handlers.chat import (
     ROLE_NAMES,
     Answer,
     Ask,
+    Button,
     Command,
     Incoming,
     Reply,
@@ -43,7 +45,7 @@ from handlers.language.slots import Kind
 from models import audit, inbox, outbox, pending
 from models.base import Refusal
 from models.clock import Clock, local, spoken
-from models.directory import CommunityHere, GroupHere
+from models.directory import CommunityHere, GroupHere, has_opened, note_opened
 from models.members import (
     Person,
     RegistrationState,
@@ -76,6 +78,7 @@ say = Texts(
     place_wanted="请把位置发给我（点加号，选 位置），不办了请回复 取消。",
     photo_lost="照片没有收到，请再发一次。",
     shown_for_nothing="收到了，可是不知道是给哪件事的。先说要办的事，我问您要的时候再发。",
+    pressed_late="这个按钮现在不管用了：那件事已经办过、已经过时，或者问的不是您。",
     value_wanted="请照刚才问的回复，不办了请回复 取消。",
     dropped="好的，不办了。",
     apology="对不起，这条我没处理好，已经记下来了（编号 {message_id}）。\n请过一会儿再试，或联系社区。",
@@ -95,6 +98,11 @@ RUN = ""
 """The slot of a question that only asks whether a command is meant: 是 runs it, without standing for its 确认."""
 
 SHOWN = (PHOTO, PLACE)
+
+NUMBERED_WITHIN = timedelta(minutes=30)
+"""A bare number right after a message with buttons means one of them, unless this much time has passed."""
+QUOTED_WITHIN = timedelta(days=7)
+"""The same for a number beside a quotation of that message."""
 
 SILENCE = Heard(Reply(), "ignore")
 
@@ -151,6 +159,8 @@ class Scene:
     understanding: Understanding
     world: Surroundings
     addressed: bool
+    reached: bool = False
+    """The bot can write to the sender by itself."""
 
 
 class Dispatcher:
@@ -165,10 +175,12 @@ class Dispatcher:
         features: Sequence[Router],
         rules: Mapping[str, Any],
         private_namespaces: frozenset[str] = frozenset(),
+        must_open: Mapping[str, frozenset[str]] | None = None,
         heard: Callable[[str, str, float], None] | None = None,
         promised: tuple[OpenObject, ...] = (),
     ) -> None:
-        """`private_namespaces` are those in which the bot can write to a person first.
+        """`private_namespaces` are those in which the bot can write to a person by itself. Where a namespace stands in
+        `must_open`, only to those who have written to it alone, on one of the channels named there.
 
         `heard` is told channel, outcome and seconds of each message. `promised`: see `Worlds`.
         """
@@ -177,6 +189,9 @@ class Dispatcher:
         self._wall = wall
         self._rules = rules
         self._private = private_namespaces
+        self._must_open = must_open or {}
+        self._opened: set[tuple[str, str]] = set()
+        """Who is known here to have written to the bot alone."""
         self._count = heard
         self._worlds = Worlds(books, promised)
         self._queues = Queues()
@@ -252,10 +267,12 @@ class Dispatcher:
         snapshot = await self._worlds.at(now)
         typed = normalise(incoming.text, snapshot.bot_names)
         addressed = incoming.addressed or typed.mentioned
+        if incoming.direct and incoming.channel in self._must_open.get(incoming.namespace, ()):
+            self._opened.add((incoming.namespace, incoming.sender))
         scene = None
         if not typed.text and (incoming.photos or incoming.unseen or incoming.location):
             return await self._take_shown(await self._scene(incoming, now, snapshot, typed, addressed))
-        if incoming.direct and self.grammar.could_fill(typed.text):
+        if incoming.direct and not incoming.question and self.grammar.could_fill(typed.text):
             scene = await self._scene(incoming, now, snapshot, typed, addressed)
             if (filled := await self._fill(scene)) is not None:
                 return filled
@@ -285,7 +302,7 @@ class Dispatcher:
             return self._unit(session, scene, parts)
 
         # A private answer in a group is a message of its own, which has to be written down.
-        aside = bool(incoming.address) and incoming.namespace in self._private and any(c.private for c in commands)
+        aside = bool(incoming.address) and scene.reached and any(c.private for c in commands)
         written = [command for command in commands if not command.coming]
         if aside or (written and (meant.outcome == "ask" or any(command.writes for command in written))):
             return await self._write(scene, unit)
@@ -306,7 +323,22 @@ class Dispatcher:
         community, group = await self._place(incoming, snapshot, now)
         world = snapshot.worlds[community.id].surroundings if community else snapshot.nowhere
         meant = self.grammar.understand(typed, addressed=addressed, world=world, now=now, quote=incoming.quote)
-        return Scene(incoming, typed, now, snapshot, community, group, meant, world, addressed)
+        reached = await self._reaches(incoming)
+        return Scene(incoming, typed, now, snapshot, community, group, meant, world, addressed, reached)
+
+    async def _reaches(self, incoming: Incoming) -> bool:
+        """Whether the bot can write to the sender by itself."""
+        who = (incoming.namespace, incoming.sender)
+        if incoming.namespace not in self._private:
+            return False
+        if incoming.direct or incoming.namespace not in self._must_open or who in self._opened:
+            return True
+        opened = await self._books.read(
+            lambda session: has_opened(session, namespace=incoming.namespace, external_id=incoming.sender)
+        )
+        if opened:
+            self._opened.add(who)
+        return opened
 
     async def _place(
         self, incoming: Incoming, snapshot: Snapshot, now: datetime
@@ -416,9 +448,10 @@ class Dispatcher:
         if isinstance(question, Heard):
             return question
         misfit = self._misfit(scene, question)
-        if misfit is not None and not (
-            question is None and await self._books.read(lambda session: self._lapsed(session, scene) is not None)
-        ):
+        lapsed = question is None and await self._books.read(lambda session: self._lapsed(session, scene) is not None)
+        if question is None and not lapsed and (button := await self._books.read(partial(self._numbered, scene))):
+            return await self._answer(dataclasses.replace(scene.incoming, text=button.say, quote=None))
+        if misfit is not None and not lapsed:
             return misfit
         return await self._write(scene, lambda session: self._answer_question(session, scene))
 
@@ -468,9 +501,27 @@ class Dispatcher:
 
     def _question(self, session: Session, scene: Scene) -> pending.Question | Heard | None:
         person = self._person(session, scene)
-        question = pending.open_question(session, **self._asked(scene, person), now=scene.now)
+        question = _meant(scene, pending.open_question(session, **self._asked(scene, person), now=scene.now))
         # Looked up last: where another replica answered this very message, its answer was there when the question went.
         return self._before(session, scene.incoming) or question
+
+    def _numbered(self, scene: Scene, session: Session) -> Button | None:
+        """The button that a bare number means, said to the bot right after its message or beside a quotation of it."""
+        number, quote = scene.understanding.slots.get("number"), scene.incoming.quote
+        person = self._person(session, scene)
+        if not scene.addressed or scene.incoming.question or number is None or person is None:
+            return None
+        buttons = outbox.offered(
+            session,
+            community_id=person.community.id,
+            group_id=scene.group.id if scene.group else None,
+            member_id=person.id,
+            quoted=quote.text if quote else "",
+            since=scene.now - (QUOTED_WITHIN if quote else NUMBERED_WITHIN),
+        )
+        button = buttons[number - 1] if 1 <= number <= len(buttons) else None
+        # What answers a question answers none but that one, which is not open any more.
+        return button if button is not None and not button.question else None
 
     def _asked(self, scene: Scene, person: Person | None) -> dict[str, Any]:
         """Under which name the questions to this sender in this conversation are kept."""
@@ -523,9 +574,10 @@ class Dispatcher:
         """The privacy statement and its question, to the person alone where that is possible."""
         incoming = scene.incoming
         if person.agreed is False:
-            declined = Heard(self._echo(scene, Reply(consent.declined_already())), "refused")
+            told = Reply(consent.declined_already(), buttons=consent.BUTTONS[:1])
+            declined = Heard(self._echo(scene, told), "refused")
             return declined if incoming.direct else SILENCE
-        privately = bool(incoming.address) and incoming.namespace in self._private
+        privately = bool(incoming.address) and scene.reached
         asked = self._asked(scene, person)
         if privately:
             asked["conversation"] = pending.conversation(None)
@@ -534,11 +586,13 @@ class Dispatcher:
         pending.ask(session, **asked, question=question, expires_at=scene.now + first_contact.STANDS)
         if not privately:
             shown = person.name if incoming.direct else _shown_name(person)
-            return self._finish(session, scene, person, [Ran(Reply(consent.statement(shown)))], outcome="ask")
+            statement = Ran(Reply(consent.statement(shown), buttons=consent.BUTTONS))
+            return self._finish(session, scene, person, [statement], outcome="ask")
         if already is None or already.intent != first_contact.AGREE:
-            self._send_privately(session, scene, person, self._echo(scene, Reply(consent.statement(person.name))))
-        told = Ran(Reply(consent.first_in_group(_shown_name(person))))
-        return self._finish(session, scene, person, [told], outcome="ask")
+            statement = Ran(Reply(consent.statement(person.name), buttons=consent.BUTTONS))
+            self._send_privately(session, scene, person, self._echo(scene, statement.reply))
+        aloud = Ran(Reply(consent.first_in_group(_shown_name(person))))
+        return self._finish(session, scene, person, [aloud], outcome="ask")
 
     def _take_first(self, session: Session, scene: Scene, person: Person) -> dict[str, Any]:
         """What this person said before they were asked to agree: here, else elsewhere. All of it is taken away."""
@@ -583,7 +637,7 @@ class Dispatcher:
         question = first_contact.question(scene.incoming, rest, RUN)
         asked = self._asked(scene, person)
         pending.ask(session, **asked, question=question, expires_at=scene.now + first_contact.STANDS)
-        statement = Ran(Reply(consent.statement()))
+        statement = Ran(Reply(consent.statement(), buttons=consent.BUTTONS))
         if sum(ran.reply.text.count("\n") + 1 for ran in (*answers, statement)) > LINES:
             # The statement is never cut short: before it stands the line that says who they are now.
             last = answers[-1].reply.text.split("\n", 1)[0]
@@ -602,7 +656,8 @@ class Dispatcher:
     def _lapsed(self, session: Session, scene: Scene) -> pending.Question | None:
         if not (scene.addressed or _says_plainly(scene)):
             return None
-        return pending.lapsed_question(session, **self._asked(scene, self._person(session, scene)), now=scene.now)
+        asked = self._asked(scene, self._person(session, scene))
+        return _meant(scene, pending.lapsed_question(session, **asked, now=scene.now))
 
     def _filled(self, scene: Scene, question: pending.Question) -> dict[str, Any] | None:
         """The slots of a free question with what this text adds; None where it is no answer to it."""
@@ -615,7 +670,7 @@ class Dispatcher:
         In overheard talk a doubtful answer was meant for a neighbour: silence.
         """
         yes, number = scene.understanding.slots.get("yes"), scene.understanding.slots.get("number")
-        sentence, heard = say("nothing_pending"), scene.addressed
+        sentence, heard = say("pressed_late" if scene.incoming.question else "nothing_pending"), scene.addressed
         if question is not None:
             if yes is False or (_is_free(question) and self._filled(scene, question) is not None):
                 return None
@@ -693,7 +748,7 @@ class Dispatcher:
         if command.direct and scene.incoming.address:
             return Ran(Reply(say("ask_privately", usage=command.usage)))
         aside = command.private and bool(scene.incoming.address)
-        if aside and scene.incoming.namespace not in self._private:
+        if aside and not scene.reached:
             return Ran(Reply(say("ask_privately", usage=command.usage)))
         ran = self._run_here(session, scene, person, part, command, confirmed=confirmed)
         ran.aside = aside
@@ -719,7 +774,8 @@ class Dispatcher:
         if command.coming or (part.outcome == "ask" and command.chooses and self._names_nothing(scene, part)):
             pass  # the handler knows better which of them this person means, or that none of it can be done yet
         elif part.outcome == "ask" and (part.slot is None or part.options):
-            ask = Ask(part.say, slot=RUN if part.slot is None else part.slot, options=part.options)
+            slot = RUN if part.slot is None else part.slot
+            ask = Ask(part.say, slot=slot, options=part.options, labels=part.labels)
             return Ran(Reply(part.say, buttons=ask.buttons), asked=ask, part=part)
         elif part.outcome == "ask":
             free = scene.incoming.direct and self.grammar.can_fill(command, part.slot)
@@ -736,7 +792,7 @@ class Dispatcher:
             confirmed=confirmed,
             rules=self._rules,
             commands=self.commands,
-            reaches=scene.incoming.namespace in self._private,
+            reaches=scene.reached,
         )
         try:
             if command.writes and not command.coming:
@@ -796,6 +852,8 @@ class Dispatcher:
         if aside and person is not None:
             self._send_privately(session, scene, person, self._echo(scene, _combined(aside)))
             answers = [*(ran for ran in answers if not ran.aside), Ran(Reply(say("sent_privately")))]
+        if incoming.direct and incoming.channel in self._must_open.get(incoming.namespace, ()):
+            note_opened(session, namespace=incoming.namespace, external_id=incoming.sender, now=scene.now)
         reply = self._echo(scene, _combined(answers))
         if not inbox.record(
             session,
@@ -855,12 +913,16 @@ class Dispatcher:
         asker = ran.turn.command.intent if ran.turn else ran.part.intent if ran.part else ""
         slots = ran.turn.slots if ran.turn else ran.part.slots if ran.part else {}
         where = self._asked(scene, person)
+        token = _token(scene.incoming)
+        ran.reply = dataclasses.replace(
+            ran.reply, buttons=tuple(button._replace(question=token) for button in ran.reply.buttons)
+        )
         if ran.aside:
             where["conversation"] = pending.conversation(None)
         pending.ask(
             session,
             **where,
-            question=pending.Question(asker, slots, ask.slot, list(ask.options)),
+            question=pending.Question(asker, slots, ask.slot, list(ask.options), token),
             expires_at=scene.now + timedelta(minutes=ask.minutes),
         )
 
@@ -898,6 +960,17 @@ class Ran:
     @property
     def wrote(self) -> bool:
         return self.turn is not None and bool(self.turn.marks)
+
+
+def _token(incoming: Incoming) -> str:
+    """Names the question that a message is answered with, the same one whenever that message is delivered."""
+    return hashlib.sha256(f"{incoming.channel}/{incoming.message_id}".encode()).hexdigest()[:12]
+
+
+def _meant(scene: Scene, question: pending.Question | None) -> pending.Question | None:
+    """The question, unless a button was pressed that belongs to another one."""
+    pressed = scene.incoming.question
+    return question if question is not None and pressed in ("", question.token) else None
 
 
 def _is_free(question: pending.Question) -> bool:

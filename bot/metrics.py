@@ -185,6 +185,13 @@ class Metrics:
             namespace="linli",
             registry=registry,
         )
+        self._connected = Gauge(
+            "channel_connected",
+            "1 while this process has the channel's long connection.",
+            ("channel",),
+            namespace="linli",
+            registry=registry,
+        )
         ProcessCollector(registry=registry)
         self._channels: dict[str, ChannelMetrics] = {}
         registry.register(_Answers(self._channels))
@@ -201,6 +208,10 @@ class Metrics:
         if name not in self._channels:
             self._channels[name] = ChannelMetrics(name, self._refused, self._pushes)
         return self._channels[name]
+
+    def connected(self, channel: str, up: bool) -> None:
+        """Whether this process has the long connection of a channel that has one."""
+        self._connected.labels(channel).set(int(up))
 
     def malformed(self) -> None:
         """One request that was no HTTP, refused before any channel saw it."""

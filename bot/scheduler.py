@@ -32,16 +32,22 @@ log = logs.logger(__name__)
 LEADER_LOCK = 7_256_134
 """PostgreSQL's advisory lock of the one process that ticks."""
 
+VANISHED = "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=2"
+"""Of a session that leads: a machine that vanished without a word holds its lock for eight seconds, not for hours."""
+
 CATCH_UP = timedelta(days=2)
 """How far back a tick looks for what recurs (a nightly proof) after a long stop. What the books ask for is kept."""
 
 
 class Leadership:
-    """Whether this process ticks: always on SQLite; on PostgreSQL while its session holds the advisory lock."""
+    """Whether this process leads: always on SQLite; on PostgreSQL while its session holds the advisory lock."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, lock: int = LEADER_LOCK) -> None:
+        """`lock` names what is led: the ticks, or a connection of which there may be one."""
         self._url = url if make_url(url).get_backend_name() == "postgresql" else ""
+        self._lock = lock
         self._connection: psycopg.Connection[Any] | None = None
+        self._ours = False
         self._mutex = threading.Lock()
 
     async def held(self) -> bool:
@@ -53,28 +59,27 @@ class Leadership:
             try:
                 if self._connection is None:
                     plain = make_url(self._url).set(drivername="postgresql").render_as_string(hide_password=False)
-                    connection = psycopg.connect(plain, autocommit=True, connect_timeout=5)
-                    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()
-                    if row is None or not row[0]:
-                        connection.close()
-                        return False
-                    self._connection = connection
-                # The lock lives as long as its session: ask whether the session does.
-                self._connection.execute("SELECT 1")
-                return True
+                    self._connection = psycopg.connect(plain, autocommit=True, connect_timeout=5, options=VANISHED)
+                if not self._ours:
+                    row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (self._lock,)).fetchone()
+                    self._ours = row is not None and bool(row[0])
+                else:
+                    # The lock lives as long as its session: ask whether the session does.
+                    self._connection.execute("SELECT 1")
+                return self._ours
             except psycopg.Error:
-                self._connection = None
+                self._connection, self._ours = None, False
                 return False
 
     def release(self) -> None:
-        """Lets another process tick."""
+        """Lets another process lead."""
         with self._mutex:
             if self._connection is not None:
                 # In so many words: a server notices a closed session only after a while.
                 with suppress(psycopg.Error):
-                    self._connection.execute("SELECT pg_advisory_unlock(%s)", (LEADER_LOCK,))
+                    self._connection.execute("SELECT pg_advisory_unlock(%s)", (self._lock,))
                 self._connection.close()
-                self._connection = None
+                self._connection, self._ours = None, False
 
 
 class Scheduler:

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
+from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import activities as books
 from models import audit
@@ -341,7 +341,32 @@ def _show(turn: Turn, number: int) -> Reply:
         points=points,
         next=_next_step(turn, activity),
     )
-    return Reply(text, ref=activity.ref)
+    return Reply(text, activity.ref, _next_buttons(turn, activity))
+
+
+def _next_buttons(turn: Turn, activity: ActivityHere) -> tuple[Button, ...]:
+    """What the next step says, as something to press."""
+    if turn.now >= activity.ends_at:
+        return ()
+    if turn.now >= activity.check_in_opens_at:
+        return (Button("签到", f"签到 {activity.number}"),)
+    own = books.own_signup(turn.session, activity=activity, member_id=turn.who.id)
+    return sign_up_button(activity.number) if own is None else leave_button(activity.number)
+
+
+def sign_up_button(number: int) -> tuple[Button, ...]:
+    """报名 by one tap, beside what tells of an activity."""
+    return (Button("报名", f"报名 {number}"),)
+
+
+def leave_button(number: int) -> tuple[Button, ...]:
+    """取消报名 by one tap, beside what tells of one's own sign-up."""
+    return (Button("取消报名", f"取消报名 {number}"),)
+
+
+def reminder_buttons(activity: ActivityHere) -> tuple[Button, ...]:
+    """What a reminder offers: it stands in the chat until people come."""
+    return (Button("签到", f"签到 {activity.number}"), *leave_button(activity.number))
 
 
 def _next_step(turn: Turn, activity: ActivityHere) -> str:
@@ -439,7 +464,8 @@ def sign_up(turn: Turn) -> Answer:
         turn.wrote("change_signup", result.id, before=before.companions, **detail)
     if result.state is SignupState.WAITING:
         then = _then(turn, activity.number)
-        return Reply(say("waiting", place=result.place, then=then, **fields), ref=activity.ref)
+        text = say("waiting", place=result.place, then=then, **fields)
+        return Reply(text, activity.ref, leave_button(activity.number))
     if not result.first_time:
         party = _party(result.companions) or say("alone")
         text = say("changed", name=turn.shown, title=activity.title, party=party, left=_left(result.left))
@@ -451,7 +477,7 @@ def sign_up(turn: Turn) -> Answer:
         place=activity.place or say("no_place"),
         **fields,
     )
-    return Reply(text, ref=activity.ref)
+    return Reply(text, activity.ref, leave_button(activity.number))
 
 
 def _sign_up(turn: Turn, activity: ActivityHere, member_id: int, companions: int) -> books.SignedUp:
@@ -504,7 +530,8 @@ def cancel_signup(turn: Turn) -> Answer:
     left = books.cancel_signup(turn.session, activity=activity, member_id=turn.who.id, by=turn.who.id, now=turn.now)
     turn.wrote("cancel_signup", left.id, activity=activity.number)
     _tell_promoted(turn, activity, left.promoted)
-    return Reply(say("cancelled", name=turn.shown, title=activity.title), ref=activity.ref)
+    text = say("cancelled", name=turn.shown, title=activity.title)
+    return Reply(text, activity.ref, sign_up_button(activity.number))
 
 
 def _which_cancel(own: list[ActivityHere]) -> Ask:
@@ -625,7 +652,7 @@ def create_activity(turn: Turn) -> Answer:
         when=_when(activity),
         place=activity.place or say("no_place"),
     )
-    return Reply(text, ref=activity.ref)
+    return Reply(text, activity.ref, sign_up_button(activity.number))
 
 
 def _copied(turn: Turn) -> dict[str, Any]:

@@ -117,6 +117,8 @@ class Incoming:
     """How many more pictures came with it that could not be fetched."""
     location: Location | None = None
     """The place that the sender's phone sent."""
+    question: str = ""
+    """Which question a pressed button answers; see `Button`."""
 
     @property
     def direct(self) -> bool:
@@ -159,13 +161,13 @@ class Ask:
     minutes: int = 5
     """How long the question stands, in minutes of community time."""
     labels: tuple[str, ...] = ()
-    """What stands on the buttons of its options, where that is not the option itself."""
+    """What stands on the buttons of its options, where that is more than their numbers."""
 
     @property
     def buttons(self) -> tuple[Button, ...]:
         """One for each answer, where the answers are known."""
         if self.options:
-            labels = self.labels or tuple(str(option) for option in self.options)
+            labels = self.labels or [str(number) for number, _ in enumerate(self.options, 1)]
             every = tuple(Button(label, str(number)) for number, label in enumerate(labels, 1))
             return every if len(every) <= BUTTONS else ()
         return (Button("确认", "确认"), Button("取消", "取消")) if not self.slot else ()

@@ -9,7 +9,7 @@
 小邻: 王秀英，「清洁家园」签退成功，记服务时长 1小时50分，积分+1（现有22分），辛苦了！
 """
 
-from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
+from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import check_in as books
 from models.activities import ActivityHere, NoSuchActivity
@@ -136,7 +136,7 @@ def check_in(turn: Turn) -> Answer:
         points=done.points,
         balance=done.balance,
     )
-    return Reply(text, ref=coming.activity.ref)
+    return Reply(text, coming.activity.ref, (Button("签退", f"签退 {number}"),))
 
 
 @router.command(

@@ -13,7 +13,7 @@
       11月21日 周六 9:00，中心花园。
 """
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn
+from handlers.chat import Answer, Ask, Button, Router, Texts, Turn
 from models.members import answer_statement
 
 say = Texts(
@@ -30,6 +30,9 @@ say = Texts(
     declined="好的，除了您是谁，我什么都不记，也就不能替您办事。\n改主意了请回复 同意，想问问我会什么请发 帮助。",
     withdraw="您之前同意过。现在要撤回吗？撤回后我就不能替您办事了。\n确定请回复 确认，不撤回回复 取消。",
 )
+
+BUTTONS = (Button("同意", "同意"), Button("不同意", "不同意"))
+"""Beside the statement: each says a command, whatever else stands open."""
 
 router = Router("consent")
 

@@ -10,7 +10,7 @@
 小邻 → 李建国: 王秀英 同意了，您现在可以替对方办事了。
 """
 
-from handlers.chat import Answer, Router, Texts, Turn
+from handlers.chat import Answer, Button, Router, Texts, Turn
 from handlers.language.persons import read_person
 from handlers.language.slots import Kind, Slot
 from models.audit import Act
@@ -104,7 +104,13 @@ def family(turn: Turn) -> Answer:
     turn.wrote("ask_family", tie.id, member=member.id)
     if tie.ground is Ground.OWN_SAY:
         notice = say("notice", name=turn.who.name, number=tie.number)
-        turn.tell(member.id, notice, key=f"family:{tie.number}", expires_hours=24 * turn.rules["privacy"].family_days)
+        turn.tell(
+            member.id,
+            notice,
+            key=f"family:{tie.number}",
+            expires_hours=24 * turn.rules["privacy"].family_days,
+            buttons=(Button("愿意", f"愿意 {tie.number}"), Button("不愿意", f"不愿意 {tie.number}")),
+        )
         return say("asked" if turn.reaches else "asked_aloud", name=member.name, number=tie.number)
     _ask_somebody_in_scope(turn, tie)
     return say("asked_staff", name=member.name, number=tie.number)
@@ -121,7 +127,13 @@ def _ask_somebody_in_scope(turn: Turn, tie: Tie) -> None:
     )
     notice = say("vouch_notice", name=tie.proxy_name, member=tie.member_name, number=tie.number)
     for reviewer in reviewers[:3]:
-        turn.tell(reviewer.id, notice, key=f"family:{tie.number}:{reviewer.id}", expires_hours=72)
+        turn.tell(
+            reviewer.id,
+            notice,
+            key=f"family:{tie.number}:{reviewer.id}",
+            expires_hours=72,
+            buttons=(Button("属实", f"通过 {tie.number}"),),
+        )
 
 
 def _list(turn: Turn) -> str:

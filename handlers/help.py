@@ -9,7 +9,7 @@
 
 from collections.abc import Collection
 
-from handlers.chat import ROLE_NAMES, Answer, Command, Router, Texts, Turn
+from handlers.chat import BUTTONS, ROLE_NAMES, Answer, Button, Command, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models.members import Role
 
@@ -85,7 +85,13 @@ def help_(turn: Turn) -> Answer:
         example = next(c for c in open_to_all if c.writes and c.role)
         lines.append(say("example", usage=example.usage, gist=example.gist))
     lines.append(say("more", verb=_heads(first)[-1].verbs[0]))
-    return "\n".join(lines)
+    return Reply("\n".join(lines), buttons=_questions(first) if turn.group is None else ())
+
+
+def _questions(commands: list[Command]) -> tuple[Button, ...]:
+    """What can be asked in one word, for somebody who is alone with the bot: in a group it would answer to all."""
+    asked = [command.verbs[0] for command in commands if command.bare and not command.writes]
+    return tuple(Button(verb, verb) for verb in asked[:BUTTONS])
 
 
 def _heads(commands: list[Command], without: Collection[str] = ()) -> list[Command]:

@@ -22,7 +22,7 @@
 
 from typing import Any
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn
+from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import members, points
 from models.audit import Act
@@ -139,9 +139,11 @@ def review(turn: Turn) -> Answer:
     if not lines:
         return say("none")
     first = sorted(lines)[:SHOWN]
-    return "\n".join(
+    text = "\n".join(
         [say("head", count=len(lines)), *(lines[number] for number in first), say("foot", number=first[0])]
     )
+    # A refusal needs its reason, which no button has.
+    return Reply(text, buttons=tuple(Button(f"通过{number}", f"通过 {number}") for number in first))
 
 
 def _note(one: Waiting) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.activities import reminder
+from handlers.activities import reminder, reminder_buttons
 from jobs.tick import Job, Span, Tick
 from models import outbox
 from models.activities import announced_between, how_full
@@ -59,6 +59,7 @@ def run(tick: Tick) -> bool:
                 expires_at=first.starts_at,
                 group_id=group.id,
                 ref=theirs[0][0].ref if len(theirs) == 1 else "",
+                buttons=reminder_buttons(theirs[0][0]) if len(theirs) == 1 else (),
             )
     return False
 

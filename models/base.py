@@ -70,12 +70,14 @@ class Base(DeclarativeBase):
 
 
 class Button(NamedTuple):
-    """Something that can be pressed beside a message. The books keep it as a list of its two words."""
+    """Something that can be pressed beside a message. The books keep it as a list."""
 
     label: str
     """What stands on it, a word or two."""
     say: str
     """What whoever presses it says to the bot."""
+    question: str = ""
+    """Which question it answers, where it answers one: pressed later, it answers no other. The dispatcher says so."""
 
 
 def buttons_of(kept: Sequence[Sequence[str]] | None) -> tuple[Button, ...]:

@@ -113,6 +113,8 @@ class Identity(Base):
     """When this community was last chosen for direct messages, by a person of several."""
     ground: Mapped[str] = mapped_column(String(16), server_default=Ground.ROSTER)
     since: Mapped[datetime]
+    opened_at: Mapped[datetime | None]
+    """When they first wrote to the bot alone, on a channel that can write only to those who did."""
 
 
 class Revision(Base):
@@ -557,3 +559,24 @@ def touch(session: Session, community_id: int) -> None:
 def revisions(session: Session) -> dict[int, int]:
     """The revision of each community."""
     return {row.community_id: row.number for row in session.execute(select(Revision.community_id, Revision.number))}
+
+
+def note_opened(session: Session, *, namespace: str, external_id: str, now: datetime) -> None:
+    """Remembers that somebody has written to the bot alone: from now on it can write to them."""
+    session.execute(
+        update(Identity)
+        .where(
+            Identity.namespace == namespace,
+            Identity.external_id == external_id,
+            Identity.opened_at.is_(None),
+        )
+        .values(opened_at=now)
+    )
+
+
+def has_opened(session: Session, *, namespace: str, external_id: str) -> bool:
+    """Whether somebody has ever written to the bot alone."""
+    found = select(Identity.id).where(
+        Identity.namespace == namespace, Identity.external_id == external_id, Identity.opened_at.is_not(None)
+    )
+    return session.scalars(found.limit(1)).first() is not None

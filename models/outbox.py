@@ -638,6 +638,38 @@ def home_path(session: Session, message: Claimed) -> str:
     return session.execute(at_home).scalar_one()
 
 
+RECENT = 2_000
+"""Rows behind the newest in which a pressed or numbered message is looked for."""
+
+
+def offered(
+    session: Session,
+    *,
+    community_id: int,
+    group_id: int | None,
+    member_id: int | None,
+    quoted: str,
+    since: datetime,
+) -> tuple[Button, ...]:
+    """The buttons of the message to this group or person that is quoted, or of their last one where none is.
+
+    Nothing older than `since` counts, nor anything that nobody has seen.
+    """
+    recipient = Outbox.group_id == group_id if group_id is not None else Outbox.member_id == member_id
+    newest = select(func.max(Outbox.id)).scalar_subquery()
+    found = select(Outbox.buttons).where(
+        Outbox.id > newest - RECENT,
+        Outbox.community_id == community_id,
+        recipient,
+        # Or on its way: people are quicker than a platform's acknowledgement.
+        or_(Outbox.state.in_([OutboxState.SENT, OutboxState.UNKNOWN]), Outbox.leased_until.is_not(None)),
+        Outbox.not_before >= since,
+    )
+    if quoted:
+        found = found.where(Outbox.text == quoted)
+    return buttons_of(session.scalars(found.order_by(Outbox.id.desc()).limit(1)).first())
+
+
 def waiting_count(session: Session, *, now: datetime) -> int:
     """How many messages are due and not out."""
     return int(

@@ -40,6 +40,8 @@ class Pending(Base):
     slot: Mapped[str | None] = mapped_column(String(32))
     options: Mapped[list[Any]] = mapped_column(JSON)
     expires_at: Mapped[datetime]
+    token: Mapped[str] = mapped_column(String(16), server_default="")
+    """Names this question among all: a button knows which one it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,10 @@ class Question:
     slots: dict[str, Any]
     slot: str | None
     options: list[Any]
+    token: str = ""
 
 
-_WHAT = select(Pending.intent, Pending.slots, Pending.slot, Pending.options).where(
+_WHAT = select(Pending.intent, Pending.slots, Pending.slot, Pending.options, Pending.token).where(
     Pending.community_id == bindparam("community"),
     Pending.conversation == bindparam("conversation_"),
     Pending.expires_at > bindparam("now"),
@@ -60,7 +63,7 @@ _WHAT = select(Pending.intent, Pending.slots, Pending.slot, Pending.options).whe
 _FIND = Prepared(_WHAT.where(Pending.member_id == bindparam("member")))
 _FIND_OF_ACCOUNT = Prepared(_WHAT.where(Pending.account == bindparam("account_")))
 
-_ASKED = ("intent", "slots", "slot", "options", "expires_at")
+_ASKED = ("intent", "slots", "slot", "options", "expires_at", "token")
 
 
 def _ask(whose: str) -> Prepared:
@@ -102,7 +105,7 @@ def open_question(
         row = _FIND_OF_ACCOUNT.first(session, account_=account, **where)
     else:
         row = _FIND.first(session, member=member_id, **where)
-    return Question(row[0], _unpacked(row[1]), row[2], row[3]) if row else None
+    return Question(row[0], _unpacked(row[1]), *row[2:]) if row else None
 
 
 def lapsed_question(
@@ -116,14 +119,14 @@ def lapsed_question(
 ) -> Question | None:
     """The last question here, where nobody answered it in its time."""
     row = session.execute(
-        select(Pending.intent, Pending.slots, Pending.slot, Pending.options).where(
+        select(Pending.intent, Pending.slots, Pending.slot, Pending.options, Pending.token).where(
             Pending.community_id == community_id,
             _whose(member_id, account),
             Pending.conversation == conversation,
             Pending.expires_at <= now,
         )
     ).one_or_none()
-    return Question(row.intent, _unpacked(row.slots), row.slot, row.options) if row else None
+    return Question(row.intent, _unpacked(row.slots), row.slot, row.options, row.token) if row else None
 
 
 def conversations(session: Session, *, community_id: int, member_id: int, intent: str, now: datetime) -> list[str]:
@@ -171,6 +174,7 @@ def ask(
         "slot": question.slot,
         "options": question.options,
         "expires_at": expires_at,
+        "token": question.token,
     }
     if member_id is None:
         # Whoever is nobody yet has one conversation, and it is about the community that they named last.

@@ -24,7 +24,7 @@ EDGE_ONLY = frozenset(
         "socket", "socketserver", "subprocess", "threading",
     }
 )  # fmt: skip
-SHARED_BY_CHANNELS = frozenset({"aibot_frames", "callback", "envelope", "transcript"})
+SHARED_BY_CHANNELS = frozenset({"aibot_frames", "aibot_line", "callback", "cards", "envelope", "transcript"})
 """Pure modules, and the HTTP side of callbacks, that lie beneath the channels."""
 LANGUAGE_LIBRARIES = frozenset({"cn2an", "lunar_python", "opencc", "pypinyin", "rapidfuzz"})
 CHINESE = re.compile("[㐀-䶿一-鿿]")

@@ -1,6 +1,7 @@
 """What holds for every message: chatter, open questions, order, bugs, a busy database."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from bot.channels import Unavailable
 from bot.dispatch import Dispatcher, Heard
 from bot.script import Line
 from handlers import FEATURES
-from handlers.chat import Answer, Button, Quote, Reply, Router, Turn
+from handlers.chat import Answer, Quote, Reply, Router, Turn
 from models.counters import Counter
 from models.inbox import Inbox, Trouble
 from tests.dialogue import ON_SQLITE, count_rows, direct, grown, incoming, november, rows, silence, talk
@@ -258,6 +259,25 @@ async def test_a_message_gets_its_stored_answer_even_when_the_world_has_changed(
     assert stored == [("simulator", "act")]
 
 
+@ON_SQLITE
+async def test_what_comes_next_is_one_tap(street: Street) -> None:
+    async def offered(who: str, text: str, where: str = "") -> list[str]:
+        played = await street.play(Line(who, where, text, message_id=uuid.uuid4().hex))
+        return [button.say for button in played.buttons]
+
+    assert await offered("陈美玲", "活动 13") == ["报名 13"]
+    assert await offered("陈美玲", "报名 13") == ["取消报名 13"]
+    assert await offered("陈美玲", "活动 13") == ["取消报名 13"]
+    assert await offered("陈美玲", "取消报名 13") == ["报名 13"]
+    assert (await offered("陈美玲", "帮助"))[0] == "活动"
+    assert await offered("陈美玲", "@小邻 帮助", "3栋群") == []
+    await street.until(november(21, 7, 1))
+    reminded = {push.to: push.buttons for push in street.pushes if push.text.startswith("提醒")}
+    assert [button.say for button in reminded["3栋群"]] == ["签到 12", "取消报名 12"]
+    await street.until(november(21, 8, 55))
+    assert await offered("王秀英", "签到", "3栋群") == ["签退 12"]
+
+
 async def test_a_question_has_a_button_for_each_of_its_answers_and_keeps_them(street: Street) -> None:
     line = Line("王秀英", "", "报名", message_id="which")
     first, again = await street.play(line), await street.play(line)
@@ -265,7 +285,7 @@ async def test_a_question_has_a_button_for_each_of_its_answers_and_keeps_them(st
     assert [button.say for button in first.buttons] == ["1", "2", "3"]
     assert (again.outcome, again.buttons) == ("repeated", first.buttons)
     asked = await street.play(Line("张敏", "", "发布活动 周六9点 清洁家园 中心花园 20人 5分"))
-    assert asked.buttons == (Button("确认", "确认"), Button("取消", "取消"))
+    assert [(button.label, button.say) for button in asked.buttons] == [("确认", "确认"), ("取消", "取消")]
 
 
 async def test_messages_of_one_person_take_effect_in_the_order_of_arrival(street: Street) -> None:

@@ -15,7 +15,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,13 @@ from handlers import FEATURES
 from handlers.language.match import Grammar, OpenObject, Surroundings
 from handlers.language.normalise import normalise
 from handlers.language.phrasing import answer
-from models.clock import SHANGHAI
+from models.clock import SHANGHAI, MovedClock, WallClock, at, day_of
 from models.members import Role
 from models.outbox import OutboxState
 from tests.commands_table import FOOT, PAGE, page
-from tests.dialogue import STATEMENT
+from tests.fakes.aibot_gateway import AibotGateway
 from tests.fakes.street import Street
-from tests.fakes.wecom_callbacks import Platform, aibot_text, app_text
+from tests.fakes.wecom_callbacks import Platform, app_text
 from tests.house_rules import CHINESE, ROOMS, ROOT
 from tests.moments import SATURDAY, TUESDAY_EVENING
 from tests.test_config import EXAMPLE, revived
@@ -319,7 +319,13 @@ async def test_dialogue_of_the_readme_is_what_happens(street: Street) -> None:
 
 # -- settings ----------------------------------------
 
-SECRETS = {"token": "t0ken", "aes_key": "k" * 43, "key": "a passphrase long enough"}
+SECRETS = {
+    "token": "t0ken",
+    "aes_key": "k" * 43,
+    "key": "a passphrase long enough",
+    "bot_id": "aibTEST",
+    "secret": "s3cret",
+}
 
 
 def loaded(text: str, folder: Path) -> Config:
@@ -346,61 +352,68 @@ def test_example_with_everything_brought_to_life_is_accepted(tmp_path: Path) -> 
     text = re.sub(r'^(corp_id = )""$', r'\1"ww0123456789abcdef"', text, flags=re.MULTILINE)
     text = re.sub(r'^(password|key_previous|passphrase) = ""$', "", text, flags=re.MULTILINE)
 
-    assert sorted(loaded(text, tmp_path).channels) == ["aibot", "app", "hook"]
+    assert sorted(loaded(text, tmp_path).channels) == ["aibot", "app", "bot", "hook"]
 
 
 async def test_steps_of_the_readme_connect_a_group(tmp_path: Path) -> None:
     """An operator follows the page from the first step to the last; WeCom is a fake on loopback."""
-    config = loaded("\n".join(blocks(read(ENGLISH), "toml")), tmp_path)
-    steps = [line for block in blocks(read(ENGLISH), "sh") for line in block.splitlines()]
-    (found,) = [line for line in steps if line.startswith("linli found")]
-    (webhook,) = [line for line in steps if line.startswith("linli webhook")]
-    secretary = re.findall(r"--account (\S+)", found)[0]
+    async with AibotGateway({SECRETS["bot_id"]: SECRETS["secret"]}) as gateway:
+        text = "\n".join(blocks(read(ENGLISH), "toml"))
+        config = loaded(text.replace("bot_id =", f'url = "{gateway.url}"\nbot_id ='), tmp_path)
+        steps = [line for block in blocks(read(ENGLISH), "sh") for line in block.splitlines()]
+        (found,) = [line for line in steps if line.startswith("linli found")]
+        (webhook,) = [line for line in steps if line.startswith("linli webhook")]
+        secretary = re.findall(r"--account (\S+)", found)[0]
 
-    founded = await asyncio.to_thread(shell, found, tmp_path)
-    assert founded == ("锦绣社区 建好了。请 张敏 在群里 @小邻 发 绑定群 1栋\n", "")
-    house = app.House(config, await Books.open(f"sqlite:///{tmp_path}/var/linli.sqlite3", serving=True))
-    async with TestServer(house.application()) as server:
-        corp_id = config.channels["app"].corp_id
-        bot, member_app = (
-            Platform(
-                str(server.make_url(f"/callback/{name}")),
-                flavour,
-                time.time,
-                token=SECRETS["token"],
-                aes_key=SECRETS["aes_key"],
-                receive_id=receive_id,
+        founded = await asyncio.to_thread(shell, found, tmp_path)
+        assert founded == ("锦绣社区 建好了。请 张敏 在群里 @小邻 发 绑定群 1栋\n", "")
+        # Tomorrow morning, whenever this runs: at night nobody is told what can wait.
+        morning = MovedClock(at(day_of(WallClock().now()) + timedelta(days=1), 10))
+        books = await Books.open(f"sqlite:///{tmp_path}/var/linli.sqlite3", serving=True)
+        house = app.House(config, books, clock=morning)
+        async with TestServer(house.application()) as server:
+            corp_id = config.channels["app"].corp_id
+            behind, member_app = (
+                Platform(
+                    str(server.make_url(f"/callback/{name}")),
+                    flavour,
+                    time.time,
+                    token=SECRETS["token"],
+                    aes_key=SECRETS["aes_key"],
+                    receive_id=receive_id,
+                )
+                for name, flavour, receive_id in (("aibot", "json", ""), ("app", "xml", corp_id))
             )
-            for name, flavour, receive_id in (("aibot", "json", ""), ("app", "xml", corp_id))
-        )
-        assert [(await each.verify("echo")).body for each in (bot, member_app)] == [b"echo", b"echo"]
+            assert [(await each.verify("echo")).body for each in (behind, member_app)] == [b"echo", b"echo"]
+            await gateway.online()
 
-        async def say(text: str, user: str, chat: str = "") -> str:
-            heard = await bot.deliver(aibot_text(text, user=user, message_id=f"{user}-{text}", chat=chat))
-            return str(json.loads(heard.inner)["stream"]["content"])
+            async def say(text: str, user: str, chat: str = "") -> str:
+                return (await gateway.answer(await gateway.says(text, user=user, chat=chat)))[0]
 
-        said = [
-            await say("@小邻 绑定群 3栋", secretary, "wrGroup"),
-            await say("@小邻 同意", secretary, "wrGroup"),
-            await say("@小邻 绑定 张三 3栋", "zhangsan", "wrGroup"),
-            await say("绑定 张三 3栋2单元501 1234", "zhangsan"),
-            await say("审核", secretary),
-            await say("通过 1", secretary),
-            await say("积分", "zhangsan"),
-            await say("同意", "zhangsan"),
-        ]
-        answer_in_app = await member_app.deliver(app_text("积分", user="zhangsan", corp=corp_id))
-        registered = await asyncio.to_thread(shell, webhook, tmp_path, "693a91f6-7ccc-4bc4-97a0-000000000001\n")
-    await house.close()
+            said = [
+                await say("@小邻 绑定群 3栋", secretary, "wrGroup"),
+                await say("@小邻 同意", secretary, "wrGroup"),
+                await say("@小邻 绑定 张三 3栋", "zhangsan", "wrGroup"),
+                await say("绑定 张三 3栋2单元501 1234", "zhangsan"),
+                await say("审核", secretary),
+                await say("通过 1", secretary),
+                await say("积分", "zhangsan"),
+                await say("同意", "zhangsan"),
+            ]
+            # Whoever waited is told by the bot itself.
+            await gateway.until(lambda: "zhangsan" in {one.chat for one in gateway.shown if one.pushed})
+            answer_in_app = await member_app.deliver(app_text("积分", user="zhangsan", corp=corp_id))
+            registered = await asyncio.to_thread(shell, webhook, tmp_path, "693a91f6-7ccc-4bc4-97a0-000000000001\n")
+        await house.close()
 
     assert [text.splitlines()[0] for text in said] == [
-        "张敏，您好！" + STATEMENT.split("\n")[0],
+        "张敏，您好！",
         "好的，记下了，谢谢！",
         "请打开和我的单聊，把刚才这句话发给我。房号和手机号请不要发在群里。",
         "张三，已收到，请3栋2单元的负责人核对后就可以用了（1号）。",
         "等您看的有1件：",
         "已通过 1号：张三 现在是3栋2单元的居民了。",
-        "张三，您好！" + STATEMENT.split("\n")[0],
+        "张三，您好！",
         "好的，记下了，谢谢！",
     ]
     assert "张三，您现有0分" in answer_in_app.inner.decode()

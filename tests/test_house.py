@@ -253,6 +253,8 @@ UNSCOPED: dict[str, dict[str, str]] = {
     },
     "models/directory.py": {
         "FIND_CHAT": "decides the community of a chat",
+        "note_opened": "an account is one person's in every community",
+        "has_opened": "an account is one person's in every community",
         "FIND_MEMBERSHIPS": "decides the communities of a sender",
         "communities": "lists them",
         "_chat": "finds out whether another community has the chat; callers refuse then",
@@ -293,6 +295,7 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "release": HELD,
         "hold": HELD,
         "part_sent": HELD,
+        "offered": "bounds a scoped query by the newest row",
         "waiting_count": "a figure for the operator",
         "next_due": "the postman serves all communities",
         "overdue": "a figure for the operator",

@@ -57,6 +57,26 @@ def test_a_way_to_wecom_gets_keys_of_the_consoles_shape(way: str, tmp_path: Path
     assert terminal.type("check")[0] == 0
 
 
+def test_the_simplest_way_asks_for_what_the_console_shows(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    typed = "幸福里\n小福\n3\nbot\naibTEST\ns3cret-of-bot\n\n\n"
+    code, said, complaint = terminal.type("init", stdin=typed)
+    assert (code, complaint) == (0, "")
+    assert "s3cret-of-bot" not in said
+    assert "--channel bot" in said
+    (settings,) = written(tmp_path).channels.values()
+    assert (settings.kind, settings.bot_id, settings.secret.get_secret_value(), settings.namespace) == (
+        "wecom_aibot_socket", "aibTEST", "s3cret-of-bot", "",
+    )  # fmt: skip
+    # Without a question: the secret stays in a file of its own.
+    (tmp_path / "secret.txt").write_text("s3cret\n")
+    (tmp_path / "config.toml").unlink()
+    given = ("--way", "bot", "--bot-id", "aibTEST", "--secret-file", "secret.txt", "--corp-id", "ww0123456789abcdef")
+    assert terminal.type("init", "--yes", *given)[0] == 0
+    (settings,) = written(tmp_path).channels.values()
+    assert (settings.secret.get_secret_value(), settings.namespace) == ("s3cret", "wecom:ww0123456789abcdef")
+
+
 def test_a_password_in_the_address_is_kept_apart_and_quoted(tmp_path: Path) -> None:
     address = "postgresql://linli:a%22b%5Cc@127.0.0.1:1/linli"
     assert Terminal(tmp_path).type("init", "--yes", "--database", address)[0] == 0
@@ -67,8 +87,9 @@ def test_a_password_in_the_address_is_kept_apart_and_quoted(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("--yes", "--way", "pigeon"), "没有「pigeon」这种办法，可以写 simulator、aibot、app。"),
+        (("--yes", "--way", "pigeon"), "没有「pigeon」这种办法，可以写 simulator、bot、aibot、app。"),
         (("--yes", "--way", "app"), "还缺企业 ID（后台“我的企业”页最下方，ww 开头），请用 --corp-id 写明。"),
+        (("--yes", "--way", "bot"), "还缺 BotID 和 Secret，请用 --bot-id 和 --secret-file 写明，或去掉 --yes，我会问。"),
         (("--yes", "--database", "mysql://x/y"), "地址看不懂，应像 sqlite:///var/linli.sqlite3 或 postgresql+psycopg://用户@主机/库名"),
     ],
 )  # fmt: skip

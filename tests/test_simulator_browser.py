@@ -16,7 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, async_p
 
 from bot.channels import Parcel
 from bot.channels.simulator import Someone
-from handlers.chat import Quote
+from handlers.chat import Button, Quote
 from tests.fakes.stage import EVERYBODY, SmallHouse, simulated
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -252,6 +252,25 @@ async def test_quote_is_chosen_and_dropped_with_the_keyboard(chair: Chair) -> No
     await chair.say("再说一句")
     await expect(chair.lines()).to_have_count(2)
     assert [incoming.quote for incoming in chair.house.heard] == [None, None]
+
+
+async def test_button_is_pressed_marked_and_answered(chair: Chair) -> None:
+    assert chair.house.simulator is not None
+    buttons = (Button("签到", "签到"), Button("积分", "照说 您有128分。"))
+    await chair.house.simulator.send(Parcel("g3", "清洁家园开始了，到了请发 签到", buttons=buttons))
+    await chair.sit_as("王秀英")
+    button = chair.page.locator(".press", has_text="签到")
+    box = await button.bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
+    await button.click()
+    await expect(chair.texts().last).to_have_text("签到成功，清洁家园 +5 积分，现在共 128 分。")
+    await expect(chair.page.locator("#log .note").last).to_have_text("点了按钮「签到」")
+    await expect(chair.page.locator(".press.done")).to_have_text("✓ 签到")
+    # Whoever sits elsewhere sees that somebody pressed, and presses for themselves.
+    await chair.sit_as("张敏")
+    await expect(chair.page.locator(".press.done")).to_have_count(0)
+    await expect(chair.page.locator(".pressed-by")).to_have_text("1人点过")
 
 
 async def test_mention_goes_in_where_the_cursor_stands(chair: Chair) -> None:

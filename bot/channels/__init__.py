@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from aiohttp import web
 
@@ -46,6 +46,8 @@ class Ability:
     hears: Hears = Hears.NOTHING
     pushes_to_groups: bool = False
     pushes_to_people: bool = False
+    writes_first: bool = True
+    """It can write to somebody who has never written to the bot alone."""
     text_bytes: int = 0
     markdown_bytes: int = 0
     buttons: bool = False
@@ -83,6 +85,33 @@ class DeliveryError(Exception):
 
 class OutcomeUnknown(Exception):
     """The request was sent and no answer came: the message may have arrived or not. `detail` holds no secret."""
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """A channel that lives on one connection, beside what every `Channel` is.
+
+    The house runs it while it serves; the postman asks it before each message whether it is there.
+    """
+
+    async def run(self, hear: Hear) -> None:
+        """Holds the connection, whatever ends it, until `stop`, and then until what began is answered."""
+        ...
+
+    def stop(self) -> None:
+        """Lets `run` end."""
+        ...
+
+    def away(self, address: str) -> timedelta | None:
+        """How long a message to this address has to wait before this process can send it; None where it can now.
+
+        Nothing at all (`timedelta(0)`) leaves it to the process that has the connection.
+        """
+        ...
+
+    def trouble(self) -> str:
+        """Why nothing is heard, in Chinese, for health; nothing while all is well."""
+        ...
 
 
 class Channel(Protocol):

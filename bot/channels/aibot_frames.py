@@ -7,21 +7,36 @@ Source: developer.work.weixin.qq.com, pages 100719 (messages), 101027 (events), 
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from json import JSONEncoder
 from typing import Any
 
+from bot.channels import cards
+from bot.channels.cards import Pressed
 from bot.channels.envelope import clip, writable
-from handlers.chat import Incoming, Quote
+from handlers.chat import Button, Incoming, Quote, Reply
 
 CONTENT_BYTES = 20_480
 """The longest `stream.content` in bytes of UTF-8 (page 101031)."""
 _ID_CHARACTERS = 256
 
-_quote_json = JSONEncoder(ensure_ascii=False).encode
+WELCOME = "帮助"
+"""What somebody who opens the conversation for the first time that day is taken to say: its answer is the welcome."""
+
+Body = dict[str, Any]
+"""What is sent, as the platform's JSON."""
 
 
 class FrameError(ValueError):
     """A frame without the members that its kind must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Which button of which card was pressed, and by whom."""
+
+    pressed: Pressed
+    task_id: str
+    sender: str
+    """As the platform writes it."""
 
 
 def read_frame(frame: object, *, channel: str, namespace: str, fold_sender: bool = False) -> Incoming | None:
@@ -41,6 +56,7 @@ def read_frame(frame: object, *, channel: str, namespace: str, fold_sender: bool
     chat_type = frame.get("chattype")
     in_group = chat_type == "group" or (chat_type is None and "chatid" in frame)
     quote = frame.get("quote")
+    press = read_press(frame)
     return Incoming(
         channel=channel,
         message_id=_id(frame, "msgid"),
@@ -50,6 +66,7 @@ def read_frame(frame: object, *, channel: str, namespace: str, fold_sender: bool
         address=_id(frame, "chatid") if in_group else "",
         quote=None if quote is None else _read_quote(quote),
         unseen=len(pictures(frame)),
+        question=press.pressed.question if press else "",
     )
 
 
@@ -77,24 +94,88 @@ def pictures(frame: object) -> tuple[Picture, ...]:
     return tuple(found)
 
 
+def event_kind(frame: Mapping[str, Any]) -> str:
+    """The `eventtype` of an event, nothing for a message. Raises FrameError."""
+    return _string(_member(frame, "event"), "eventtype") if frame.get("msgtype") == "event" else ""
+
+
+def read_press(frame: Mapping[str, Any]) -> Press | None:
+    """The button that was pressed, where the frame tells of one of ours. Raises FrameError. Source: page 101027."""
+    if event_kind(frame) != "template_card_event":
+        return None
+    event = _member(_member(frame, "event"), "template_card_event")
+    pressed = cards.read_key(_string(event, "event_key"))
+    if pressed is None:
+        return None
+    return Press(pressed, _id(event, "task_id"), _id(_member(frame, "from"), "userid"))
+
+
 def stream_id(message_id: str) -> str:
     """The id of the stream that answers a message. The same for each delivery of it (page 100719)."""
     return hashlib.sha256(message_id.encode()).hexdigest()[:32]
 
 
-def finished_stream(text: str, *, stream_id: str) -> bytes:
-    """The reply body that says everything at once, as JSON in UTF-8.
+def answers(reply: Reply, *, message_id: str, sender: str) -> list[Body]:
+    """What answers a message: its text, its card, or one after the other where a card cannot show all of the text.
 
-    Longer texts than 20480 bytes are cut. Source: page 101031.
+    Sent again, it is the same: the ids of stream and card come from the message. Source: pages 101031 and 101032.
     """
-    if "<think" in text:
-        # The client folds <think>…</think> away as the bot's thoughts; what a neighbour typed must be seen.
-        text = text.replace("<think", "＜think")
-    content = clip(writable(text), CONTENT_BYTES).decode()
-    return (
-        f'{{"msgtype":"stream","stream":{{"id":{_quote_json(stream_id)},"finish":true,'
-        f'"content":{_quote_json(content)}}}}}'
-    ).encode()
+    name = stream_id(message_id)
+    if not reply.buttons:
+        return [finished_stream(reply.text, stream_id=name)]
+    card = cards.card(reply.text, reply.buttons, task_id=f"answer-{name}", asked=sender)
+    body = {"msgtype": "template_card", "template_card": card}
+    return [body] if cards.fits(reply.text) else [finished_stream(reply.text, stream_id=name), body]
+
+
+def answer_at_once(reply: Reply, *, message_id: str, sender: str) -> Body:
+    """The same as one body, for a callback that has one answer. Source: page 101031."""
+    bodies = answers(reply, message_id=message_id, sender=sender)
+    if len(bodies) == 1:
+        return bodies[0]
+    stream, card = bodies
+    return {"msgtype": "stream_with_template_card", "stream": stream["stream"], "template_card": card["template_card"]}
+
+
+def welcome(reply: Reply, *, message_id: str, sender: str) -> Body:
+    """What greets somebody who opened the conversation. Source: page 101031."""
+    if reply.buttons and cards.fits(reply.text):
+        return answers(reply, message_id=message_id, sender=sender)[0]
+    return {"msgtype": "text", "text": {"content": _content(reply.text)}}
+
+
+def update(press: Press, reply: Reply) -> Body:
+    """The card after a press: for everybody where its question was answered by whom it was put to, else for the one
+    who pressed. Source: page 101031.
+    """
+    asked = press.pressed.asked
+    card = cards.pressed_card(press.pressed, reply, task_id=press.task_id, asked=asked or press.sender)
+    body: Body = {"response_type": "update_template_card", "template_card": card}
+    return body if asked == press.sender else {**body, "userids": [press.sender]}
+
+
+def pushes(text: str, buttons: tuple[Button, ...]) -> list[Body]:
+    """What goes out unasked. Source: pages 101463 and 101032."""
+    if not buttons:
+        return [markdown(text)]
+    card = cards.card(text, buttons, task_id=cards.new_task_id())
+    body = {"msgtype": "template_card", "template_card": card}
+    return [body] if cards.fits(text) else [markdown(text), body]
+
+
+def markdown(text: str) -> Body:
+    """A text, for whatever is no answer in a stream."""
+    return {"msgtype": "markdown", "markdown": {"content": _content(text)}}
+
+
+def finished_stream(text: str, *, stream_id: str) -> Body:
+    """The reply body that says everything at once. Longer texts than 20480 bytes are cut. Source: page 101031."""
+    return {"msgtype": "stream", "stream": {"id": stream_id, "finish": True, "content": _content(text)}}
+
+
+def _content(text: str) -> str:
+    # The client folds <think>…</think> away as the bot's thoughts; what a neighbour typed must be seen.
+    return clip(writable(text.replace("<think", "＜think")), CONTENT_BYTES).decode()
 
 
 def _read_text(frame: Mapping[str, Any]) -> str:
@@ -125,6 +206,15 @@ def _read_event(frame: Mapping[str, Any]) -> str | None:
     return read(frame) if read else None
 
 
+def _read_entering(frame: Mapping[str, Any]) -> str:
+    return WELCOME
+
+
+def _read_pressing(frame: Mapping[str, Any]) -> str | None:
+    press = read_press(frame)
+    return press.pressed.say if press else None
+
+
 Reader = Callable[[Mapping[str, Any]], str | None]
 """What a frame of one kind says in words; None is nothing to answer."""
 
@@ -137,8 +227,8 @@ _KINDS: dict[str, Reader] = {
     "voice": _read_voice,
     "event": _read_event,
 }
-# The same for events by `eventtype` (enter_chat, template_card_event, feedback_event): none is answered yet.
-_EVENTS: dict[str, Reader] = {}
+# The same for events by `eventtype`; a feedback_event and those to come are not answered.
+_EVENTS: dict[str, Reader] = {"enter_chat": _read_entering, "template_card_event": _read_pressing}
 
 
 def _read_quote(quote: object) -> Quote:

@@ -16,7 +16,7 @@ import functools
 import ipaddress
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ from pydantic_core import PydanticCustomError
 from bot import photos
 from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel, Unavailable
 from bot.channels.transcript import Entry, Kind, Listener, Quoted, Transcript, event, moment_json
-from handlers.chat import Incoming, Quote, Reply
+from handlers.chat import Button, Incoming, Quote, Reply
 from models.clock import SHANGHAI, at, day_of, spoken
 from models.photos import Photo, data_url
 from models.places import Location
@@ -272,6 +272,13 @@ class _Say(_Form):
         return self
 
 
+class _Press(_Form):
+    sender: str = Field(alias="as", min_length=1, max_length=200)
+    line: int
+    button: str = Field(min_length=1, max_length=200)
+    message_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
 class _Hears(_Form):
     address: str = Field(alias="in", min_length=1, max_length=200)
     hears: Literal["everything", "mentions"]
@@ -294,6 +301,8 @@ WRONG = {
     "photo": "这张照片打不开，请换一张。",
     "place": "位置要有纬度和经度。",
     "quote": "引用的那条消息找不到了，请重新选一条。",
+    "line": "这条消息的按钮找不到了。",
+    "button": "没有这个按钮。",
     "message_id": "消息编号要是1到200个字符。",
     "hears": "只能选“全部听到”或“只听@”。",
     "to": "时间写成 2026-11-28T08:55 这样。",
@@ -361,7 +370,9 @@ class Simulator:
     waits for them.
     """
 
-    ability = Ability(hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=TEXT_BYTES)
+    ability = Ability(
+        hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=TEXT_BYTES, buttons=True
+    )
 
     def __init__(
         self,
@@ -404,6 +415,7 @@ class Simulator:
             web.post("/simulator/outbox", self._guarded(self._take_wish)),
             web.get("/simulator/events", self._guarded(self._show_events)),
             web.post("/simulator/say", self._guarded(self._take_say)),
+            web.post("/simulator/press", self._guarded(self._take_press)),
             web.post("/simulator/hears", self._guarded(self._take_hears)),
             web.post("/simulator/clock", self._guarded(self._take_clock)),
             web.get("/simulator/{file}", self._guarded(self._show_file)),
@@ -426,7 +438,7 @@ class Simulator:
         beside = ""
         if parcel.address.startswith(PERSON):
             beside = self._spoken_last if self._moved is None else EVERY_GROUP
-        self._bot_says(Kind.PUSH, parcel.address, parcel.text, ref=parcel.ref, beside=beside)
+        self._bot_says(Kind.PUSH, parcel.address, parcel.text, ref=parcel.ref, buttons=parcel.buttons, beside=beside)
         if self._moved is not None:
             self._moved.append(Push(now, parcel.address, to, parcel.text))
 
@@ -451,12 +463,14 @@ class Simulator:
         message_id: str | None = None,
         photo: bytes = b"",
         place: Location | None = None,
+        pressed: tuple[Entry, Button] | None = None,
     ) -> Said:
         """Says something in a group, or to the bot alone where `address` is empty; a `photo` or `place` may go with it.
 
         `quote` is the id of a line of the same conversation, or a quote made elsewhere; a `message_id` given
-        again is a second delivery of the same message. Raises Misuse, and Unavailable when the house cannot
-        write now: then the line stays, marked as failed, and saying it again with its message id is safe.
+        again is a second delivery of the same message. `pressed` is the line and the button by which it is said.
+        Raises Misuse, and Unavailable when the house cannot write now: then the line stays, marked as failed, and
+        saying it again with its message id is safe.
         """
         assert self._hear is not None, "routes() or listen() wires the house first"
         speaker = await self._person(sender)
@@ -466,10 +480,13 @@ class Simulator:
             raise Misuse(WRONG["in"])
         conversation = address or address_of(sender)
         shown, meant = self._quoted(conversation, quote)
-        addressed = not address or self._mentions_bot(text) or (meant is not None and meant.author == "bot")
+        addressed = not address or pressed is not None or self._mentions_bot(text)
+        addressed = addressed or (meant is not None and meant.author == "bot")
         heard = addressed or self.hears(address) is Hears.EVERYTHING
         pictures, small = await self._pictures(photo)
-        entry = self._line_for(conversation, speaker, text, shown, message_id or uuid.uuid4().hex, heard=heard)
+        entry = self._line_for(
+            conversation, speaker, text, shown, message_id or uuid.uuid4().hex, heard=heard, pressed=pressed
+        )
         if pictures or place:
             entry.photo, entry.place = small, (place.label or "位置") if place else ""
             entry.shown = (pictures, place)
@@ -489,6 +506,7 @@ class Simulator:
             meant,
             photos=pictures,
             location=place,
+            question=pressed[1].question if pressed else "",
         )
         answered = False
         try:
@@ -500,7 +518,22 @@ class Simulator:
                 self.transcript.changed(entry)
         # What was heard is the house's; a line that failed keeps what is sent again.
         entry.shown = ((), None)
+        if pressed is not None:
+            card, button = pressed
+            card.done[sender] = button.label
+            self.transcript.changed(card)
         return Said(entry, reply, self._answer(conversation, reply))
+
+    async def press(self, sender: str, line: int, label: str, *, message_id: str | None = None) -> Said:
+        """Presses a button below a line of the bot: its words are said there. Raises like `say`."""
+        card = self.transcript.line(line)
+        if card is None or (card.conversation.startswith(PERSON) and card.conversation != address_of(sender)):
+            raise Misuse(WRONG["line"])
+        button = next((one for one in card.buttons if one.label == label), None)
+        if button is None:
+            raise Misuse(WRONG["button"])
+        address = "" if card.conversation.startswith(PERSON) else card.conversation
+        return await self.say(sender, address, button.say, message_id=message_id, pressed=(card, button))
 
     async def _pictures(self, photo: bytes) -> tuple[tuple[Photo, ...], str]:
         """The photo as the house gets it, and a small one for the transcript. Raises Misuse."""
@@ -547,7 +580,16 @@ class Simulator:
 
     # What happens in the transcript.
 
-    def _bot_says(self, kind: Kind, conversation: str, text: str, *, ref: str, beside: str = "") -> Entry:
+    def _bot_says(
+        self,
+        kind: Kind,
+        conversation: str,
+        text: str,
+        *,
+        ref: str,
+        buttons: tuple[Button, ...] = (),
+        beside: str = "",
+    ) -> Entry:
         return self.transcript.add(
             conversation=conversation,
             kind=kind,
@@ -556,13 +598,14 @@ class Simulator:
             text=text,
             at=self._stage.now(),
             ref=ref,
+            buttons=buttons,
             beside="" if beside == conversation else beside,
         )
 
     def _answer(self, conversation: str, reply: Reply) -> Entry | None:
         if not reply.text:
             return None
-        return self._bot_says(Kind.REPLY, conversation, reply.text, ref=reply.ref)
+        return self._bot_says(Kind.REPLY, conversation, reply.text, ref=reply.ref, buttons=reply.buttons)
 
     def _line_for(
         self,
@@ -573,6 +616,7 @@ class Simulator:
         message_id: str,
         *,
         heard: bool,
+        pressed: tuple[Entry, Button] | None = None,
     ) -> Entry:
         earlier = next((e for e in self.transcript.of(conversation) if e.message_id == message_id), None)
         if earlier is not None and earlier.failed:
@@ -592,6 +636,8 @@ class Simulator:
             message_id=message_id,
             heard=heard,
             again=earlier is not None,
+            card=pressed[0].id if pressed else 0,
+            pressed=pressed[1].label if pressed else "",
         )
 
     def _quoted(self, conversation: str, quote: int | Quote | None) -> tuple[Quoted | None, Quote | None]:
@@ -710,16 +756,24 @@ class Simulator:
         except ValueError:
             raise Misuse(WRONG["photo"]) from None
         place = form.place
+        saying = self.say(
+            form.sender,
+            form.address,
+            form.text,
+            quote=form.quote,
+            message_id=form.message_id,
+            photo=photo,
+            place=Location(place.latitude, place.longitude, place.label) if place else None,
+        )
+        return await self._show_said(saying)
+
+    async def _take_press(self, request: web.Request) -> web.StreamResponse:
+        form = await _form(request, _Press)
+        return await self._show_said(self.press(form.sender, form.line, form.button, message_id=form.message_id))
+
+    async def _show_said(self, saying: Coroutine[Any, Any, Said]) -> web.StreamResponse:
         try:
-            said = await self.say(
-                form.sender,
-                form.address,
-                form.text,
-                quote=form.quote,
-                message_id=form.message_id,
-                photo=photo,
-                place=Location(place.latitude, place.longitude, place.label) if place else None,
-            )
+            said = await saying
         except Unavailable:
             return _json({"error": f"{self._stage.bot_name}这会儿忙不过来，请点一下消息重发。"}, 503)
         reply = said.reply or Reply()

@@ -8,11 +8,12 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from handlers.chat import Button
 from models.clock import SHANGHAI, spoken
 from models.photos import Photo
 from models.places import Location
@@ -69,6 +70,14 @@ class Entry:
     """What the map calls the place that was sent."""
     shown: tuple[tuple[Photo, ...], Location | None] = ((), None)
     """Photo and place as they were sent."""
+    buttons: tuple[Button, ...] = ()
+    """What can be pressed below it."""
+    done: dict[str, str] = field(default_factory=dict)
+    """Who has pressed one of them, and which, by sender id and label."""
+    card: int = 0
+    """For what was said by a press: the line whose button it was."""
+    pressed: str = ""
+    """And what stood on the button."""
     change: int = 0
 
     def as_json(self) -> dict[str, object]:
@@ -89,6 +98,10 @@ class Entry:
             "again": self.again,
             "photo": self.photo,
             "place": self.place,
+            "buttons": [button.label for button in self.buttons],
+            "done": self.done,
+            "card": self.card,
+            "pressed": self.pressed,
         }
 
 
@@ -131,6 +144,10 @@ class Transcript:
     def of(self, conversation: str) -> Iterable[Entry]:
         """The lines of one conversation, the oldest first."""
         return self._conversations.get(conversation, ())
+
+    def line(self, number: int) -> Entry | None:
+        """The line with this id, of whatever conversation."""
+        return next((entry for lines in self._conversations.values() for entry in lines if entry.id == number), None)
 
     def since(self, change: int) -> list[Entry]:
         """The lines that are new or changed since then, the latest change last."""

@@ -15,7 +15,7 @@ from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel, aibot_fram
 from bot.channels.callback import READ_SECONDS, CallbackSettings, CallbackUrl
 from bot.channels.envelope import Keys, Malformed, open_file, open_json, seal_json
 from bot.photos import Album, Link
-from handlers.chat import Incoming
+from handlers.chat import Incoming, Reply
 
 
 class Settings(CallbackSettings):
@@ -42,7 +42,7 @@ class Settings(CallbackSettings):
 class WecomAibot:
     """An AI bot's callback. Implements `Channel`."""
 
-    ability: ClassVar[Ability] = Ability(hears=Hears.MENTIONS, text_bytes=aibot_frames.CONTENT_BYTES)
+    ability: ClassVar[Ability] = Ability(hears=Hears.MENTIONS, text_bytes=aibot_frames.CONTENT_BYTES, buttons=True)
 
     def __init__(
         self,
@@ -82,6 +82,18 @@ class WecomAibot:
             raise Malformed("frame") from None
         return incoming, aibot_frames.pictures(frame)
 
+    def render(self, message: bytes, incoming: Incoming, reply: Reply) -> aibot_frames.Body | None:
+        """What answers a callback: a text or a card, the pressed card anew, a welcome; None for silence."""
+        if not reply.text.strip():
+            return None
+        frame = json.loads(message.decode())
+        sender = frame["from"]["userid"]
+        if (press := aibot_frames.read_press(frame)) is not None:
+            return aibot_frames.update(press, reply)
+        if aibot_frames.event_kind(frame):
+            return aibot_frames.welcome(reply, message_id=incoming.message_id, sender=sender)
+        return aibot_frames.answer_at_once(reply, message_id=incoming.message_id, sender=sender)
+
     def routes(self, hear: Hear) -> list[web.RouteDef]:
         """GET and POST on `/callback/<name>`."""
 
@@ -93,11 +105,12 @@ class WecomAibot:
                 links = [Link(picture.url, lambda sealed: open_file(sealed, keys.cipher)) for picture in pictures]
                 incoming = await self._album.bring(incoming, links)
             reply = await hear(incoming)
-            if not reply.text.strip():
-                return b""
-            stream_id = aibot_frames.stream_id(incoming.message_id)
-            frame = aibot_frames.finished_stream(reply.text, stream_id=stream_id)
-            return seal_json(frame, keys, timestamp=now, nonce=nonce)
+            body = self.render(message, incoming, reply)
+            return (
+                seal_json(json.dumps(body, ensure_ascii=False).encode(), keys, timestamp=now, nonce=nonce)
+                if body
+                else b""
+            )
 
         return self._url.routes(answer)
 

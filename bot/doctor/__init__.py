@@ -12,7 +12,7 @@ from bot.config import Config, ConfigError, Problem
 from bot.doctor.database import database, opened
 from bot.doctor.finding import Finding, State, broken
 from bot.doctor.machine import FONT_FOLDERS, chinese_fonts, copies, time_zone
-from bot.doctor.reach import bot_here, callbacks
+from bot.doctor.reach import bot_here, callbacks, gateways
 from bot.doctor.settings import configuration
 
 __all__ = ["Finding", "State", "examine"]
@@ -27,7 +27,8 @@ def examine(config: Config | ConfigError, now: datetime, *, fonts: Sequence[str]
     running, its_findings = bot_here(config)
     with opened(config) as engine:
         findings += database(engine, config, now, running=running)
-    return [*findings, *its_findings, *callbacks(config, now, running=running), *copies(config, now), *machine]
+    reached = [*callbacks(config, now, running=running), *gateways(config, running=running)]
+    return [*findings, *its_findings, *reached, *copies(config, now), *machine]
 
 
 def _of_problem(problem: Problem) -> Finding:

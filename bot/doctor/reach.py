@@ -3,16 +3,19 @@
 import http.client
 import json
 import secrets
+import socket
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from bot.channels.callback import CallbackSettings
 from bot.channels.envelope import seal_echo
+from bot.channels.wecom_aibot_socket import Settings as Socket
 from bot.config import Config
 from bot.doctor.finding import Finding, broken, ok, warning
 from bot.doctor.settings import keys_of
@@ -86,6 +89,29 @@ def callbacks(config: Config, now: datetime, *, running: bool) -> Iterator[Findi
                 )
             else:
                 yield warning(f"回调地址 {name}", "机器人没有在运行，从外面走不通", "启动以后再查一遍")
+
+
+def gateways(config: Config, *, running: bool) -> Iterator[Finding]:
+    """Whether the gateways of long connections can be reached from here.
+
+    Nothing is subscribed: that would push out the bot that is connected, here or elsewhere.
+    """
+    if running:
+        return  # what it says about itself is better
+    for name, settings in config.channels.items():
+        if not isinstance(settings, Socket):
+            continue
+        to = urlsplit(settings.url)
+        host, port = to.hostname or "", to.port or (443 if to.scheme == "wss" else 80)
+        try:
+            with closing(socket.create_connection((host, port), REACH_SECONDS)) as plain:
+                if to.scheme == "wss":
+                    ssl.create_default_context().wrap_socket(plain, server_hostname=host).close()
+        except OSError as error:
+            why = f"连不上 {host}（{error.strerror or type(error).__name__}）"
+            yield broken(f"长连接 {name}", why, "看这台机器能不能上网、防火墙放不放行")
+        else:
+            yield ok(f"长连接 {name}", f"连得上 {host}；BotID 和 Secret 对不对，启动以后才知道")
 
 
 def echoes(base: str, name: str, settings: CallbackSettings, now: datetime) -> bool:

@@ -16,9 +16,11 @@ from bot.terminal import refused
 
 WAYS = {
     "simulator": "先用模拟器试，不接企业微信",
-    "aibot": "企业微信智能机器人（在群里被 @ 时回答）",
+    "bot": "企业微信智能机器人，长连接（在群里被 @ 时回答，也能主动发；不用公网地址，最省事）",
+    "aibot": "企业微信智能机器人，URL 回调（在群里被 @ 时回答，不能主动发）",
     "app": "企业微信自建应用（单聊）",
 }
+KINDS = {"bot": "wecom_aibot_socket", "aibot": "wecom_aibot", "app": "wecom_app"}
 CORP_ID_HINT = "企业 ID（后台“我的企业”页最下方，ww 开头）"
 AES_KEY_CHARACTERS = 43
 
@@ -32,6 +34,8 @@ def init(
     database: Annotated[str, typer.Option(help="账本存在哪里：SQLite 文件，或 PostgreSQL 的地址")] = "",
     corp_id: Annotated[str, typer.Option(help="企业 ID；用模拟器不需要")] = "",
     agent_id: Annotated[int, typer.Option(help="自建应用的 AgentId")] = 0,
+    bot_id: Annotated[str, typer.Option(help="长连接智能机器人的 BotID")] = "",
+    secret_file: Annotated[str, typer.Option(help="长连接的 Secret 在哪个文件里；不写就问")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="没有写明的都用默认的，一句也不问")] = False,
 ) -> None:
     """问五个问题，写出一份能用的 config.toml，密钥都生成好。不会盖掉已有的文件。"""
@@ -52,14 +56,25 @@ def init(
     way = ask(way, "4. 怎么和大家说话", "simulator")
     if way not in WAYS:
         raise refused(f"没有「{way}」这种办法，可以写 {'、'.join(WAYS)}。")
-    if way != "simulator":
+    secret = ""
+    if way == "bot":
+        bot_id = ask(bot_id, "   BotID（后台智能机器人的 API 设置，选“使用长连接”）", "") or ""
+        if not secret_file and not yes:
+            secret = str(typer.prompt("   Secret（在 BotID 旁边，输入时不显示）", hide_input=True)).strip()
+        if not bot_id or not (secret or secret_file):
+            raise refused("还缺 BotID 和 Secret，请用 --bot-id 和 --secret-file 写明，或去掉 --yes，我会问。")
+        corp_id = ask(corp_id, f"   {CORP_ID_HINT}；以后不用自建应用就直接回车", "")
+    elif way != "simulator":
         corp_id = ask(corp_id, f"   {CORP_ID_HINT}", "") or ""
         if not corp_id:
             raise refused(f"还缺{CORP_ID_HINT}，请用 --corp-id 写明。")
     if way == "app" and not agent_id:
         agent_id = _number(ask("", "   应用的 AgentId（后台应用详情页）", "1000002"))
     url = _address(ask(database, "5. 账本存在哪里", "var/linli.sqlite3"))
-    _write_privately(file, _toml(url, way, corp_id, agent_id))
+    channel = (
+        _long_connection(bot_id, secret, secret_file, corp_id) if way == "bot" else _callback(way, corp_id, agent_id)
+    )
+    _write_privately(file, _toml(url, [] if way == "simulator" else [f"[channels.{way}]", *channel]))
     typer.echo(f"写好了 {file}（只有您能读；里面有密钥，请另存一份）。接下来：")
     for number, step in enumerate(_steps(file, community, bot_name, buildings, way), 1):
         typer.echo(f"{number}. {step}")
@@ -79,7 +94,26 @@ def _address(text: str) -> Database:
         raise refused(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from None
 
 
-def _toml(database: Database, way: str, corp_id: str, agent_id: int) -> str:
+def _long_connection(bot_id: str, secret: str, secret_file: str, corp_id: str) -> list[str]:
+    lines = [f'kind = "{KINDS["bot"]}"', f"bot_id = {_quoted(bot_id)}"]
+    lines.append(f"secret = {_quoted(secret)}" if secret else f"secret_file = {_quoted(secret_file)}")
+    return [*lines, f"namespace = {_quoted('wecom:' + corp_id)}"] if corp_id else lines
+
+
+def _callback(way: str, corp_id: str, agent_id: int) -> list[str]:
+    if way == "simulator":
+        return []
+    lines = [
+        f'kind = "{KINDS[way]}"',
+        "# 把下面两项填到企业微信后台；后台已经生成了的，就照后台的改",
+        f'token = "{_letters(32)}"',
+        f'aes_key = "{_letters(AES_KEY_CHARACTERS)}"',
+        f'namespace = "wecom:{corp_id}"' if way == "aibot" else f'corp_id = "{corp_id}"',
+    ]
+    return [*lines, f"agent_id = {agent_id}"] if way == "app" else lines
+
+
+def _toml(database: Database, channel: list[str]) -> str:
     """The file: what differs from the defaults, and the secrets."""
     lines = [
         "# 邻里的配置，linli init 写的。全部的项和说明见 config.example.toml；看现在的值用 linli config。",
@@ -90,20 +124,7 @@ def _toml(database: Database, way: str, corp_id: str, agent_id: int) -> str:
     if database.password is not None:
         lines.append(f"password = {_quoted(database.password.get_secret_value())}")
     lines += ["", "[secrets]", f'key = "{b64encode(secrets.token_bytes(32)).decode()}"']
-    if way == "simulator":
-        lines += ["", "[simulator]", "enabled = true"]
-    else:
-        lines += [
-            "",
-            f"[channels.{way}]",
-            f'kind = "wecom_{way}"',
-            "# 把下面两项填到企业微信后台；后台已经生成了的，就照后台的改",
-            f'token = "{_letters(32)}"',
-            f'aes_key = "{_letters(AES_KEY_CHARACTERS)}"',
-            f'namespace = "wecom:{corp_id}"' if way == "aibot" else f'corp_id = "{corp_id}"',
-        ]
-    if way == "app":
-        lines.append(f"agent_id = {agent_id}")
+    lines += ["", *(channel or ["[simulator]", "enabled = true"])]
     return "\n".join(lines) + "\n"
 
 
@@ -138,6 +159,7 @@ def _steps(file: Path, community: str, bot_name: str, buildings: int, way: str) 
     steps: list[str] = [f"建社区和第一位书记：{found}", f"启动：linli run{with_file}"]
     after = {
         "simulator": "打开 http://127.0.0.1:8080/simulator ，以书记的身份在群里发 绑定群 1栋",
+        "bot": "在企业微信后台设好机器人的可见成员，再把它加进内部群；书记在群里 @ 它发 绑定群 1栋",
         "aibot": "在企业微信后台填回调地址 https://您的主机/callback/aibot 并保存，再把机器人加进内部群",
         "app": "在企业微信后台填接收消息的地址 https://您的主机/callback/app 并保存",
     }

@@ -68,6 +68,8 @@ class Understanding:
     slot: str | None = None
     also: tuple["Understanding", ...] = ()
     why: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    """What the options are called, one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +282,7 @@ def _which(reading: Reading, scene: Scene, why: list[str]) -> Understanding | No
         "ask",
         say=_offer(command, offered),
         options=tuple(thing.number for thing in offered),
+        labels=tuple(thing.name or f"{thing.number}号" for thing in offered),
         slot=plan.object.name,
         why=tuple(why),
     )

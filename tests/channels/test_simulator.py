@@ -15,7 +15,7 @@ from yarl import URL
 from bot.channels import Ability, DeliveryError, Hears, Parcel
 from bot.channels.simulator import PRESETS, Misuse, Simulator, Someone, address_of
 from bot.channels.transcript import UNSENT_MAX, Kind, Listener, Transcript
-from handlers.chat import Incoming, Quote
+from handlers.chat import Button, Incoming, Quote
 from models.clock import SHANGHAI, local
 from models.places import Location
 from tests.fakes.pictures import drawn, size_of
@@ -250,6 +250,10 @@ async def test_say_shows_the_answer_where_the_question_was(page: Page) -> None:
         "again": False,
         "photo": "",
         "place": "",
+        "buttons": [],
+        "done": {},
+        "card": 0,
+        "pressed": "",
     }
 
 
@@ -309,6 +313,43 @@ async def test_quote_from_another_conversation_is_refused(page: Page) -> None:
             {"error": "引用的那条消息找不到了，请重新选一条。"},
         )
     assert len(page.house.heard) == 1
+
+
+async def test_a_press_says_the_words_of_its_button_to_the_bot(page: Page) -> None:
+    await page.post("/simulator/hears", {"in": "g3", "hears": "mentions"})
+    buttons = (Button("我来", "签到"), Button("不来", "不来了", "q1"))
+    await page.house.simulator.send(Parcel("g3", "清洁家园开始了，请发 签到", buttons=buttons))
+    (card,) = (await page.state())["entries"]
+    assert card["buttons"] == ["我来", "不来"]
+    _, answer = await page.post("/simulator/press", {"as": "wangxiuying", "line": card["id"], "button": "我来"})
+    said = answer["entries"][0]
+    assert (said["text"], said["pressed"], said["card"], answer["reply"][:4]) == (
+        "签到",
+        "我来",
+        card["id"],
+        "签到成功",
+    )
+    await page.post("/simulator/press", {"as": "laozhao", "line": card["id"], "button": "不来"})
+    assert [(one.sender, one.text, one.addressed, one.question) for one in page.house.heard] == [
+        ("wangxiuying", "签到", True, ""),
+        ("laozhao", "不来了", True, "q1"),
+    ]
+    (card,) = [entry for entry in (await page.state())["entries"] if entry["id"] == card["id"]]
+    assert card["done"] == {"wangxiuying": "我来", "laozhao": "不来"}
+
+
+async def test_a_press_of_what_is_not_there_or_not_ones_own_is_refused(page: Page) -> None:
+    await page.house.simulator.send(Parcel("dm:liuyang", "请接单", buttons=(Button("接单", "接单 1024"),)))
+    (card,) = (await page.state())["entries"]
+    for who, line, button, sentence in (
+        ("wangxiuying", card["id"], "接单", "这条消息的按钮找不到了。"),
+        ("liuyang", 999, "接单", "这条消息的按钮找不到了。"),
+        ("liuyang", card["id"], "退单", "没有这个按钮。"),
+        ("nobody", card["id"], "接单", "这条消息的按钮找不到了。"),
+    ):
+        body = {"as": who, "line": line, "button": button}
+        assert await page.post("/simulator/press", body) == (400, {"error": sentence})
+    assert page.house.heard == []
 
 
 async def test_a_second_delivery_is_handed_on_and_marked(page: Page) -> None:
@@ -521,7 +562,7 @@ async def test_hears_can_begin_with_mentions() -> None:
 
 def test_ability_says_what_the_page_can_show() -> None:
     assert Simulator(SmallHouse()).ability == Ability(
-        hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=20480
+        hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=20480, buttons=True
     )
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels import DeliveryError, Hears, Parcel, Unavailable
-from bot.channels.aibot_frames import FrameError, finished_stream, read_frame, stream_id
+from bot.channels.aibot_frames import FrameError, answers, finished_stream, read_frame, stream_id
 from bot.channels.wecom_aibot import Settings, WecomAibot
-from handlers.chat import Incoming, Quote, Reply
+from handlers.chat import Button, Incoming, Quote, Reply
 from tests.fakes.wecom_callbacks import AES_KEY, TOKEN, Answer, Platform, aibot_text, serving
 
 NOW = 1_767_225_600
@@ -86,7 +86,7 @@ EXPECTED: dict[str, Incoming | None] = {
     "file.json": None,
     "video.json": None,
     "stream_refresh.json": None,
-    "enter_chat.json": None,
+    "enter_chat.json": heard("帮助", "CAIQ-enter_chat", chat=""),
     "template_card_event.json": None,
     "feedback_event.json": None,
     "unknown_event.json": None,
@@ -210,7 +210,7 @@ def test_arbitrary_frame_is_read_or_refused_with_the_declared_error(changes: dic
 
 
 def test_reply_is_one_finished_stream() -> None:
-    assert json.loads(finished_stream('签到成功 "3"\n]]>', stream_id="abc")) == {
+    assert finished_stream('签到成功 "3"\n]]>', stream_id="abc") == {
         "msgtype": "stream",
         "stream": {"id": "abc", "finish": True, "content": '签到成功 "3"\n]]>'},
     }
@@ -218,20 +218,22 @@ def test_reply_is_one_finished_stream() -> None:
 
 @pytest.mark.parametrize("text", ["签" * 7000, "😀" * 5200, "a" * 20_481])
 def test_long_reply_is_cut_to_the_platform_limit(text: str) -> None:
-    shown = json.loads(finished_stream(text, stream_id="abc"))["stream"]["content"]
+    shown = finished_stream(text, stream_id="abc")["stream"]["content"]
     assert 20_480 - 4 < len(shown.encode()) <= 20_480
     assert shown.endswith("…")
     assert text.startswith(shown[:-1])
 
 
 def test_reply_cannot_be_folded_away_as_thoughts() -> None:
-    shown = json.loads(finished_stream("<think>签到</think> 成功", stream_id="abc"))["stream"]["content"]
+    shown = finished_stream("<think>签到</think> 成功", stream_id="abc")["stream"]["content"]
     assert shown == "＜think>签到</think> 成功"
 
 
 @given(ANY_TEXT)
 def test_any_reply_is_json_in_utf_8(text: str) -> None:
-    assert json.loads(finished_stream(text, stream_id="abc").decode())["stream"]["finish"] is True
+    for reply in (Reply(text), Reply(text, buttons=(Button(text[:9] or "-", text), Button("报名", "报名 12", "q1")))):
+        for body in answers(reply, message_id="CAIQ1", sender="lisi"):
+            assert json.loads(json.dumps(body, ensure_ascii=False).encode()) == body
 
 
 # Whole conversations.

@@ -212,6 +212,8 @@ function lineElement(entry) {
   });
 
   const body = make("div", "body", make("div", "who", make("span", "", entry.name), badge), bubble);
+  if (entry.buttons.length) body.append(buttonsElement(entry));
+  if (entry.pressed) body.append(make("div", "note", `点了按钮「${entry.pressed}」`));
   if (entry.failed) {
     body.append(make("div", "note", button("", () => sendAgain(entry), "没有送达，点这里重发")));
   } else if (!entry.heard) {
@@ -222,6 +224,21 @@ function lineElement(entry) {
   const face = ofBot ? avatar(entry.name, "", "bot") : avatar(entry.name, entry.author, kindOf(person));
   const classes = ["line", own ? "own" : "", ofBot ? "bot" : "", view.quote?.id === entry.id ? "chosen" : ""];
   return make("li", classes.filter(Boolean).join(" "), face, body);
+}
+
+// On the platform a press changes the card of whoever pressed; here one sees what is said by it, and the answer.
+function buttonsElement(entry) {
+  const mine = entry.done[view.me];
+  const others = Object.keys(entry.done).length - (mine ? 1 : 0);
+  const row = make("div", "buttons");
+  for (const label of entry.buttons) {
+    const done = label === mine;
+    const one = button(done ? "press done" : "press", () => press(entry, label), done ? `✓ ${label}` : label);
+    one.setAttribute("aria-pressed", String(done));
+    row.append(one);
+  }
+  if (others > 0) row.append(make("span", "pressed-by", `${others}人点过`));
+  return row;
 }
 
 function whisperElement(entry) {
@@ -291,6 +308,7 @@ function logItems() {
     }
     closeRun();
     const looks = [view.me, entry.failed, entry.heard, entry.again, view.quote?.id === entry.id,
+      Object.entries(entry.done),
       personOf(entry.author).role].join();
     items.push({ key: `line-${entry.id}`, looks, build: () => lineElement(entry) });
   }
@@ -484,7 +502,7 @@ function insertMention() {
 }
 
 async function say(message) {
-  const answer = await call("/simulator/say", message);
+  const answer = await call(message.button ? "/simulator/press" : "/simulator/say", message);
   for (const entry of answer.entries) take(entry);
   return answer;
 }
@@ -506,6 +524,19 @@ function send(shown = {}) {
   view.sending = view.sending.then(() => deliver(message, typed, quote));
 }
 
+function press(entry, label) {
+  const message = { as: view.me, line: entry.id, button: label };
+  view.sending = view.sending.then(async () => {
+    try {
+      await say(message);
+      complain($("problem"), "");
+    } catch (error) {
+      complain($("problem"), error.message);
+    }
+    showAll({ jump: true });
+  });
+}
+
 async function deliver(message, typed, quote) {
   let failure = null;
   try {
@@ -524,7 +555,9 @@ async function deliver(message, typed, quote) {
 }
 
 async function sendAgain(entry) {
-  const message = {
+  const message = entry.pressed ? {
+    as: entry.author, line: entry.card, button: entry.pressed, message_id: entry.message_id,
+  } : {
     as: entry.author, in: isDirect(entry.conversation) ? "" : entry.conversation, text: entry.text,
     quote: entry.quote ? entry.quote.id : null, message_id: entry.message_id,
   };

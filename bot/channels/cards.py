@@ -1,0 +1,123 @@
+"""Template cards of WeCom with buttons, as plain values: a text and its buttons, the press, the card after it. Pure.
+
+A button's key carries all that its press needs: what to say, which question it answers, whom the question was put to,
+and the words above it. So whichever process hears of the press can answer it and show the card anew, and nothing has to
+be kept for that.
+
+Source: developer.work.weixin.qq.com, page 101032 (2026-02-06): at most six buttons, keys of at most 1024 bytes, titles
+of some 26 characters and texts of some 112, beyond which a client may cut them off.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.channels.envelope import writable
+from handlers.chat import BUTTONS, Button, Reply
+
+TITLE_CHARACTERS = 26
+TEXT_CHARACTERS = 112
+LABEL_CHARACTERS = 10
+KEY_BYTES = 1024
+HEADING = "点一下就行，不用打字"
+"""Above the words or the buttons where they have no short first line of their own."""
+DONE = "✓ "
+_FIRST_STYLE, _OTHER_STYLE = 1, 2
+_FIRST = re.compile(rf".{{1,{TITLE_CHARACTERS}}}(?=\n|$)|.{{1,{TITLE_CHARACTERS - 1}}}?[。！？]")
+"""A first line, else a first sentence, that is short enough for a title."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What a button's key says."""
+
+    say: str
+    label: str
+    words: str = ""
+    """What stood above the buttons, where the card said all there was to say."""
+    question: str = ""
+    asked: str = ""
+    """Whom a question was put to, by their outside id; empty for buttons that are for everybody."""
+
+
+def fits(text: str) -> bool:
+    """Whether a card shows all of a text."""
+    return len(text) <= TEXT_CHARACTERS
+
+
+def card(text: str, buttons: Sequence[Button], *, task_id: str, asked: str = "") -> dict[str, Any]:
+    """A card with these buttons, and the text as far as it shows it.
+
+    A text that does not fit goes out beside the card, which has a heading in its place. `asked` is whom the buttons'
+    question was put to.
+    """
+    words = writable(text).strip()
+    if not fits(words):
+        words = ""
+    return {
+        "card_type": "button_interaction",
+        **_said(words),
+        "button_list": [
+            _button(Pressed(one.say, one.label, words, one.question, asked if one.question else ""), first=not at)
+            for at, one in enumerate(buttons[:BUTTONS])
+        ],
+        "task_id": task_id,
+    }
+
+
+def pressed_card(pressed: Pressed, reply: Reply, *, task_id: str, asked: str) -> dict[str, Any]:
+    """The card after a press: what was done, the words that it had, and the next buttons or the pressed one."""
+    if reply.buttons:
+        after = card(reply.text, reply.buttons, task_id=task_id, asked=asked)
+    else:
+        after = {
+            "card_type": "button_interaction",
+            "button_list": [_button(pressed, first=False, done=True)],
+            "task_id": task_id,
+        }
+    after |= _said(writable(reply.text).strip() or pressed.label)
+    if pressed.words:
+        after["quote_area"] = {"quote_text": pressed.words}
+    return after
+
+
+def read_key(key: str) -> Pressed | None:
+    """What a button says, by its key; None for one that is not ours."""
+    try:
+        parts = json.loads(key)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(parts, list) or len(parts) != 5 or not all(isinstance(part, str) for part in parts):
+        return None
+    return Pressed(*parts)
+
+
+def new_task_id() -> str:
+    """An id for a card that goes out unasked. The platform refuses one that it has seen."""
+    return f"push-{secrets.token_hex(16)}"
+
+
+def _said(words: str) -> dict[str, Any]:
+    if not words:
+        return {"main_title": {"title": HEADING}}
+    first = _FIRST.match(words)
+    title, rest = (first[0], words[first.end() :].strip()) if first else (HEADING, words)
+    return {"main_title": {"title": title}, **({"sub_title_text": rest} if rest else {})}
+
+
+def _button(pressed: Pressed, *, first: bool, done: bool = False) -> dict[str, Any]:
+    label = pressed.label.removeprefix(DONE)
+    text = (DONE + label if done else label)[:LABEL_CHARACTERS]
+    return {"text": writable(text), "style": _FIRST_STYLE if first else _OTHER_STYLE, "key": _key(pressed)}
+
+
+def _key(pressed: Pressed) -> str:
+    for words in (pressed.words, ""):
+        parts = [pressed.say, pressed.label.removeprefix(DONE), words, pressed.question, pressed.asked]
+        key = writable(json.dumps(parts, ensure_ascii=False, separators=(",", ":")))
+        if len(key.encode()) <= KEY_BYTES:
+            break
+    return key
