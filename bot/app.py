@@ -29,7 +29,7 @@ from handlers import UNDERSTOOD
 from handlers.chat import Incoming, Reply
 from handlers.language.surroundings import OpenObject
 from jobs import JOBS
-from models import activities, deliveries, directory, members, outages, outbox, points, privacy, proxies
+from models import activities, deliveries, directory, members, outages, outbox, points, posts, privacy, proxies
 from models.clock import Clock, MovedClock, WallClock
 from models.outbox import OutboxState
 from models.schedule import done_until
@@ -55,6 +55,7 @@ FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
     "activities": activities.Settings,
     "members": members.Settings,
     "points": points.Settings,
+    "posts": posts.Settings,
     "privacy": privacy.Settings,
     "proxies": proxies.Settings,
 }

@@ -5,13 +5,13 @@ Built through the same actions that the chat uses, so that its books balance and
 
 import random
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from handlers.language.surroundings import OpenObject
-from models import activities, check_in, counters, organisation, points
+from models import activities, check_in, counters, organisation, points, posts
 from models.clock import at, day_of
 from models.directory import CommunityHere, add_community, add_endpoint, add_group
 from models.members import (
@@ -151,6 +151,7 @@ def build_demo(session: Session, now: datetime) -> CommunityHere:
     root = units[community.name]
     _past(session, community, root, people, now)
     _coming(session, community, root, people, now)
+    _posts(session, community, units, people, now)
     return community
 
 
@@ -398,17 +399,76 @@ def _coming(session: Session, community: CommunityHere, root: UnitHere, people: 
         )
 
 
+POSTS: tuple[tuple[posts.Plan, str, str, tuple[str, ...]], ...] = (
+    (
+        posts.Plan(
+            "治安巡逻岗", "巡逻", 2, place="小区各处", duty="晚上在小区里转两圈，看看门锁和灯", frequency="每周两次",
+            points=2,
+        ),
+        "孙丽", "银龄巡逻队", ("何叔",),
+    ),
+    (
+        posts.Plan(
+            "环保护绿岗", "环保", 3, place="中心花园", duty="捡拾垃圾，给花浇水", frequency="每周一次", points=2,
+            demand=posts.Demand.LIGHT,
+        ),
+        "", "红马甲服务队", ("小吴",),
+    ),
+    (
+        posts.Plan(
+            "门栋关照岗", "关照", 2, place="各门栋", duty="给独居的老人敲敲门、打个电话",
+            frequency="每周两次", points=2,
+            demand=posts.Demand.LIGHT, confirms=True,
+        ),
+        "老赵", "", ("陈美玲", "何婶"),
+    ),
+    (
+        posts.Plan(
+            "邻里纠纷调解岗", "调解", 2, place="活动室", duty="坐下来听两家说，帮着想办法",
+            frequency="有事随叫", points=3,
+            demand=posts.Demand.LIGHT, claiming=posts.Claiming.APPROVAL,
+        ),
+        "", "", ("老魏",),
+    ),
+    (
+        posts.Plan(
+            "下水道维修岗", "维修", 1, place="各单元", duty="疏通楼道下水，冬天看防冻", frequency="有事随叫", points=3,
+            demand=posts.Demand.HEAVY, details="工具柜在1栋门厅，密码 2580",
+        ),
+        "", "", (),
+    ),
+)  # fmt: skip
+"""Each post with its leader, its squad and its holders; their term ends with the year."""
+
+
+def _posts(
+    session: Session, community: CommunityHere, units: dict[str, UnitHere], people: dict[str, int], now: datetime
+) -> None:
+    counters.start_after(session, community_id=community.id, kind="post", last=2)
+    published = now - timedelta(days=90)
+    ends_at = at(day_of(now + timedelta(days=30)).replace(month=12, day=31) + timedelta(days=1), 0)
+    for plan, leader, squad, holders in POSTS:
+        post = posts.publish_post(
+            session,
+            community_id=community.id,
+            unit=units[community.name],
+            plan=replace(
+                plan,
+                term_ends_at=ends_at,
+                leader_id=people[leader] if leader else None,
+                squad_id=units[squad].id if squad else None,
+            ),
+            made_by=people["张敏"],
+            now=published,
+        )
+        for name in holders:
+            posts.hold(session, post=post, member_id=people[name], by=people[name], now=published + timedelta(days=60))
+
+
 # -- what is to come ----------------------------------------
 
-POST = frozenset(("claim_post", "release_post", "checkin", "checkout"))
 TALK = frozenset(("topic_list", "close_topic"))
 PROMISED = (
-    *(
-        OpenObject("post", number, name, allows=POST)
-        for number, name in (
-            (3, "治安巡逻岗"), (4, "环保护绿岗"), (5, "门栋关照岗"), (6, "邻里纠纷调解岗"), (7, "下水道维修岗"),
-        )
-    ),
     OpenObject("topic", 5, "停车怎么管", allows=TALK | {"topic_speak", "topic_like"}),
     OpenObject("topic", 6, "电动车充电桩", allows=TALK),
     OpenObject("issue", 1024, "3栋路灯"),

@@ -28,6 +28,7 @@ SECTIONS = {
     "registrations": "绑定申请",
     "signups": "报名",
     "check_ins": "签到",
+    "posts": "公益岗位",
     "statement": "积分流水",
     "awards": "加减分",
     "appeals": "申诉",
@@ -70,6 +71,9 @@ COLUMNS = {
     "title": "活动",
     "starts_at": "活动开始",
     "companions": "同伴人数",
+    "term_ends_at": "任期到",
+    "ended_why": "为什么结束",
+    "ended_note": "结束的原因",
     "undone_at": "撤销时间",
     "left_at": "签退时间",
     "minutes": "分钟",
@@ -128,13 +132,26 @@ WORDS = {
     "deduct": "扣分",
     "undo": "撤销",
     "appeal": "申诉",
+    "applied": "等审批",
+    "offered": "等本人答复",
+    "held": "在岗",
+    "released": "自己退的",
+    "let_go": "负责人请退的",
+    "lapsed": "过时没有答复",
+    "handed_over": "转给了别人",
+    "idle": "很久没有履职",
+    "term": "任期到了",
+    "withdrawn": "岗位撤了",
+    "left": "搬走或注销",
+    "merged": "两份合成一份",
+    "undone": "撤销",
     "sent": "已发出",
     "failed": "没发出",
     "unknown": "不知是否收到",
     "handed_on": "请楼长转告了",
 }
 """Words of the code in the columns that hold such; what has no word of its own stands as it is."""
-CODED = frozenset({"standing", "state", "currency", "reason", "ground"})
+CODED = frozenset({"standing", "state", "currency", "reason", "ground", "ended_why"})
 
 
 def records_file(session: Session, *, community_id: int, member_id: int, now: datetime) -> bytes:

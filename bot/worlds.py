@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.books import Books
 from handlers.language.match import OpenObject, Surroundings
+from models import posts
 from models.activities import ActivityHere, open_objects, places_of
 from models.directory import CommunityHere, Endpoint, Group, GroupHere, Place, communities
 from models.units import Unit, names_of_units
@@ -114,7 +115,11 @@ def _world(session: Session, community: CommunityHere, now: datetime, promised: 
     A feature that has numbered things adds them to `objects`, and the moments at which they open or close to `edges`.
     """
     activities = open_objects(session, community_id=community.id, now=now)
-    objects = (*(_meant(activity, now) for activity in activities), *promised)
+    objects = (
+        *(_meant(activity, now) for activity in activities),
+        *(OpenObject("post", one.number, one.title) for one in posts.open_posts(session, community_id=community.id)),
+        *promised,
+    )
     edges = [
         edge
         for activity in activities

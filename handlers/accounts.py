@@ -14,7 +14,17 @@
       换了手机请重新发 绑定。弄错了请发 撤销。
 """
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn, in_few_lines, tell_promoted
+from handlers.chat import (
+    Answer,
+    Ask,
+    Router,
+    Texts,
+    Turn,
+    in_few_lines,
+    tell_offered,
+    tell_post_left,
+    tell_promoted,
+)
 from handlers.language.persons import Named, read_person, read_persons
 from handlers.language.slots import Kind, Slot
 from models import accounts, forgetting
@@ -147,6 +157,7 @@ def merge(turn: Turn) -> Answer:
     done = accounts.merge(turn.session, keeper=keeper, other=other, by=turn.who, now=turn.now)
     turn.wrote("merge", done.number, member=other.id, into=keeper.id)
     _tell_moved_up(turn, done.promoted)
+    tell_offered(turn, done.offers)
     if keeper.accounts or other.accounts:
         notice = say("merged_notice", balance=done.balance)
         turn.tell(keeper.id, notice, key=f"merged:{done.number}", expires_hours=72)
@@ -199,6 +210,7 @@ def _split(turn: Turn, number: int) -> str:
         now=turn.now,
         companions_max=turn.rules["activities"].companions_max,
     )
+    tell_offered(turn, done.offers)
     return say("split", number=number, keeper=done.keeper_name, balance=done.balance, other=done.other_name)
 
 
@@ -293,4 +305,5 @@ def forget_member(turn: Turn) -> Answer:
     )
     turn.wrote("forget_member", member.id, reason=reason.replace(member.name, FORGOTTEN))
     _tell_moved_up(turn, gone.promoted)
+    tell_post_left(turn, gone.posts)
     return say("forgot", number=member.id)

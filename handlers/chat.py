@@ -25,6 +25,7 @@ from models.directory import CommunityHere, GroupHere
 from models.members import Neighbour, Person, Role, Term, masked
 from models.photos import Photo
 from models.places import Location
+from models.posts import ClaimState, Ended, Offer, Resumed, free_slots, who_decides
 from models.proxies import find_spoken_of, only_relative
 from models.units import LEADERS, UnitHere, called
 
@@ -327,6 +328,71 @@ def tell_promoted(turn: Turn, activity: ActivityHere, moved: Promoted) -> None:
     turn.tell(moved.member_id, text, key=f"promoted:{moved.signup_id}", ref=activity.ref)
 
 
+told = Texts(
+    "posts",
+    revoked_notice="{number}号「{title}」又不空了，您还排在候补里。给您添麻烦了。",
+    left_notice="{name} 退出了 {number}号「{title}」{why}，{left}。",
+    stays_notice="{name} 退出了 {number}号「{title}」，您还在岗。不能一个人做请发 退岗 {number}。",
+    fell_notice="{name} 不做 {number}号「{title}」了，两个人的申请一起作废。一个人做请发 认领 {number}。",
+    somebody="一位邻居",
+)
+"""What is said of posts wherever their holders leave: who moves away or is forgotten leaves them too."""
+
+
+def tell_offered(turn: Turn, offers: Sequence[Offer]) -> None:
+    """Tells whoever waited for a post that a slot is kept for them."""
+    for offer in offers:
+        text = sentence(
+            "posts.offered", number=offer.post.number, title=offer.post.title, until=spoken(offer.answer_by)
+        )
+        turn.tell(
+            offer.member_id,
+            text,
+            key=f"post-offered:{offer.claim_id}:{turn.incoming.message_id[-60:]}",
+            ref=offer.post.ref,
+            expires_hours=hours_until(offer.answer_by, turn.now),
+            buttons=post_buttons(offer.post.number),
+        )
+
+
+def tell_resumed(turn: Turn, back: Resumed, key: str) -> None:
+    """Tells whoever has lost the offer of a slot because its holder is back, and who is offered another one."""
+    if back.revoked is not None:
+        text = told("revoked_notice", number=back.post.number, title=back.post.title)
+        turn.tell(back.revoked, text, key=f"post-revoked:{key}", ref=back.post.ref)
+    tell_offered(turn, back.offers)
+
+
+def post_buttons(number: int) -> tuple[Button, ...]:
+    """Taking a post, or leaving it to others."""
+    return (Button("认领", f"认领 {number}"), Button("让给别人", f"退岗 {number}"))
+
+
+def hours_until(moment: datetime, now: datetime) -> int:
+    """Whole hours from now on, at least one."""
+    return max(1, int((moment - now).total_seconds() // 3600))
+
+
+def tell_post_left(turn: Turn, ended: Sequence[Ended], name: str = "", why: str = "") -> None:
+    """Tells everybody whom it concerns that somebody gave their posts up; no name is told of who is forgotten."""
+    name = name or told("somebody")
+    gone = {one.claim.member_id for one in ended}
+    for one in ended:
+        post = one.post
+        fields = {"number": post.number, "title": post.title, "name": name, "why": why}
+        key = f"post-left:{one.claim.id}:{turn.incoming.message_id[-60:]}"
+        tell_offered(turn, one.offers)
+        if one.claim.state is ClaimState.HELD:
+            decider = who_decides(turn.session, post=post, now=turn.now, without=gone)
+            if decider is not None and decider.id != turn.who.id:
+                left = sentence("posts.left_count", left=free_slots(turn.session, post))
+                turn.tell(decider.id, told("left_notice", left=left, **fields), key=key, ref=post.ref)
+        for other in (one.stays, one.partner.member_id if one.partner else None):
+            if other is not None and other not in gone:
+                text = told("stays_notice" if other == one.stays else "fell_notice", **fields)
+                turn.tell(other, text, key=f"{key}:{other}", ref=post.ref)
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """One write, as the audit keeps it."""
@@ -408,6 +474,10 @@ class Command:
     (`overheard` False), a question that only the bot can answer (`谁值班`)."""
     shown: tuple[str, ...] = ()
     """What it is said with instead of words, where no open question wants that: PHOTO, PLACE. One command for each."""
+    form: bool = False
+    """Its text is a form of several lines, and no line of it is a command of its own."""
+    rare: bool = False
+    """Left out of the overview of the help: of those who may say it, few have a use for it."""
     coming: bool = False
     """Understood, but its feature is not there yet: said to the bot it is answered honestly, overheard it is not."""
 

@@ -75,6 +75,7 @@ def help_(turn: Turn) -> Answer:
     topic = turn.slots.get("topic")
     if topic:
         return _about(turn, topic, [*open_to_all, *duties])
+    open_to_all = [c for c in open_to_all if not c.rare]
     first = open_to_all[:FIRST]
     lines = [say("head", verbs=_verbs(first))]
     if also := _heads([c for c in open_to_all if c.role is not None], without={c.feature for c in first}):

@@ -1,7 +1,7 @@
 """What neighbours ask for before it is there: understood, and answered honestly where it was said to the bot.
 
-王秀英（3栋群）: @小邻 认领 3
-小邻: 认领岗位这个功能还没有，请先和楼长说一声。
+王秀英（3栋群）: @小邻 兑换 洗衣液
+小邻: 兑换这个功能还没有，请先到社区当面换。
 """
 
 # A feature that comes takes its lines out of this file and declares them in its own, with its handlers.
@@ -16,6 +16,7 @@ say = Texts("not_yet", answer="{what}这个功能还没有，{instead}。")
 
 router = Router("not_yet")
 
+WHY = Slot("reason", Kind.REASON)
 COMMUNITY = "请先和楼长或社区说一声"
 
 
@@ -31,62 +32,6 @@ def _coming(
 def _flag(name: str, *words: str) -> Slot:
     return Slot(name, Kind.FLAG, labels=words)
 
-
-OPEN_ONLY = _flag(
-    "open_only", "没人认领", "没人领", "没人认", "空着", "空缺", "缺人", "还缺", "还空", "还有", "还剩", "没认领的",
-    "空岗",
-    "可以认领", "能认领", "没有人认领", "没人干", "招人",
-)  # fmt: skip
-AUDIENCE = Slot(
-    "audience", Kind.CHOICE,
-    choices=(
-        ("老人", ("老年人", "老人家", "老头老太", "退休的", "上了年纪的", "老同志", "年纪大的")),
-        ("孩子", ("小孩子", "小孩", "小朋友", "儿童", "娃娃", "学生")), ("年轻人", ("青年", "上班族")), ("党员",
-            ()), ("亲子", ()),
-    ),
-)  # fmt: skip
-
-# Posts
-
-POST = Slot("post", Kind.OBJECT, of="post", required=True, ask="是几号岗位？")
-WHY = Slot("reason", Kind.REASON)
-PARTNER = Slot("with", Kind.PERSON, labels=("跟", "和", "与", "同", "找"))
-
-_coming(
-    "list_posts", "岗位", "公益岗位", "公益岗", "岗位列表", "有什么岗位", "有哪些岗位", "有啥岗位", "什么岗位",
-    "哪些岗位", "啥岗位",
-    "什么岗", "哪些岗", "啥岗", "看看岗位", "招募岗位", "志愿岗位", "志愿岗", "岗位清单", "空岗", "哪个岗",
-    what="岗位", aloud=("有什么岗位", "有哪些岗位", "有啥岗位"),
-    slots=(
-        OPEN_ONLY, AUDIENCE,
-        Slot("category", Kind.CHOICE, choices=(
-            ("巡逻", ("治安",)), ("环保", ("护绿", "绿化")), ("关照", ()), ("调解", ()), ("维修", ()),
-        )),
-    ),
-    fillers=("有没有", "没有", "有", "适合", "都", "干", "做", "认领", "的", "能", "可以", "目前", "类"),
-)  # fmt: skip
-_coming(
-    "claim_post", "认领", "认领岗位", "认岗", "领岗", "申领岗位", "上岗",
-    what="认领岗位", instead="请先和楼长说一声", writes=True,
-    slots=(POST, Slot("when", Kind.WHEN), PARTNER, WHY),
-    gestures=(
-        "我来干", "我来做", "我想干", "我想做", "我愿意干", "我愿意做", "我愿意", "我认了", "我认", "我领了",
-        "我领", "我包了", "交给我",
-        "归我", "我来负责", "我负责", "我顶", "让我来", "我揽了", "我报", "报上", "想干", "愿意干",
-    ),
-    fillers=("岗位", "公益岗", "岗", "一起", "这个", "那个", "这个岗", "那个岗", "一块儿", "一块"),
-)  # fmt: skip
-_coming(
-    "release_post", "退岗", "退出岗位", "取消认领", "辞岗", "退掉岗位", "不认领了", "放弃岗位", "卸岗",
-    what="退岗", instead="请先和楼长说一声", writes=True,
-    slots=(POST, WHY),
-    gestures=(
-        "退掉", "退了", "退出", "不干了", "干不了了", "干不了", "干不动了", "做不了了", "不做了", "顶不住了",
-        "让给别人", "不认了", "退回去",
-        "我退", "取消", "放弃",
-    ),
-    fillers=("岗位", "岗", "这个", "那个", "这个岗", "那个岗"),
-)  # fmt: skip
 
 # Rewards
 

@@ -17,7 +17,7 @@
 
 import secrets
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn, tell_promoted
+from handlers.chat import Answer, Ask, Router, Texts, Turn, tell_post_left, tell_promoted
 from models import files, forgetting, records
 from models.clock import spoken
 from models.forgetting import OnlySecretary
@@ -28,7 +28,7 @@ from models.privacy import Look, Private, looks_at
 say = Texts(
     "privacy",
     mine="{name}，{lives}，{phone}；账号{accounts}个，职务：{roles}。\n"
-    "报名{signups}次，签到{check_ins}次，积分{balance}分；同意书：{consent}。\n"
+    "报名{signups}次，签到{check_ins}次，岗位{posts}个，积分{balance}分；同意书：{consent}。\n"
     "别人看过您的资料{looks}次，是谁请发 谁看过我。\n"
     "要一份完整的请发 导出我的资料，不想留了请发 注销。",
     phone="手机{phone}",
@@ -46,6 +46,7 @@ say = Texts(
     what_room="房号",
     what_standing="政治面貌",
     what_statement="积分明细",
+    what_details="岗位内部说明",
     what_records="全部资料",
     ask="注销以后，您的姓名、手机、房号、账号（{accounts}个）和职务（{roles}个）都删掉，报好名的{places}次让给别人。\n"
     "积分流水只留编号，剩下的{balance}分不能再用。删了找不回来。\n"
@@ -107,6 +108,7 @@ def my_records(turn: Turn) -> Answer:
         roles="、".join(map(role_name, held.roles or (Role.RESIDENT,))),
         signups=held.signups,
         check_ins=held.check_ins,
+        posts=held.posts,
         balance=held.balance,
         consent=say("consent_given", version=held.consent) if held.consent else say("consent_none"),
         looks=held.looks,
@@ -202,3 +204,4 @@ def _tell_moved_up(turn: Turn, gone: forgetting.Forgotten) -> None:
     """Tells those who got a place because somebody left everything."""
     for activity, moved in gone.promoted:
         tell_promoted(turn, activity, moved)
+    tell_post_left(turn, gone.posts)

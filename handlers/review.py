@@ -22,11 +22,11 @@
 
 from typing import Any
 
-from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn
+from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, sentence, tell_offered, tell_post_left
 from handlers.language.slots import Kind, Slot
-from models import members, points
+from models import members, points, posts
 from models.audit import Act
-from models.clock import short_day
+from models.clock import last_day, short_day, spoken_date
 from models.ledger import AlreadyCorrected
 from models.members import (
     AboveOneself,
@@ -42,6 +42,7 @@ from models.members import (
 )
 from models.members.family import NoSuchTie, Tie
 from models.points import AppealState, Decided, NoSuchAppeal, OwnDecision, PointsMissing
+from models.posts import Application, NoRoomForTwo, NoSuchApplication, OwnApplication, PostFull
 from models.units import called
 
 say = Texts(
@@ -65,6 +66,9 @@ say = Texts(
     what_undo="撤销",
     what_appeal="申诉补分",
     what_other="积分",
+    post="{number}号 岗位 {name} 想做 {post}号「{title}」{note}",
+    post_both="{name} 和 {partner}",
+    post_note="，说「{note}」",
     tie="{number}号 家人 {name} 替 {member}（对方没有账号）",
     foot="同意请回复 通过 {number}，不同意请回复 驳回 {number} 理由。",
     basis="绑定审核",
@@ -80,10 +84,18 @@ say = Texts(
     untied="已驳回 {number}号：{name} 不能替 {member} 办事（{reason}）。",
     tied_notice="核实好了，您现在可以替 {member} 办事了。",
     untied_notice="替 {member} 办事的申请（{number}号）没有通过：{reason}。",
+    post_given="已通过 {number}号：{name} 在岗了，{post}号「{title}」。",
+    post_refused="已驳回 {number}号：{name} 不做 {post}号「{title}」了（{reason}）。",
+    post_given_notice="{post}号「{title}」归您了{term}，谢谢您！\n要做什么请发 岗位 {post}{details}。",
+    post_given_details="，内部说明请发 岗位细节 {post}",
+    post_refused_notice="{post}号「{title}」这次没有定您：{reason}。\n看看别的岗位，请发 岗位。",
+    undone_post="已撤销 {number}号的决定，{post}号「{title}」重新等人点头。",
+    undone_post_notice="{post}号「{title}」的决定撤回了，要重新商量，有结果我会告诉您。",
     upheld="已通过 {number}号申诉：{name} {change:+d}分，现有{balance}分。",
     dismissed="已驳回 {number}号申诉：{name}（{reason}）。",
     upheld_notice="您的申诉（{number}号）通过了：{change:+d}分，现有{balance}分。",
     dismissed_notice="您的申诉（{number}号）没有通过：{reason}。\n还有疑问请找社区当面说。",
+    no_reason_claim="请写上理由，例如 不同意认领 {number} 已经有人了。",
     no_reason="请写上理由，例如 驳回 {number} 楼栋写错了。",
 )
 
@@ -91,6 +103,10 @@ router = Router(
     "review",
     {
         NoSuchRegistration: "没有等您看的{number}号。看看有哪些，请发 审核。",
+        NoSuchApplication: "没有等您看的{number}号。看看有哪些，请发 审核。",
+        OwnApplication: "{number}号和您自己有关，要请别的同志来看。",
+        PostFull: "「{title}」满员了，要有人退岗才能通过。",
+        NoRoomForTwo: "「{title}」现在只空{left}个名额，两个人要等有人退岗才能通过。",
         NoSuchAppeal: "没有等您看的{number}号。看看有哪些，请发 审核。",
         OwnDecision: "{number}号和您自己有关，要请别的同志来看。",
         AlreadyCorrected: "这笔分已经退回去了，不用再改。\n请回复 驳回 加编号和理由。",
@@ -136,6 +152,7 @@ def review(turn: Turn) -> Answer:
     }
     ties = family.waiting_ties(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
     lines |= {one.number: say("tie", number=one.number, name=one.proxy_name, member=one.member_name) for one in ties}
+    lines |= {one.number: _application_line(turn, one) for one in _applications(turn)}
     if not lines:
         return say("none")
     first = sorted(lines)[:SHOWN]
@@ -144,6 +161,27 @@ def review(turn: Turn) -> Answer:
     )
     # A refusal needs its reason, which no button has.
     return Reply(text, buttons=tuple(Button(f"通过{number}", f"通过 {number}") for number in first))
+
+
+def _applications(turn: Turn, number: int | None = None) -> list[Application]:
+    """The claims on posts that wait for this person's word."""
+    every = posts.applications(turn.session, community_id=turn.community.id, number=number)
+    return [one for one in every if posts.in_charge(turn.session, post=one.post, person=turn.who, now=turn.now)]
+
+
+def _application_line(turn: Turn, one: Application) -> str:
+    return say(
+        "post",
+        number=one.number,
+        name=_applicants(one),
+        post=one.post.number,
+        title=one.post.title,
+        note=say("post_note", note=one.note) if one.note else "",
+    )
+
+
+def _applicants(one: Application) -> str:
+    return say("post_both", name=one.name, partner=one.partner_name) if one.partner_name else one.name
 
 
 def _note(one: Waiting) -> str:
@@ -164,7 +202,33 @@ def _undo_decision(turn: Turn, act: Act) -> str:
         notice = say("undone_notice", number=undone.number)
         turn.tell_account(undone.namespace, undone.external_id, notice, key=f"reopened:{act.id}")
     approval = undone.state is RegistrationState.APPROVED
+    if approval and act.detail["made"] and undone.member_id is not None:
+        # Who was put on the roster by mistake holds no post.
+        left = posts.end_all(
+            turn.session,
+            community_id=turn.community.id,
+            member_ids=[undone.member_id],
+            why=posts.Why.LEFT,
+            now=turn.now,
+            offer_hours=turn.rules["posts"].offer_hours,
+        )
+        tell_post_left(turn, left, undone.name)
     return say("undone_approval" if approval else "undone_rejection", number=undone.number, name=undone.name)
+
+
+def _undo_application(turn: Turn, act: Act) -> str:
+    post, claims, offers = posts.reopen_application(
+        turn.session,
+        community_id=turn.community.id,
+        claims=act.detail["claims"],
+        now=turn.now,
+        offer_hours=turn.rules["posts"].offer_hours,
+    )
+    tell_offered(turn, offers)
+    fields = {"number": act.row, "post": post.number, "title": post.title}
+    for claim in claims:
+        turn.tell(claim.member_id, say("undone_post_notice", **fields), key=f"post-reopened:{act.id}:{claim.id}")
+    return say("undone_post", **fields)
 
 
 JOININGS = {"换号": Joining.MOVE, "并用": Joining.JOIN, "同名": Joining.APART}
@@ -186,7 +250,7 @@ JOININGS = {"换号": Joining.MOVE, "并用": Joining.JOIN, "同名": Joining.AP
     private=True,
     usage="通过 8",
     gist="同意一件",
-    undo={"decide_registration": _undo_decision},
+    undo={"decide_registration": _undo_decision, "decide_post": _undo_application},
 )
 def approve(turn: Turn) -> Answer:
     return _decide(turn, approve=True)
@@ -212,6 +276,50 @@ def reject(turn: Turn) -> Answer:
     return _decide(turn, approve=False)
 
 
+@router.command(
+    "agree_claim",
+    "同意认领",
+    slots=(Slot("number", Kind.NUMBER, required=True, ask="同意几号？例如 同意认领 8"),),
+    writes=True,
+    overheard=False,
+    private=True,
+    rare=True,
+    usage="同意认领 8",
+    gist="您负责的岗位，同意一位邻居来做",
+)
+def agree_claim(turn: Turn) -> Answer:
+    return _decide_claim(turn, approve=True)
+
+
+@router.command(
+    "decline_claim",
+    "不同意认领",
+    slots=(
+        Slot("number", Kind.NUMBER, required=True, ask="不同意几号？例如 不同意认领 8 已经有人了"),
+        Slot("answer", Kind.TEXT),
+    ),
+    writes=True,
+    overheard=False,
+    private=True,
+    rare=True,
+    usage="不同意认领 8 已经有人了",
+    gist="您负责的岗位，不同意一位邻居来做，要写理由",
+)
+def decline_claim(turn: Turn) -> Answer:
+    if not turn.slots.get("answer"):
+        return say("no_reason_claim", number=turn.slots["number"])
+    return _decide_claim(turn, approve=False)
+
+
+def _decide_claim(turn: Turn, *, approve: bool) -> Answer:
+    """For those who lead a post without a role: what waits for them is claims on posts, and nothing else."""
+    number = turn.slots["number"]
+    found = _applications(turn, number)
+    if not found:
+        raise NoSuchApplication(number=number)
+    return _decide_application(turn, found[0], approve, turn.slots.get("answer", ""))
+
+
 def _decide(turn: Turn, *, approve: bool) -> Answer:
     number, answer = turn.slots["number"], turn.slots.get("answer", "")
     try:
@@ -230,6 +338,8 @@ def _decide(turn: Turn, *, approve: bool) -> Answer:
     else:
         turn.wrote("decide_appeal", number, state=decided.state)
         return _tell_appeal(turn, decided, answer)
+    if found := _applications(turn, number):
+        return _decide_application(turn, found[0], approve, answer)
     try:
         tie = family.decide_tie(
             turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD, number=number, agree=approve, now=turn.now
@@ -238,6 +348,22 @@ def _decide(turn: Turn, *, approve: bool) -> Answer:
         return _decide_registration(turn, number, approve, answer)
     turn.wrote("decide_family", tie.id, agree=approve)
     return _tell_tie(turn, tie, approve, answer)
+
+
+def _decide_application(turn: Turn, one: Application, approve: bool, answer: str) -> str:
+    decided = posts.decide(turn.session, application=one, by=turn.who.id, agree=approve, reason=answer, now=turn.now)
+    turn.wrote("decide_post", one.number, agree=approve, claims=[claim.id for claim in decided])
+    fields = {"number": one.number, "post": one.post.number, "title": one.post.title, "reason": answer}
+    has_details = bool(posts.details_of(turn.session, one.post))
+    for claim in decided:
+        notice = say(
+            "post_given_notice" if approve else "post_refused_notice",
+            term=sentence("posts.term", day=spoken_date(last_day(claim.term_ends_at))) if claim.term_ends_at else "",
+            details=say("post_given_details", post=one.post.number) if has_details else "",
+            **fields,
+        )
+        turn.tell(claim.member_id, notice, key=_once(f"post-decided:{claim.id}", turn, one.number), expires_hours=72)
+    return say("post_given" if approve else "post_refused", name=_applicants(one), **fields)
 
 
 def _tell_tie(turn: Turn, tie: Tie, approve: bool, answer: str) -> str:

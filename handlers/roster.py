@@ -20,10 +20,10 @@
       群里那一条，请您撤回。
 """
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn, in_few_lines
+from handlers.chat import Answer, Ask, Router, Texts, Turn, in_few_lines, tell_post_left, tell_resumed
 from handlers.language.particulars import Particulars, read_particulars
 from handlers.language.slots import Kind, Slot
-from models import roster
+from models import posts, roster
 from models.audit import Act
 from models.members import AboveOneself, BeyondReach, NoSuchMember, Role, Standing
 from models.roster import (
@@ -44,6 +44,7 @@ say = Texts(
     confirm_name="要把 {name} 的姓名改成 {new} 吗？回复 确认 就改，不改回复 取消。",
     confirm_move="{name} 从 {before} 搬到 {after} 吗？以前住哪里会留着。\n回复 确认 就改，不改回复 取消。",
     confirm_out="{name}（{home}）迁出吗？迁出后不能再用我，积分和记录都留着。\n回复 确认 就办，不办回复 取消。",
+    because_gone="（搬走了）",
     gone="{name} 已迁出。回来了请发 迁回 {name}。",
     back="{name} 已迁回，住 {home}。",
     which="叫 {name} 的有{count}位，是哪一位？请回复数字：\n{choices}",
@@ -239,7 +240,25 @@ def _preview(turn: Turn, member: Listed, said: Particulars, unit: UnitHere | Non
 
 def _undo_out(turn: Turn, act: Act) -> str:
     name = roster.undo_move_out(turn.session, community_id=turn.community.id, member_id=act.row, at=act.at)
+    for claim_id in act.detail.get("claims", ()):
+        _hold_again(turn, claim_id, act)
     return say("undone_gone", name=name)
+
+
+def _hold_again(turn: Turn, claim_id: int, act: Act) -> None:
+    """The post that was left with the home is theirs again, where nobody else holds it by now."""
+    try:
+        back = posts.resume(
+            turn.session,
+            community_id=turn.community.id,
+            claim_id=claim_id,
+            now=turn.now,
+            offer_hours=posts.OFFER_HOURS,
+            partner_claim=None,
+        )
+    except (posts.TakenMeanwhile, posts.PostWithdrawn):
+        return
+    tell_resumed(turn, back, f"{act.id}:{claim_id}")
 
 
 @router.command(
@@ -264,8 +283,10 @@ def move_out(turn: Turn) -> Answer:
         return member
     if not turn.confirmed:
         return Ask(say("confirm_out", name=member.shown, home=_home(turn, member)))
-    roster.move_out(turn.session, by=turn.who, member=member, now=turn.now)
-    turn.wrote("move_out", member.id)
+    left = roster.move_out(turn.session, by=turn.who, member=member, now=turn.now)
+    theirs = [one.claim.id for one in left if one.claim.member_id == member.id]
+    turn.wrote("move_out", member.id, **({"claims": theirs} if theirs else {}))
+    tell_post_left(turn, left, member.name, say("because_gone"))
     return say("gone", name=member.shown)
 
 

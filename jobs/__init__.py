@@ -1,10 +1,12 @@
 """What happens because time passed."""
 
-from jobs import activities, check_in, housekeeping, membership, organisation, privacy
+from jobs import activities, check_in, housekeeping, membership, organisation, posts, privacy
 
 JOBS = (
     activities.REMIND,
     check_in.CLOSE,
+    posts.LAPSE,
+    posts.EMPTY,
     privacy.SWEEP,
     organisation.TERMS,
     organisation.LEADERLESS,

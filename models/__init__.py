@@ -27,10 +27,12 @@ from models import (
 from models.activities import plan, signups
 from models.check_in import coming, going
 from models.members import consent, detaching, family, invitations, merging, people, proof, registration
+from models.posts import claims, post
 from models.roster import stays
 
 EVERY_TABLE = (
     audit,
+    claims,
     coming,
     consent,
     counters,
@@ -53,6 +55,7 @@ EVERY_TABLE = (
     photos,
     plan,
     points,
+    post,
     privacy,
     proof,
     proxies,

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from models import check_in, ledger
+from models import check_in, ledger, posts
 from models.activities import (
     Activity,
     ActivityHere,
@@ -161,6 +161,8 @@ class Merged:
     doubled: int
     """Check-ins that both had at one activity."""
     promoted: MovedUp = ()
+    offers: tuple[posts.Offer, ...] = ()
+    """Slots of posts that became free because one person had claimed twice."""
 
 
 def merge(session: Session, *, keeper: Candidate, other: Candidate, by: Person, now: datetime) -> Merged:
@@ -178,6 +180,8 @@ def merge(session: Session, *, keeper: Candidate, other: Candidate, by: Person, 
     moved["signups"], moved["cancelled"], promoted = _places(session, community_id, keeper.id, other.id, by.id, now)
     moved["check_ins"] = _hand_over_stays(session, community_id, other.id, keeper.id, now)
     moved["identities"] = _hand_over(session, Identity, community_id, other.id, keeper.id)
+    taken = posts.take_over(session, community_id=community_id, giver=other.id, taker=keeper.id, by=by.id, now=now)
+    moved |= taken.moved
     roles = [row.id for row in _roles_in_force(session, community_id, other.id, now)]
     moved["roles"] = _hand_over(session, MemberRole, community_id, other.id, keeper.id, MemberRole.id.in_(roles))
     close_all_questions(session, community_id=community_id, member_ids=[other.id])
@@ -207,6 +211,7 @@ def merge(session: Session, *, keeper: Candidate, other: Candidate, by: Person, 
         balance,
         len(moved["doubled"]),
         tuple(promoted),
+        taken.offers,
     )
 
 
@@ -400,6 +405,7 @@ def split(session: Session, *, number: int, by: Person, now: datetime, companion
         ("signups", Signup),
     ):
         _hand_over(session, table, community_id, keeper, other, table.id.in_(moved[kind]))
+    offers = posts.give_back(session, community_id=community_id, moved=moved, keeper=keeper, other=other, now=now)
     close_all_questions(session, community_id=community_id, member_ids=[keeper])
     for check_in_id in moved["doubled"]:
         _there_again(session, community_id, check_in_id, now)
@@ -410,7 +416,7 @@ def split(session: Session, *, number: int, by: Person, now: datetime, companion
     )
     names = {row.id: row.name for row in people}
     balance = ledger.balance_of(session, community_id=community_id, member_id=keeper, currency=Currency.POINTS)
-    return Merged(number, keeper, names[keeper], other, names[other], balance, len(moved["doubled"]))
+    return Merged(number, keeper, names[keeper], other, names[other], balance, len(moved["doubled"]), offers=offers)
 
 
 def _there_again(session: Session, community_id: int, check_in_id: int, now: datetime) -> None:

@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from models import check_in, photos
+from models import check_in, photos, posts
 from models.activities import Activity, ActivityHere, Promoted, Signup, cancel_signup, signed_up_for
 from models.base import Base, Invariant, Refusal
 from models.directory import Group, Identity, touch
@@ -226,10 +226,11 @@ def _refuse_last_secretary(session: Session, community_id: int, member_id: int, 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """A person who is gone, and who moved up for them."""
+    """A person who is gone, who moved up for them, and which posts they left."""
 
     id: int
     promoted: tuple[tuple[ActivityHere, Promoted], ...]
+    posts: tuple[posts.Ended, ...]
 
 
 def forget(session: Session, *, community_id: int, member_id: int, by: int | None, now: datetime) -> Forgotten:
@@ -238,6 +239,10 @@ def forget(session: Session, *, community_id: int, member_id: int, by: int | Non
     ids = one_person(session, community_id=community_id, member_id=member_id)
     words = _words(session, community_id, ids)
     promoted = _leave_activities(session, community_id, ids, by or member_id, now)
+    left = posts.end_all(
+        session, community_id=community_id, member_ids=ids, why=posts.Why.LEFT, now=now, offer_hours=posts.OFFER_HOURS
+    )
+    posts.leave_leading(session, community_id=community_id, member_ids=ids)
     for one in ids:
         end_links(session, community_id=community_id, member_id=one)
         end_all_ties(session, community_id=community_id, member_id=one, now=now)
@@ -270,7 +275,7 @@ def forget(session: Session, *, community_id: int, member_id: int, by: int | Non
         },
     )
     touch(session, community_id)
-    return Forgotten(member_id, tuple(promoted))
+    return Forgotten(member_id, tuple(promoted), tuple(left))
 
 
 def _words(session: Session, community_id: int, ids: list[int]) -> Words:

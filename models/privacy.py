@@ -63,6 +63,8 @@ class Private(StrEnum):
     """That somebody is in the party."""
     STATEMENT = "statement"
     """Balance and where it comes from."""
+    DETAILS = "details"
+    """What only the holders of a post may read; nothing about a person."""
     RECORDS = "records"
     """Everything that is held."""
 
@@ -89,17 +91,20 @@ def looked(
     now: datetime,
     members: Iterable[int] = (),
     unit_id: int | None = None,
+    posts: Iterable[int] = (),
     group_id: int | None = None,
     channel: str = "",
     message_id: str = "",
 ) -> None:
-    """Writes down that somebody is shown private data: of some `members`, or of all people at or below a unit.
+    """Writes down that somebody is shown private data: of some `members`, of all people at or below a unit, or of posts
+    by their numbers.
 
     `viewer_id` None is the operator at the machine. Only for commands that write: a reading connection cannot keep it.
     """
     refs = [f"member:{one}" for one in dict.fromkeys(members) if one != viewer_id]
     if unit_id is not None:
         refs.append(f"unit:{unit_id}")
+    refs += [f"post:{number}" for number in posts]
     if not refs:
         return
     session.execute(

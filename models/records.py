@@ -27,6 +27,7 @@ from models.members.registration import Registration
 from models.outbox import Outbox
 from models.photos import KeptPhoto, data_url
 from models.points import Appeal, Award
+from models.posts import Claim, ClaimState, Post
 from models.privacy import looks_at
 from models.proxies import ProxyAct
 from models.units import Unit, called
@@ -47,6 +48,7 @@ class Records:
     registrations: list[Row]
     signups: list[Row]
     check_ins: list[Row]
+    posts: list[Row]
     statement: list[Row]
     awards: list[Row]
     appeals: list[Row]
@@ -108,6 +110,7 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
         ),
         signups=_signups(session, community_id, ids),
         check_ins=_check_ins(session, community_id, ids),
+        posts=_posts(session, community_id, ids),
         statement=_statement(session, community_id, member_id, ids),
         awards=_rows(
             session,
@@ -215,6 +218,27 @@ def _check_ins(session: Session, community_id: int, ids: Sequence[int]) -> list[
     )
 
 
+def _posts(session: Session, community_id: int, ids: Sequence[int]) -> list[Row]:
+    return _rows(
+        session,
+        select(
+            Post.number,
+            Post.title,
+            Claim.state,
+            Claim.at,
+            Claim.note,
+            Claim.since,
+            Claim.term_ends_at,
+            Claim.ended_at,
+            Claim.ended_why,
+            Claim.ended_note,
+        )
+        .join(Post, Claim.post_id == Post.id)
+        .where(Claim.community_id == community_id, Claim.member_id.in_(ids))
+        .order_by(Claim.id),
+    )
+
+
 STATEMENT_MOST = 1_000_000
 
 
@@ -311,6 +335,8 @@ class Summary:
     """The version that was agreed to; empty for none."""
     signups: int
     check_ins: int
+    posts: int
+    """Held now."""
     balance: int
     looks: int
 
@@ -349,6 +375,9 @@ def summary_of(session: Session, *, community_id: int, member_id: int, now: date
         consent=consent or "",
         signups=sum(row["undone_at"] is None for row in _signups(session, community_id, ids)),
         check_ins=sum(row["undone_at"] is None for row in _check_ins(session, community_id, ids)),
+        posts=sum(
+            row["ended_at"] is None and row["state"] == ClaimState.HELD for row in _posts(session, community_id, ids)
+        ),
         balance=ledger.balance_of(session, community_id=community_id, member_id=member_id, currency=Currency.POINTS),
         looks=len(looks_at(session, community_id=community_id, member_id=member_id)),
     )

@@ -39,13 +39,17 @@ BARE = (Kind.OBJECT, Kind.NUMBER, Kind.POINTS, Kind.SCORE, Kind.COUNT, Kind.ROOM
 WORDS = (Kind.PERSON, Kind.PEOPLE, Kind.TITLE, Kind.PLACE, Kind.NAMED)
 """Kinds that may be one plain word."""
 LEADING = frozenset((
-    Kind.OBJECT, Kind.UNIT, Kind.PERIOD, Kind.WHEN, Kind.COUNT, Kind.FLAG, Kind.CHOICE, Kind.REMARK, Kind.NAMED,
-    Kind.PLACE, Kind.ROOM, Kind.DOOR, Kind.PERSON, Kind.PEOPLE, Kind.TARGET, Kind.QUANTITY, Kind.STAR, Kind.HOURS,
-    Kind.DURATION,
+    Kind.OBJECT, Kind.NUMBER, Kind.UNIT, Kind.PERIOD, Kind.WHEN, Kind.COUNT, Kind.FLAG, Kind.CHOICE, Kind.REMARK,
+    Kind.NAMED, Kind.PLACE, Kind.ROOM, Kind.DOOR, Kind.PERSON, Kind.PEOPLE, Kind.TARGET, Kind.QUANTITY, Kind.STAR,
+    Kind.HOURS, Kind.DURATION,
 ))  # fmt: skip
 """Kinds that may also stand before the verb: 14 报名, 本月排行榜, 周六的活动, 我们三个报名."""
 MARKS = (Kind.FLAG, Kind.CHOICE)
 """Kinds that may stand as a word of their own in the middle of a free text and end it: 明天停水 回执."""
+
+
+ENDINGS = {"venue": "室厅场园房站院吧堂", "post": "岗类"}
+"""With which characters a word ends that names a thing of a kind although it is not on the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -757,7 +761,8 @@ def _takes_word(filling: Filling, slot: Slot, word: str) -> bool:
     """Whether a word fills this slot. A word alone names somebody where somebody must be named, or where it has the
     shape of a name: 打卡上班 is no check-in for 上班."""
     if slot.kind is Kind.NAMED:
-        if taken := slot.of != "venue" or word[-1] in "室厅场园房站院吧堂":
+        ends = ENDINGS.get(slot.of)
+        if taken := ends is None or word[-1] in ends:
             filling.put(slot, word, word)
         return taken
     if slot.kind not in (Kind.PERSON, Kind.PEOPLE):

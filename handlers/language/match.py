@@ -537,7 +537,7 @@ class Grammar:
 
     def _several(self, text: str, whole: Reading | None, scene: Scene) -> Understanding | None:
         """Cuts at lines and semicolons, else at connectives and blanks, where every piece is a command."""
-        if len(text) > SEVERAL:
+        if len(text) > SEVERAL or (whole is not None and whole.plan.command.form and whole.complete):
             return None
         pieces = self._pieces(text, _LINES, scene) or self._pieces(text, _THEN, scene)
         if pieces is None and not (whole and whole.complete and not whole.filled.asides):

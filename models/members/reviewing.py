@@ -323,10 +323,10 @@ def reopen_registration(
                 .where(Member.community_id == community_id, Member.id == member_id)
                 .values(moved_out_at=now)
             )
-            member_id = None
     state = RegistrationState(request.state)
     heard = request.heard or state is RegistrationState.APPROVED
-    _decided(session, request, RegistrationState.WAITING, member_id, None, "", None)
+    kept = None if made and request.state == RegistrationState.APPROVED else member_id
+    _decided(session, request, RegistrationState.WAITING, kept, None, "", None)
     return Decision(number, state, request.name, unit, request.namespace, request.external_id, member_id, heard)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
+from models import posts
 from models.base import Refusal
 from models.directory import Identity
 from models.members import (
@@ -219,6 +220,7 @@ def unlist_person(session: Session, *, community_id: int, member_id: int, now: d
         raise WrittenSince(name=name)
     # The row stays, because it may be spoken of elsewhere; nothing of the person does.
     forget_homes(session, community_id=community_id, member_ids=[member_id])
+    _leave_posts(session, community_id, member_id, now)
     _write(
         session,
         community_id,
@@ -305,13 +307,28 @@ def uncorrect_person(
     return replace(one, name=before["name"]).shown
 
 
-def move_out(session: Session, *, by: Person, member: Listed, now: datetime) -> None:
-    """The person lives here no more: history keeps where and until when. Raises AboveOneself and NotHere."""
+def move_out(session: Session, *, by: Person, member: Listed, now: datetime) -> list[posts.Ended]:
+    """The person lives here no more: history keeps where and until when. Returns the posts that they left.
+
+    Raises AboveOneself and NotHere.
+    """
     _reach(session, by, member, now)
     if member.moved_out_at is not None:
         raise NotHere(name=member.shown)
     leave_home(session, community_id=by.community.id, member_id=member.id, now=now)
     _write(session, by.community.id, member.id, moved_out_at=now)
+    return _leave_posts(session, by.community.id, member.id, now)
+
+
+def _leave_posts(session: Session, community_id: int, member_id: int, now: datetime) -> list[posts.Ended]:
+    return posts.end_all(
+        session,
+        community_id=community_id,
+        member_ids=[member_id],
+        why=posts.Why.LEFT,
+        now=now,
+        offer_hours=posts.OFFER_HOURS,
+    )
 
 
 def move_in(session: Session, *, by: Person, member: Listed, unit: UnitHere, room: str, now: datetime) -> None:

@@ -37,6 +37,14 @@ def _activity(number: int, name: str, day: int, hour: int, minute: int = 0, *, h
     )
 
 
+POSTS = (
+    (3, "治安巡逻岗"),
+    (4, "环保护绿岗"),
+    (5, "门栋关照岗"),
+    (6, "邻里纠纷调解岗"),
+    (7, "下水道维修岗"),
+)
+
 DEMO = Surroundings.build(
     BOT[0],
     BOT[1:],
@@ -44,6 +52,7 @@ DEMO = Surroundings.build(
         _activity(12, "清洁家园", 21, 9, here=True),
         _activity(13, "义诊", 22, 9),
         _activity(14, "反诈宣传", 22, 14, 30),
+        *(OpenObject("post", number, name) for number, name in POSTS),
         *PROMISED,
     ),
     units=[f"{building}栋" for building in range(1, 10)]

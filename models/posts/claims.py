@@ -1,0 +1,588 @@
+"""认领: who holds a post, who asks for it, who waits for a place.
+
+asked → held, applied → held, waiting → offered → held; every state ends, and then says why.
+
+- A post never has more holders (with those to whom a free slot is offered) than slots, whatever arrives at once.
+- A person has one live claim on a post; doing it again after leaving is a new row.
+- Two who claim together both hold the post or neither does, and take two slots.
+- The waiting list is served in order, and nobody waits while a slot is free.
+- A withdrawn post has no live claims, and neither has somebody who has left or was merged into another.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+
+from models.base import Base, Invariant, Refusal
+from models.members.people import Member
+from models.posts.post import (
+    Post,
+    PostHere,
+    PostOver,
+    PostState,
+    open_posts,
+    post_by_id,
+    term_end,
+)
+from models.posts.squads import join_squad, leave_squad
+
+
+class ClaimState(StrEnum):
+    """Where a claim stands while it is live, and where it stood when it ended."""
+
+    ASKED = "asked"
+    """The one to claim with has to say yes."""
+    APPLIED = "applied"
+    """Those in charge have to say yes."""
+    WAITING = "waiting"
+    """候补: is offered a slot when one is free, in order."""
+    OFFERED = "offered"
+    """A slot is kept until `answer_by` for whoever waited."""
+    HELD = "held"
+    """在岗."""
+
+
+SEATED = (ClaimState.OFFERED, ClaimState.HELD)
+"""Those who take a slot."""
+
+
+class Why(StrEnum):
+    """Why a claim ended."""
+
+    RELEASED = "released"
+    """The holder left, or did not want it after all."""
+    DISMISSED = "let_go"
+    """Those in charge ended it."""
+    REJECTED = "rejected"
+    """Those in charge said no to an application, or the partner did."""
+    LAPSED = "lapsed"
+    """Nobody answered in time."""
+    HANDED_OVER = "handed_over"
+    """Somebody else took it over."""
+    IDLE = "idle"
+    """Nothing was heard for too long."""
+    TERM = "term"
+    """The term was over."""
+    WITHDRAWN = "withdrawn"
+    """The post was taken off the list."""
+    LEFT = "left"
+    """The person moved away or was forgotten."""
+    MERGED = "merged"
+    """Two claims turned out to be one person's."""
+    UNDONE = "undone"
+    """Taken back at once by whoever claimed."""
+
+
+class Claim(Base):
+    __tablename__ = "claims"
+    __table_args__ = (
+        UniqueConstraint("community_id", "number", name="uq_claims_number"),
+        Index(
+            "uq_claims_live",
+            "community_id",
+            "post_id",
+            "member_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("ix_claims_member", "community_id", "member_id"),
+        CheckConstraint("partner_id <> member_id", name="partner"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    state: Mapped[str] = mapped_column(String(12))
+    number: Mapped[int | None]
+    """Of the same row of numbers as everything that waits for somebody's word; of two who apply together the first."""
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    """With whom it is claimed together; the other one's row names this member."""
+    at: Mapped[datetime]
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    note: Mapped[str] = mapped_column(String(200), server_default="")
+    """What was said with it, for those in charge: why, and when somebody has time."""
+    since: Mapped[datetime | None]
+    """From when the post is held."""
+    term_ends_at: Mapped[datetime | None]
+    """The first moment after the term; None where no end is planned."""
+    answer_by: Mapped[datetime | None]
+    """Until when the partner, or whoever is offered a slot, has time to answer."""
+    unit_member_id: Mapped[int | None] = mapped_column(ForeignKey("unit_members.id"))
+    """By which membership the holder belongs to the post's squad, where holding the post made it."""
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    ended_why: Mapped[str] = mapped_column(String(12), server_default="")
+    ended_note: Mapped[str] = mapped_column(String(200), server_default="")
+    """The reason in words, where one was given."""
+
+
+class NotClaimed(Refusal):
+    """No live claim of this person on the post. Fields: number, title."""
+
+
+class NoRoomForTwo(Refusal):
+    """Fewer slots are free than two who claim together need. Fields: number, title, left."""
+
+
+class PartnerBusy(Refusal):
+    """The one to claim with has a claim on the post already. Fields: number, title, name."""
+
+
+class WithOneself(Refusal):
+    """Nobody claims a post together with themselves."""
+
+
+class HoldsAlready(Refusal):
+    """Somebody holds the post already. Fields: number, title, name."""
+
+
+class PostFull(Refusal):
+    """Every slot is taken. Fields: number, title."""
+
+
+class NoSuchApplication(Refusal):
+    """No application of this number waits. Fields: number."""
+
+
+class OwnApplication(Refusal):
+    """The reviewer is one of those who apply: somebody else must decide. Fields: number."""
+
+
+class TakenMeanwhile(Refusal):
+    """It cannot be taken back: the slot went to somebody else since. Fields: number, title."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimHere:
+    """A claim as rules and sentences need it."""
+
+    id: int
+    post_id: int
+    member_id: int
+    state: ClaimState
+    number: int | None
+    partner_id: int | None
+    at: datetime
+    since: datetime | None
+    term_ends_at: datetime | None
+    answer_by: datetime | None
+    unit_member_id: int | None
+    ended_at: datetime | None
+
+
+COLUMNS = (
+    Claim.id,
+    Claim.post_id,
+    Claim.member_id,
+    Claim.state,
+    Claim.number,
+    Claim.partner_id,
+    Claim.at,
+    Claim.since,
+    Claim.term_ends_at,
+    Claim.answer_by,
+    Claim.unit_member_id,
+    Claim.ended_at,
+)
+
+
+def claim_here(row: Sequence[Any]) -> ClaimHere:
+    fields = list(row)
+    fields[3] = ClaimState(fields[3])
+    return ClaimHere(*fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A slot that became free, kept for the first who waited."""
+
+    claim_id: int
+    member_id: int
+    post: PostHere
+    answer_by: datetime
+
+
+# -- steps that actions are made of; whoever takes one has locked the post ----------------------------------------
+
+
+def refuse_over(post: PostHere, now: datetime) -> None:
+    if post.term_ends_at is not None and post.term_ends_at <= now:
+        raise PostOver(number=post.number, title=post.title)
+
+
+def insert_claim(
+    session: Session,
+    post: PostHere,
+    member_id: int,
+    state: ClaimState,
+    made_by: int | None,
+    now: datetime,
+    **more: Any,
+) -> ClaimHere:
+    claim_id = session.execute(
+        insert(Claim).returning(Claim.id),
+        {
+            "community_id": post.community_id,
+            "post_id": post.id,
+            "member_id": member_id,
+            "state": state,
+            "number": None,
+            "partner_id": None,
+            "at": now,
+            "made_by": made_by,
+            "since": now if state is ClaimState.HELD else None,
+            "term_ends_at": None,
+            "answer_by": None,
+            "unit_member_id": None,
+            "decided_by": None,
+            "ended_at": None,
+            "ended_by": None,
+            **more,
+        },
+    ).scalar_one()
+    return claim_by_id(session, community_id=post.community_id, claim_id=claim_id)
+
+
+def set_claim(session: Session, post: PostHere, claim_id: int, **values: Any) -> None:
+    session.execute(update(Claim).where(Claim.community_id == post.community_id, Claim.id == claim_id).values(**values))
+
+
+def seat(session: Session, post: PostHere, live: ClaimHere, now: datetime) -> ClaimHere:
+    joined = join_squad(session, post=post, member_id=live.member_id, now=now)
+    set_claim(
+        session,
+        post,
+        live.id,
+        state=ClaimState.HELD,
+        since=now,
+        term_ends_at=term_end(post, now),
+        answer_by=None,
+        unit_member_id=joined,
+    )
+    return claim_by_id(session, community_id=post.community_id, claim_id=live.id)
+
+
+def end_claim(
+    session: Session, post: PostHere, live: ClaimHere, *, by: int | None, why: Why, now: datetime, note: str = ""
+) -> None:
+    # How long the answer had time stays written down: the ending may be taken back.
+    set_claim(session, post, live.id, ended_at=now, ended_by=by, ended_why=why, ended_note=note)
+    leave_post(session, post, live, now)
+
+
+def leave_post(session: Session, post: PostHere, live: ClaimHere, now: datetime) -> None:
+    """What else ends with holding a post: the place in its squad, unless another of its posts keeps it."""
+    if live.unit_member_id is not None and not _pass_on_membership(session, post, live):
+        leave_squad(session, community_id=post.community_id, unit_member_id=live.unit_member_id, now=now)
+
+
+def _pass_on_membership(session: Session, post: PostHere, live: ClaimHere) -> bool:
+    """Whether the squad's member holds another of its posts, by which they stay."""
+    other = session.scalar(
+        select(Claim.id)
+        .join(Post, Claim.post_id == Post.id)
+        .where(
+            Claim.community_id == post.community_id,
+            Claim.member_id == live.member_id,
+            Claim.ended_at.is_(None),
+            Claim.state == ClaimState.HELD,
+            Claim.id != live.id,
+            Post.squad_id == post.squad_id,
+        )
+        .limit(1)
+    )
+    if other is None:
+        return False
+    set_claim(session, post, other, unit_member_id=live.unit_member_id)
+    return True
+
+
+def offer_free(session: Session, post: PostHere, *, now: datetime, offer_hours: int) -> tuple[Offer, ...]:
+    """Offers free slots to those who wait, in order. Whoever calls has locked the post."""
+    if post.state is PostState.WITHDRAWN:
+        return ()
+    answer_by = now + timedelta(hours=offer_hours)
+    left = free_slots(session, post)
+    waiting = session.execute(
+        select(Claim.id, Claim.member_id)
+        .where(
+            Claim.community_id == post.community_id,
+            Claim.post_id == post.id,
+            Claim.ended_at.is_(None),
+            Claim.state == ClaimState.WAITING,
+        )
+        .order_by(Claim.id)
+        .limit(max(0, left))
+    ).all()
+    for row in waiting:
+        set_claim(session, post, row.id, state=ClaimState.OFFERED, answer_by=answer_by)
+    return tuple(Offer(row.id, row.member_id, post, answer_by) for row in waiting)
+
+
+# -- queries ----------------------------------------
+
+
+def find_claim(session: Session, *, post: PostHere, member_id: int) -> ClaimHere | None:
+    """Somebody's live claim on a post."""
+    row = session.execute(
+        select(*COLUMNS).where(
+            Claim.community_id == post.community_id,
+            Claim.post_id == post.id,
+            Claim.member_id == member_id,
+            Claim.ended_at.is_(None),
+        )
+    ).one_or_none()
+    return claim_here(row) if row else None
+
+
+def claim_by_id(session: Session, *, community_id: int, claim_id: int) -> ClaimHere:
+    """A claim, live or ended, by its id."""
+    return claim_here(
+        session.execute(select(*COLUMNS).where(Claim.community_id == community_id, Claim.id == claim_id)).one()
+    )
+
+
+def claims_of(session: Session, *, community_id: int, member_ids: Collection[int]) -> list[tuple[PostHere, ClaimHere]]:
+    """The live claims of a person with their posts, what they hold first."""
+    rows = session.execute(
+        select(*COLUMNS)
+        .where(Claim.community_id == community_id, Claim.member_id.in_(member_ids), Claim.ended_at.is_(None))
+        .order_by(Claim.id)
+    ).all()
+    found = [
+        (post_by_id(session, community_id=community_id, post_id=one.post_id), one) for one in map(claim_here, rows)
+    ]
+    return sorted(found, key=lambda pair: (pair[1].state is not ClaimState.HELD, pair[0].number))
+
+
+def asked_of(session: Session, *, community_id: int, member_id: int) -> list[tuple[PostHere, ClaimHere]]:
+    """The questions of others to claim together that wait for this person."""
+    rows = session.execute(
+        select(*COLUMNS)
+        .where(
+            Claim.community_id == community_id,
+            Claim.partner_id == member_id,
+            Claim.state == ClaimState.ASKED,
+            Claim.ended_at.is_(None),
+        )
+        .order_by(Claim.id)
+    ).all()
+    return _with_posts(session, community_id, rows)
+
+
+def _with_posts(session: Session, community_id: int, rows: Sequence[Any]) -> list[tuple[PostHere, ClaimHere]]:
+    return [(post_by_id(session, community_id=community_id, post_id=one.post_id), one) for one in map(claim_here, rows)]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody who holds a post."""
+
+    claim_id: int
+    member_id: int
+    name: str
+    hides_name: bool
+    since: datetime
+    term_ends_at: datetime | None
+    partner_id: int | None
+
+
+def holders_of(session: Session, post: PostHere) -> list[Holder]:
+    """Who holds a post, longest first."""
+    rows: Sequence[Any] = session.execute(
+        select(
+            Claim.id, Claim.member_id, Member.name, Member.hides_name, Claim.since, Claim.term_ends_at, Claim.partner_id
+        )
+        .join(Member, Claim.member_id == Member.id)
+        .where(
+            Claim.community_id == post.community_id,
+            Claim.post_id == post.id,
+            Claim.ended_at.is_(None),
+            Claim.state == ClaimState.HELD,
+        )
+        .order_by(Claim.since, Claim.id)
+    ).all()
+    return [Holder(*row) for row in rows]
+
+
+def live_claims(session: Session, post: PostHere) -> list[ClaimHere]:
+    """Every live claim on a post, in order."""
+    return [
+        claim_here(row)
+        for row in session.execute(
+            select(*COLUMNS)
+            .where(Claim.community_id == post.community_id, Claim.post_id == post.id, Claim.ended_at.is_(None))
+            .order_by(Claim.id)
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A post in a list: its free slots, who waits, and how the asker stands with it."""
+
+    post: PostHere
+    free: int
+    mine: ClaimState | None
+
+
+def list_posts(session: Session, *, community_id: int, member_id: int | None = None) -> list[Listed]:
+    """Every post on the list: those with a free slot first, then by number."""
+    rows = session.execute(
+        select(Claim.post_id, Claim.member_id, Claim.state).where(
+            Claim.community_id == community_id, Claim.ended_at.is_(None)
+        )
+    ).all()
+    taken = Counter(row.post_id for row in rows if row.state in SEATED)
+    mine = {row.post_id: ClaimState(row.state) for row in rows if row.member_id == member_id}
+    listed = [
+        Listed(post, max(0, post.slots - taken[post.id]), mine.get(post.id))
+        for post in open_posts(session, community_id=community_id)
+    ]
+    return sorted(listed, key=lambda one: (not one.free, one.post.number))
+
+
+def free_slots(session: Session, post: PostHere) -> int:
+    """Slots that nobody holds or is offered; never less than none."""
+    taken = session.execute(
+        select(func.count()).where(
+            Claim.community_id == post.community_id,
+            Claim.post_id == post.id,
+            Claim.ended_at.is_(None),
+            Claim.state.in_(SEATED),
+        )
+    ).scalar_one()
+    return max(0, post.slots - int(taken))
+
+
+def asked_by(session: Session, post: PostHere, member_id: int) -> ClaimHere | None:
+    row = session.execute(
+        select(*COLUMNS)
+        .where(
+            Claim.community_id == post.community_id,
+            Claim.post_id == post.id,
+            Claim.partner_id == member_id,
+            Claim.state == ClaimState.ASKED,
+            Claim.ended_at.is_(None),
+        )
+        .order_by(Claim.id)
+        .limit(1)
+    ).one_or_none()
+    return claim_here(row) if row else None
+
+
+def place_of(session: Session, post: PostHere, claim_id: int) -> int:
+    return int(
+        session.execute(
+            select(func.count()).where(
+                Claim.community_id == post.community_id,
+                Claim.post_id == post.id,
+                Claim.ended_at.is_(None),
+                Claim.state == ClaimState.WAITING,
+                Claim.id <= claim_id,
+            )
+        ).scalar_one()
+    )
+
+
+_live = Claim.ended_at.is_(None)
+_seated = (
+    select(func.count())
+    .where(Claim.post_id == Post.id, Claim.ended_at.is_(None), Claim.state.in_(SEATED))
+    .correlate(Post)
+    .scalar_subquery()
+)
+_waits = (
+    select(Claim.id)
+    .where(Claim.post_id == Post.id, Claim.ended_at.is_(None), Claim.state == ClaimState.WAITING)
+    .correlate(Post)
+    .exists()
+)
+_other = aliased(Claim)
+
+INVARIANTS = (
+    Invariant(
+        "claims.state",
+        select(Claim.id).where(
+            or_(
+                Claim.state.not_in(list(ClaimState)),
+                (Claim.state == ClaimState.HELD) != Claim.since.is_not(None),
+                and_(_live, (Claim.state.in_([ClaimState.ASKED, ClaimState.OFFERED])) != Claim.answer_by.is_not(None)),
+                and_(Claim.state == ClaimState.ASKED, Claim.partner_id.is_(None)),
+            )
+        ),
+    ),
+    Invariant(
+        "claims.ended",
+        select(Claim.id).where(
+            or_(
+                _live != (Claim.ended_why == ""),
+                and_(Claim.ended_why != "", Claim.ended_why.not_in(list(Why))),
+                and_(_live, Claim.ended_by.is_not(None)),
+            )
+        ),
+    ),
+    Invariant(
+        "claims.once",
+        select(func.min(Claim.id))
+        .where(_live)
+        .group_by(Claim.community_id, Claim.post_id, Claim.member_id)
+        .having(func.count() > 1),
+    ),
+    Invariant("posts.slots", select(Post.id).where(_seated > Post.slots)),
+    Invariant(
+        "posts.waiting",
+        select(Post.id).where(Post.state == PostState.OPEN, _seated < Post.slots, _waits),
+    ),
+    Invariant(
+        "claims.withdrawn",
+        select(Claim.id).join(Post, Claim.post_id == Post.id).where(_live, Post.state == PostState.WITHDRAWN),
+    ),
+    Invariant(
+        # Of two who do it together each names the other, in the same state.
+        "claims.together",
+        select(Claim.id)
+        .outerjoin(
+            _other,
+            and_(
+                _other.post_id == Claim.post_id,
+                _other.member_id == Claim.partner_id,
+                _other.partner_id == Claim.member_id,
+                _other.state == Claim.state,
+                _other.ended_at.is_(None),
+            ),
+        )
+        .where(_live, Claim.partner_id.is_not(None), Claim.state != ClaimState.ASKED, _other.id.is_(None)),
+    ),
+    Invariant(
+        "claims.gone",
+        select(Claim.id)
+        .join(Member, Claim.member_id == Member.id)
+        .where(
+            _live,
+            or_(Member.moved_out_at.is_not(None), Member.forgotten_at.is_not(None), Member.merged_into.is_not(None)),
+        ),
+    ),
+)

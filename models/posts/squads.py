@@ -1,0 +1,63 @@
+"""服务队: a squad gathers those who hold its posts.
+
+Whoever comes to hold a post of a squad belongs to the squad for as long as they hold one of its posts; who joined by
+another way stays whatever becomes of the post.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from models.organisation import UnitMember
+from models.posts.post import PostHere
+from models.units import Unit, UnitHere, UnitKind, unit_open
+
+
+def join_squad(session: Session, *, post: PostHere, member_id: int, now: datetime) -> int | None:
+    """Lets a holder belong to the post's squad; returns the membership that this made, if it made one."""
+    if post.squad_id is None or not unit_open(session, community_id=post.community_id, unit_id=post.squad_id):
+        return None
+    there = session.scalar(
+        select(UnitMember.id).where(
+            UnitMember.community_id == post.community_id,
+            UnitMember.unit_id == post.squad_id,
+            UnitMember.member_id == member_id,
+            UnitMember.until.is_(None),
+        )
+    )
+    if there is not None:
+        return None
+    made: int = session.execute(
+        insert(UnitMember).returning(UnitMember.id),
+        {
+            "community_id": post.community_id,
+            "unit_id": post.squad_id,
+            "member_id": member_id,
+            "since": now,
+            "until": None,
+            "added_by": None,
+        },
+    ).scalar_one()
+    return made
+
+
+def leave_squad(session: Session, *, community_id: int, unit_member_id: int | None, now: datetime) -> None:
+    """Ends the membership that holding a post brought about."""
+    if unit_member_id is None:
+        return
+    session.execute(
+        update(UnitMember)
+        .where(UnitMember.community_id == community_id, UnitMember.id == unit_member_id, UnitMember.until.is_(None))
+        .values(until=now)
+    )
+
+
+def squads_of(session: Session, *, community_id: int) -> list[UnitHere]:
+    """The open squads of a community, oldest first."""
+    rows = session.execute(
+        select(Unit.id, Unit.name, Unit.path)
+        .where(Unit.community_id == community_id, Unit.kind == UnitKind.SERVICE_TEAM, Unit.until.is_(None))
+        .order_by(Unit.id)
+    )
+    return [UnitHere(row.id, UnitKind.SERVICE_TEAM, row.name, row.path) for row in rows]
