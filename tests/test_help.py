@@ -118,6 +118,21 @@ LONG_NAME = "欧阳娜娜·阿卜杜拉"
 LONG_TITLE = "第十二届邻里节暨中秋敬老爱老志愿服务活动"
 THREE = "\n".join(f"{index} {index}号 {LONG_TITLE}" for index in (1, 2, 3))
 VALUES: dict[str, Any] = {
+    "case": 1_234_567,
+    "category": "其他",
+    "demand": "体力活",
+    "details": "\n内部说明：" + "工具柜在1栋门厅，密码 2580" * 5,
+    "duty": "要做的：" + "疏通楼道下水，冬天看防冻" * 8 + "。",
+    "held": 50,
+    "holders": "；在岗：" + "、".join([LONG_NAME] * 4),
+    "no": "不同意认领",
+    "partner": LONG_NAME,
+    "posts": "、".join([f"1234567号 {LONG_TITLE}（缺50人）"] * 6),
+    "rest": LONG_TITLE,
+    "state": "空位留到12月31日 周四 19:30，等您答复",
+    "value": LONG_TITLE,
+    "whom": "红马甲服务队的1000位队员",
+    "yes": "同意认领",
     "after": "第123栋第12单元12345",
     "back": 1_234_567,
     "accounts": 12,
@@ -267,6 +282,7 @@ def test_every_refusal_of_the_models_has_a_sentence() -> None:
     import models.members
     import models.organisation
     import models.points
+    import models.posts
     import models.roster
     import models.tree
     import models.units
@@ -287,6 +303,7 @@ def test_every_refusal_of_the_models_has_a_sentence() -> None:
             models.members,
             models.organisation,
             models.points,
+            models.posts,
             models.tree,
             models.roster,
             models.units,

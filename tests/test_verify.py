@@ -6,7 +6,7 @@ guards switched off, and each time exactly that violation must be named. The dam
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
@@ -34,6 +34,7 @@ from models import (
     pending,
     photos,
     points,
+    posts,
     privacy,
     schedule,
     tree,
@@ -53,7 +54,7 @@ from models.points import Rule, award_points, decide_appeal, set_rule
 from models.proxies import Settings as ProxySettings
 from models.proxies import act_for
 from models.roster.stays import Home, take_home
-from models.units import UnitKind, add_unit, find_unit
+from models.units import UnitKind, add_unit, find_unit, root_of
 from models.verify import Violation, invariants, violations
 from tests.moments import SATURDAY, TUESDAY_EVENING
 
@@ -95,6 +96,14 @@ def fill(session: Session) -> None:
     assert coming is not None
     check_in.check_in(session, coming=coming, member_id=wang, made_by=wang, now=LATER)
     record(session, theirs.id, wang, "m-theirs", "checkin")
+
+    claimed(session, ours, ids, person)
+    squad = add_unit(session, community_id=theirs.id, parent=root, kind=UnitKind.SERVICE_TEAM, name="护河队", now=NOW)
+    their_post = posts.publish_post(
+        session, community_id=theirs.id, unit=root, plan=posts.Plan("门岗", "巡逻", 5, squad_id=squad.id),
+        made_by=wang, now=NOW,
+    )  # fmt: skip
+    posts.claim(session, post=their_post, member_id=wang, made_by=wang, now=NOW)
 
     # Places run out at 清洁家园: somebody waits, somebody has left.
     full = activity(12)
@@ -291,6 +300,46 @@ def fill(session: Session) -> None:
     forgetting.forget(session, community_id=ours, member_id=gone, by=gone, now=NOW)
 
 
+def claimed(session: Session, ours: int, ids: dict[str, int], person: Callable[[str], members.Person]) -> None:
+    """Posts in every state: held alone and together, applied for, asked about, waited for, offered, left, withdrawn."""
+
+    def post(number: int) -> posts.PostHere:
+        return posts.find_post(session, community_id=ours, number=number)
+
+    def claim(number: int, name: str) -> posts.Claimed:
+        return posts.claim(session, post=post(number), member_id=ids[name], made_by=ids[name], now=NOW)
+
+    def ask(number: int, name: str, partner: str) -> None:
+        posts.claim_together(
+            session, post=post(number), member_id=ids[name], partner_id=ids[partner], partner_name=partner,
+            agreed=False, now=NOW, answer_hours=72,
+        )  # fmt: skip
+
+    def leave(number: int, name: str) -> None:
+        posts.release(
+            session, post=post(number), member_id=ids[name], by=ids[name], why=posts.Why.RELEASED, now=NOW,
+            offer_hours=72,
+        )  # fmt: skip
+
+    ask(4, "李建国", "赵强")
+    claim(4, "赵强")
+    claim(6, "周敏")
+    (application,) = posts.applications(session, community_id=ours)
+    posts.decide(session, application=application, by=ids["张敏"], agree=True, reason="", now=NOW)
+    claim(6, "孙丽")
+    claim(5, "孙丽")
+    claim(5, "周敏")
+    leave(5, "何婶")
+    leave(3, "何叔")
+    ask(3, "孙姐", "老魏")
+    over = posts.publish_post(
+        session, community_id=ours, unit=root_of(session, ours), plan=posts.Plan("门岗", "巡逻", 5),
+        made_by=ids["张敏"], now=NOW,
+    )  # fmt: skip
+    claim(over.number, "小吴")
+    posts.withdraw_post(session, post=over, reason="不需要了", by=ids["张敏"], now=NOW)
+
+
 def answer(session: Session, community_id: int, member_id: int, message_id: str, outcome: str) -> None:
     assert inbox.record(
         session, channel="simulator", message_id=message_id, community_id=community_id, member_id=member_id,
@@ -412,6 +461,9 @@ LATER_THAN_ALL = "'2026-12-31T00:00:00.000000Z'"
 TODAY = "'2026-11-17T00:00:00.000000Z'"
 LEFT = "(SELECT min(id) FROM check_outs WHERE undone_at IS NULL)"
 CLEANING = "number = 12"
+MEDIATES = (  # somebody holds 邻里纠纷调解岗 alone
+    "ended_at IS NULL AND state = 'held' AND member_id = (SELECT id FROM members WHERE name = '老魏')"
+)
 GONE = "(SELECT id FROM members WHERE forgotten_at IS NOT NULL)"
 MERGED = "(SELECT id FROM members WHERE merged_into IS NOT NULL)"
 KEEPER = "(SELECT merged_into FROM members WHERE merged_into IS NOT NULL)"
@@ -745,6 +797,41 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
     "family_ties.forgotten": [
         (f"UPDATE family_ties SET state = 'live', ended_at = NULL WHERE member_id = {GONE}",),
     ],
+    "posts.state": [
+        ("UPDATE posts SET state = 'x' WHERE number = 7",),
+        ("UPDATE posts SET withdrawn_at = NULL WHERE state = 'withdrawn'",),
+        ("UPDATE posts SET demand = 'x' WHERE number = 7",),
+        ("UPDATE posts SET claiming = 'x' WHERE number = 7",),
+        ("UPDATE posts SET title = '' WHERE number = 7",),
+    ],
+    "posts.squad": [("UPDATE posts SET squad_id = unit_id WHERE number = 4",)],
+    "posts.slots": [("UPDATE posts SET slots = 1 WHERE number = 4",)],
+    "posts.waiting": [("UPDATE posts SET slots = 9 WHERE number = 5",)],
+    "claims.state": [
+        (f"UPDATE claims SET state = 'x', since = NULL WHERE {MEDIATES}",),
+        (f"UPDATE claims SET since = NULL WHERE {MEDIATES}",),
+        (f"UPDATE claims SET answer_by = {WHEN} WHERE {MEDIATES}",),
+        ("UPDATE claims SET answer_by = NULL WHERE state = 'offered' AND ended_at IS NULL",),
+        ("UPDATE claims SET partner_id = NULL WHERE state = 'asked' AND ended_at IS NULL",),
+    ],
+    "claims.ended": [
+        ("UPDATE claims SET ended_why = '' WHERE ended_at IS NOT NULL",),
+        ("UPDATE claims SET ended_why = 'x' WHERE ended_at IS NOT NULL",),
+        (f"UPDATE claims SET ended_by = member_id WHERE {MEDIATES}",),
+    ],
+    "claims.withdrawn": [
+        (
+            "UPDATE claims SET ended_at = NULL, ended_by = NULL, ended_why = ''"
+            " WHERE post_id = (SELECT id FROM posts WHERE state = 'withdrawn')",
+        ),
+    ],
+    "claims.together": [
+        (
+            "UPDATE claims SET partner_id = NULL"
+            " WHERE ended_at IS NULL AND member_id = (SELECT id FROM members WHERE name = '李建国')",
+        ),
+    ],
+    "claims.gone": [(f"UPDATE claims SET member_id = {GONE} WHERE {MEDIATES}",)],
     "proxy_acts.right": [("UPDATE proxy_acts SET \"right\" = 'whim'",)],
     "proxy_acts.oneself": [("UPDATE proxy_acts SET proxy_id = member_id",)],
     "detachments.forgotten": [(f"UPDATE detachments SET member_id = {GONE}",)],
@@ -799,6 +886,14 @@ TOGETHER: list[tuple[tuple[str, ...], set[str]]] = [
             f" SELECT community_id, check_in_id, at, 0, made_by FROM check_outs WHERE id = {LEFT}",
         ),
         {"schema.unique", "check_outs.once"},
+    ),
+    (
+        (
+            "DROP INDEX uq_claims_live",
+            "INSERT INTO claims (community_id, post_id, member_id, state, at)"
+            f" SELECT community_id, post_id, member_id, 'applied', at FROM claims WHERE {MEDIATES}",
+        ),
+        {"schema.unique", "claims.once"},
     ),
     (
         (
@@ -938,6 +1033,7 @@ BESIDES: dict[str, set[str]] = {
     "check_ins.member_id": {"check_ins.earner", "check_outs.earner"},
     "attempt_items.outbox_id": {"outbox.sent"},
     "balances.member_id": {"balances.sum"},
+    "claims.partner_id": {"claims.together"},
     "monthly_totals.member_id": {"monthly_totals.sum"},
     "member_homes.unit_id": {"member_homes.open"},
     "members.merged_into": {"merges.member"},
@@ -945,6 +1041,7 @@ BESIDES: dict[str, set[str]] = {
 }
 """What else is wrong where a foreign key points to nobody or to a stranger."""
 BESIDES_A_STRANGER = {
+    "posts.squad_id": {"posts.squad"},
     "member_homes.member_id": {"member_homes.open"},
     "units.parent_id": {"units.path"},
     "unit_members.unit_id": {"unit_members.joined"},
