@@ -330,6 +330,7 @@ def tell_promoted(turn: Turn, activity: ActivityHere, moved: Promoted) -> None:
 
 told = Texts(
     "posts",
+    left_offered="已经去问候补的邻居",
     revoked_notice="{number}号「{title}」又不空了，您还排在候补里。给您添麻烦了。",
     left_notice="{name} 退出了 {number}号「{title}」{why}，{left}。",
     stays_notice="{name} 退出了 {number}号「{title}」，您还在岗。不能一个人做请发 退岗 {number}。",
@@ -385,7 +386,8 @@ def tell_post_left(turn: Turn, ended: Sequence[Ended], name: str = "", why: str 
         if one.claim.state is ClaimState.HELD:
             decider = who_decides(turn.session, post=post, now=turn.now, without=gone)
             if decider is not None and decider.id != turn.who.id:
-                left = sentence("posts.left_count", left=free_slots(turn.session, post))
+                free = free_slots(turn.session, post)
+                left = sentence("posts.left_count", left=free) if free else told("left_offered")
                 turn.tell(decider.id, told("left_notice", left=left, **fields), key=key, ref=post.ref)
         for other in (one.stays, one.partner.member_id if one.partner else None):
             if other is not None and other not in gone:

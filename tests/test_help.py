@@ -14,7 +14,7 @@ from tests.fakes.street import Street
 
 HEAD = "我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。"
 MORE = "想知道怎么用，请发 帮助 加名字，比如 帮助 积分。"
-ALSO = "还有：切换社区、同意、家人、我的资料、解绑、组织、角色、撤销。"
+ALSO = "还有：岗位、服务队、切换社区、同意、家人、我的资料、解绑、组织、角色、撤销。"
 RESIDENT = f"{HEAD}\n{ALSO}\n例如 报名 12 2人（参加活动，可以带同伴）。\n{MORE}"
 STRANGER = "我是小邻，锦绣社区的帮手。\n让我认识您，请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
 
@@ -32,19 +32,19 @@ async def test_help_names_what_this_person_may_do(street: Street) -> None:
                 "老赵",
                 direct,
                 "帮助",
-                f"{HEAD}\n{ALSO}\n您还能：加分、本楼党员、任命、审核。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：加分、发布岗位、本楼党员、任命、审核。\n{MORE}",
             ),
             (
                 "孙丽",
                 direct,
                 "帮助",
-                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、合并、本楼党员、任命、审核、登记居民。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、发布岗位、合并、本楼党员、任命、审核、登记居民。\n{MORE}",
             ),
             (
                 "张敏",
                 "3栋群",
                 "@小邻 帮助",
-                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、合并、绑定群、本楼党员、新建、任命、审核、登记居民。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、发布岗位、合并、绑定群、本楼党员、新建、任命、审核、登记居民。\n{MORE}",
             ),
             ("陌生人", direct, "帮助", STRANGER),
             ("陌生人", "3栋群", "@小邻 帮助", STRANGER),
