@@ -175,8 +175,12 @@ ACTIVITY_12 = OpenObject(
     open=True,
     allows=frozenset({"list_activities", "signup", "cancel_signup", "cancel_activity", "checkin", "checkout"}),
 )
+POST_3 = OpenObject("post", 3, "治安巡逻岗")
 WORLD = Surroundings.build(
-    bot_name="小邻", aliases=(), objects=(ACTIVITY_12,), units=("锦绣社区", "1栋", "3栋", "第一党支部")
+    bot_name="小邻",
+    aliases=(),
+    objects=(ACTIVITY_12, POST_3),
+    units=("锦绣社区", "1栋", "3栋", "第一党支部", "红马甲服务队"),
 )
 
 
