@@ -60,7 +60,6 @@ say = Texts(
     example="可以这样说：{usage}。\n职责、频次、任期、负责人、内部说明都可以写，例如 职责 整理图书 任期一年。",
     unclear="「{rest}」没有看懂。前面加上是什么，例如 职责 {rest}。",
     private="内部说明不要发在群里，请私聊我再说一遍。\n群里那一条，请您撤回。",
-    no_squad="「{name}」不是服务队。看看有哪些，请发 服务队。",
     preview="【{title}】{what}\n{terms}\n{duty}\n发布请回复 确认，不发回复 取消。",
     preview_hint="要做什么、要审批的，可以接着写，例如 职责 整理图书 要审批。",
     published="已发布 {number}号岗位「{title}」，{count}个名额。\n想做的邻居请发 认领 {number}。",
@@ -171,16 +170,13 @@ def create_post(turn: Turn) -> Answer:
     if said.rest:
         return say("unclear", rest=said.rest[:20])
     unit = _whose(turn, said)
-    squad = _squad(turn, said, unit)
-    if isinstance(squad, str):
-        return squad
     rules = turn.rules["posts"]
     blank = Plan(
         title=said.title,
         category=category_of(said.title),
         slots=1,
         term_months=None if said.term_ends_at else rules.term_months or None,
-        squad_id=squad,
+        squad_id=unit.id if unit.kind is UnitKind.SERVICE_TEAM else None,
     )
     plan = _with_changes(turn, blank, said)
     limits = {"slots_max": rules.slots_max, "points_max": rules.points_max}
@@ -213,16 +209,8 @@ def _whose(turn: Turn, said: Written) -> UnitHere:
     return unit_by_id(turn.session, community_id=community_id, unit_id=int(reach.rstrip("/").rsplit("/")[-1]))
 
 
-def _squad(turn: Turn, said: Written, unit: UnitHere | None) -> int | str | None:
-    """The squad that was named, or whose post it is; a sentence where what was named is none."""
-    if said.squad is None:
-        return unit.id if unit is not None and unit.kind is UnitKind.SERVICE_TEAM else None
-    found = find_unit(turn.session, community_id=turn.community.id, name=said.squad)
-    return found.id if found.kind is UnitKind.SERVICE_TEAM else say("no_squad", name=said.squad)
-
-
 def _with_changes(turn: Turn, plan: Plan, said: Written) -> Plan:
-    """The plan as it is with what was said; a squad is looked up by the caller."""
+    """The plan as it is with what was said. Raises NoSuchMember, SeveralMembers, NoSuchSquad."""
     written: dict[str, Any] = {
         name: getattr(said, name)
         for name in ("title", "category", "place", "duty", "frequency", "slots", "points", "details")
@@ -238,6 +226,8 @@ def _with_changes(turn: Turn, plan: Plan, said: Written) -> Plan:
         written |= {"term_months": None, "term_ends_at": said.term_ends_at}
     if said.leader:
         written["leader_id"] = find_member(turn.session, community_id=turn.community.id, name=said.leader).id
+    if said.squad:
+        written["squad_id"] = books.find_squad(turn.session, community_id=turn.community.id, name=said.squad).id
     if said.approval is not None:
         written["claiming"] = Claiming.APPROVAL if said.approval else Claiming.OPEN
     if said.confirms is not None:
@@ -331,11 +321,6 @@ def change_post(turn: Turn) -> Answer:
         return say("unclear", rest=said.rest[:20])
     before = books.plan_of(turn.session, post)
     after = _with_changes(turn, before, said)
-    if said.squad:
-        squad = _squad(turn, said, None)
-        if isinstance(squad, str):
-            return squad
-        after = replace(after, squad_id=squad)
     changed = [name for name in Plan.__dataclass_fields__ if getattr(before, name) != getattr(after, name)]
     if not changed:
         raise NothingToChange(number=post.number, title=post.title)

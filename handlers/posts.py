@@ -16,7 +16,6 @@
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from handlers.chat import (
     Answer,
@@ -346,6 +345,7 @@ def _show(turn: Turn, post: PostHere) -> Reply:
     names = [_shown_name(turn, one.member_id) for one in holders[:HOLDERS]]
     if len(holders) > HOLDERS:
         names.append(say("more_others", count=len(holders)))
+    step, buttons = _next_step(turn, post, free)
     text = say(
         "one",
         number=post.number,
@@ -355,9 +355,9 @@ def _show(turn: Turn, post: PostHere) -> Reply:
         holders=say("one_holders", names="、".join(names)) if names else "",
         duty=duty_line(post),
         terms=_terms(turn, post),
-        next=(step := _next_step(turn, post, free))[0],
+        next=step,
     )
-    return Reply(text, ref=post.ref, buttons=step[1])
+    return Reply(text, ref=post.ref, buttons=buttons)
 
 
 def _shown_name(turn: Turn, member_id: int) -> str:
@@ -420,12 +420,8 @@ def _asked_of(turn: Turn) -> list[tuple[PostHere, ClaimHere]]:
 
 
 def _term(claim: ClaimHere) -> str:
-    return term_text(claim.term_ends_at)
-
-
-def term_text(term_ends_at: datetime | None) -> str:
     """`，任期到2026年12月31日`; nothing where no end is planned."""
-    return say("term", day=spoken_date(last_day(term_ends_at))) if term_ends_at else ""
+    return say("term", day=spoken_date(last_day(claim.term_ends_at))) if claim.term_ends_at else ""
 
 
 # -- claiming ----------------------------------------
@@ -640,6 +636,7 @@ def _tell_applied(turn: Turn, post: PostHere, claimed: Claimed) -> None:
         return
     case = live.number or (other.number if other else None)
     note = say("apply_note", note=_note(turn)) if _note(turn) else ""
+    yes, no = _words_of(turn, decider.id)
     text = say(
         "apply_notice",
         name=_both_names(turn, claimed),
@@ -648,8 +645,8 @@ def _tell_applied(turn: Turn, post: PostHere, claimed: Claimed) -> None:
         seats=_seats(post, claimed.left),
         note=note,
         case=case,
-        yes=(words := _words_of(turn, decider.id))[0],
-        no=words[1],
+        yes=yes,
+        no=no,
     )
     turn.tell(decider.id, text, key=f"post-applied:{case}", ref=post.ref, expires_hours=72)
 

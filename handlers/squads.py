@@ -12,7 +12,8 @@ from models.counters import next_number
 from models.directory import groups_of
 from models.members import leader_of
 from models.organisation import people_below, require_charge
-from models.units import UnitHere, UnitKind, find_unit
+from models.posts import NoSuchSquad
+from models.units import UnitHere
 
 say = Texts(
     "squads",
@@ -29,7 +30,6 @@ say = Texts(
     no_posts="现在没有归这支队的岗位。",
     next_claim="想加入请认领一个岗位，例如 认领 {number}。",
     next_ask="想加入请找队长，或发 捎话 {name} 加要说的话。",
-    no_squad="「{name}」不是服务队。看看有哪些，请发 服务队。",
     word_ask="要发给{whom}吗？\n{text}\n发请回复 确认，不发回复 取消。",
     word_group="{name}的群",
     word_people="{name}的{count}位队员",
@@ -39,7 +39,7 @@ say = Texts(
     word_long="一次最多发{most}个字，请写短一点再发。",
 )
 
-router = Router("squads")
+router = Router("squads", {NoSuchSquad: "「{name}」不是服务队。看看有哪些，请发 服务队。"})
 
 NAMED = 6
 """Squads, or posts of one, in one line."""
@@ -61,8 +61,7 @@ def squads(turn: Turn) -> Answer:
     if not every:
         return say("none")
     if name:
-        found = next((squad for squad in every if name in squad.name), None)
-        return say("no_squad", name=name[:20]) if found is None else _one(turn, found)
+        return _one(turn, books.find_squad(turn.session, community_id=turn.community.id, name=name))
     names = [say("named", name=squad.name, count=_count(turn, squad)) for squad in every[:NAMED]]
     more = say("more") if len(every) > NAMED else ""
     return say("several", count=len(every), names="、".join(names) + more, first=every[0].name)
@@ -111,9 +110,7 @@ def _one(turn: Turn, squad: UnitHere) -> str:
     gist="队长给全队说一句，有队群就发在群里",
 )
 def squad_word(turn: Turn) -> Answer:
-    squad = find_unit(turn.session, community_id=turn.community.id, name=turn.slots["squad"])
-    if squad.kind is not UnitKind.SERVICE_TEAM:
-        return say("no_squad", name=squad.name)
+    squad = books.find_squad(turn.session, community_id=turn.community.id, name=turn.slots["squad"])
     require_charge(turn.session, community_id=turn.community.id, by=turn.who, unit=squad, now=turn.now)
     text = " ".join(turn.slots["text"].split())
     if len(text) > TEXT_MOST:

@@ -7,6 +7,7 @@ import asyncio
 import multiprocessing
 import re
 from collections import Counter
+from collections.abc import Iterator
 from time import perf_counter
 
 import pytest
@@ -23,7 +24,9 @@ from models.units import root_of
 from models.verify import violations
 from tests.dialogue import incoming
 from tests.fakes.street import Street, open_street
+from tests.ground import lay
 from tests.moments import TUESDAY_EVENING as NOW
+from tests.race import Race
 
 CROWD = 120
 """People here; `bench/claims.py` lets a thousand come."""
@@ -163,3 +166,73 @@ def _leave(session: Session, member_id: int) -> None:
     posts.release(
         session, post=post, member_id=member_id, by=member_id, why=posts.Why.RELEASED, now=NOW, offer_hours=72
     )
+
+
+# -- two who meet ----------------------------------------
+
+
+@pytest.fixture
+def race(database_url: str) -> Iterator[Race]:
+    opened = Race(database_url)
+    yield opened
+    assert opened.violations() == []
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def people(race: Race) -> dict[str, int]:
+    def unit(session: Session) -> dict[str, int]:
+        ground = lay(session)
+        posts.publish_post(
+            session, community_id=ground.community.id, unit=ground.root, plan=Plan("门岗", "巡逻", 2), made_by=None,
+            now=NOW,
+        )  # fmt: skip
+        return ground.people
+
+    return race.alone(unit)
+
+
+def claims(session: Session, member_id: int) -> posts.Claimed:
+    post = posts.find_post(session, community_id=1, number=1)
+    return posts.claim(session, post=post, member_id=member_id, made_by=member_id, now=NOW)
+
+
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@ON_POSTGRESQL
+def test_who_claims_as_the_post_is_withdrawn_hears_that_it_is_gone(race: Race, people: dict[str, int]) -> None:
+    def withdraw(session: Session) -> None:
+        post = posts.find_post(session, community_id=1, number=1)
+        posts.withdraw_post(session, post=post, reason="", by=None, now=NOW)
+
+    waited, answer = race.meet(withdraw, lambda session: claims(session, people["王秀英"]))
+    assert waited
+    assert isinstance(answer, posts.PostWithdrawn)
+
+
+@ON_POSTGRESQL
+def test_slots_are_not_taken_away_beneath_somebody_who_is_claiming(race: Race, people: dict[str, int]) -> None:
+    def reduce(session: Session) -> object:
+        post = posts.find_post(session, community_id=1, number=1)
+        return posts.change_post(session, post=post, plan=Plan("门岗", "巡逻", 1), now=NOW, offer_hours=72)
+
+    race.alone(lambda session: claims(session, people["李建国"]))
+    waited, answer = race.meet(lambda session: claims(session, people["王秀英"]), reduce)
+    assert waited
+    assert isinstance(answer, posts.SlotsHeld)
+
+
+@ON_POSTGRESQL
+def test_a_partner_who_says_yes_as_the_last_slot_goes_gets_none(race: Race, people: dict[str, int]) -> None:
+    race.alone(
+        lambda session: posts.claim_together(
+            session, post=posts.find_post(session, community_id=1, number=1), member_id=people["王秀英"],
+            partner_id=people["李建国"], partner_name="李建国", agreed=False, now=NOW, answer_hours=72,
+        )
+    )  # fmt: skip
+    waited, answer = race.meet(
+        lambda session: claims(session, people["陈美玲"]), lambda session: claims(session, people["李建国"])
+    )
+    assert waited
+    assert isinstance(answer, posts.NoRoomForTwo)

@@ -71,7 +71,7 @@ from models.posts.post import (
     refuse_odd_plan,
     term_end,
 )
-from models.posts.squads import squads_of
+from models.posts.squads import NoSuchSquad, find_squad, squads_of
 
 __all__ = [
     "OFFER_HOURS",
@@ -91,6 +91,7 @@ __all__ = [
     "NoRoomForTwo",
     "NoSuchApplication",
     "NoSuchPost",
+    "NoSuchSquad",
     "NotClaimed",
     "NotInCharge",
     "NotWithdrawn",
@@ -126,6 +127,7 @@ __all__ = [
     "end_all",
     "find_claim",
     "find_post",
+    "find_squad",
     "free_slots",
     "give_back",
     "hold",

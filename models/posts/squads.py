@@ -9,9 +9,23 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from models.base import Refusal
 from models.organisation import UnitMember
 from models.posts.post import PostHere
 from models.units import Unit, UnitHere, UnitKind, unit_open
+
+
+class NoSuchSquad(Refusal):
+    """No open squad of this name here; perhaps another unit bears it. Fields: name."""
+
+
+def find_squad(session: Session, *, community_id: int, name: str) -> UnitHere:
+    """The open squad that people call so, also by a part of its name. Raises NoSuchSquad."""
+    every = squads_of(session, community_id=community_id)
+    found = [one for one in every if one.name == name] or [one for one in every if name in one.name]
+    if not found:
+        raise NoSuchSquad(name=name[:20])
+    return found[0]
 
 
 def join_squad(session: Session, *, post: PostHere, member_id: int, now: datetime) -> int | None:
