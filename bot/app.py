@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from sqlalchemy import select, text
 
-from bot import alarms, logs, mail
+from bot import alarms, logs, mail, poster
 from bot.books import Books, BooksBusy
 from bot.channels import Channel, Connected, wecom_aibot, wecom_aibot_socket, wecom_app, wecom_group_webhook
 from bot.channels.simulator import Mail, Misuse, Place, Simulator, Someone
@@ -29,7 +29,19 @@ from handlers import UNDERSTOOD
 from handlers.chat import Incoming, Reply
 from handlers.language.surroundings import OpenObject
 from jobs import JOBS
-from models import activities, deliveries, directory, members, outages, outbox, points, posts, privacy, proxies
+from models import (
+    activities,
+    check_in,
+    deliveries,
+    directory,
+    members,
+    outages,
+    outbox,
+    points,
+    posts,
+    privacy,
+    proxies,
+)
 from models.clock import Clock, MovedClock, WallClock
 from models.outbox import OutboxState
 from models.schedule import done_until
@@ -53,6 +65,7 @@ CHANNEL_SETTINGS: dict[str, type[BaseModel]] = {
 
 FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
     "activities": activities.Settings,
+    "check_in": check_in.Settings,
     "members": members.Settings,
     "points": points.Settings,
     "posts": posts.Settings,
@@ -214,6 +227,7 @@ class House:
         app.add_routes(self.health.routes())
         app.add_routes(self.metrics.routes())
         app.add_routes(Files(self.books, self.clock).routes())
+        app.add_routes(poster.routes())
         app.cleanup_ctx.append(self._live)
         if self.simulator is not None:
             simulator = self.simulator

@@ -17,8 +17,10 @@ from sqlalchemy.orm import Session
 
 from bot import logs
 from bot.books import Books, BooksBusy, BooksClosed
+from bot.poster import poster_page
 from bot.records import records_file
 from handlers.privacy import RECORDS
+from handlers.site import POSTER
 from models.clock import Clock
 from models.files import Ordered, offered_file, take_file
 
@@ -45,7 +47,18 @@ def _records(session: Session, ordered: Ordered, now: datetime) -> File:
     return File("我的资料.html", "text/html", content, inline=True)
 
 
-MAKERS: Mapping[str, Maker] = {RECORDS: _records}
+def _poster(session: Session, ordered: Ordered, now: datetime) -> File:
+    content = poster_page(
+        session,
+        community_id=ordered.community_id,
+        number=ordered.detail["activity"],
+        now=now,
+        public_url=ordered.detail["public_url"],
+    )
+    return File("海报.html", "text/html", content, inline=True)
+
+
+MAKERS: Mapping[str, Maker] = {RECORDS: _records, POSTER: _poster}
 """Every kind of file that a link can be for."""
 
 HEADERS = {

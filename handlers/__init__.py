@@ -18,6 +18,7 @@ from handlers import (
     review,
     roles,
     roster,
+    site,
     squads,
     tree,
     undo,
@@ -26,6 +27,7 @@ from handlers import (
 FEATURES = (
     activities.router,
     check_in.router,
+    site.router,
     points.router,
     posts.router,
     post_desk.router,

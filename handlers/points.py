@@ -42,6 +42,7 @@ say = Texts(
     "points",
     balance="{name}，您现有{balance}分，本月{month:+d}分{minutes}。\n为什么有这些分，请发 积分明细。",
     minutes="，服务时长{spoken}",
+    minutes_vouched="，组织者证明的{spoken}",
     line="{day} {why} {change:+d}",
     statement_more="有疑问请发 申诉 加编号和理由，例如 申诉 {number} 少记了。{more}",
     statement_earlier="更早的请发 积分明细 {oldest}。",
@@ -49,6 +50,7 @@ say = Texts(
     statement_none="还没有积分记录。参加活动签到就有了，看活动请发 活动。",
     why_check_in="{title} 签到",
     why_hours="{title} 服务时长",
+    why_vouched_hours="{title} 服务时长（组织者证明）",
     why_award="加分：{note}",
     why_deduct="扣分：{note}",
     why_undo="撤销：{title}",
@@ -179,7 +181,11 @@ def my_points(turn: Turn) -> Answer:
     served = ledger.balance_of(
         turn.session, community_id=community_id, member_id=member_id, currency=Currency.RECORDED_MINUTES
     )
+    vouched = ledger.balance_of(
+        turn.session, community_id=community_id, member_id=member_id, currency=Currency.VOUCHED_MINUTES
+    )
     minutes = say("minutes", spoken=_hours(served)) if served else ""
+    minutes += say("minutes_vouched", spoken=_hours(vouched)) if vouched else ""
     return say("balance", name=turn.who.name, balance=balance, month=month, minutes=minutes)
 
 

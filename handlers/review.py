@@ -1,4 +1,4 @@
-"""审核: what waits for a person: requests to be recognised, and appeals about points. They share one row of numbers.
+"""审核: what waits for a person: requests to be recognised, appeals about points, 补签. They share one row of numbers.
 
 陌生人: 绑定 李四 3栋201 1234
 小邻: 还没有对上。请核对后回复房号和手机号后四位，例如 501 1234；姓名或楼栋写错了，请重新发 绑定。
@@ -24,9 +24,10 @@ from typing import Any
 
 from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, sentence, tell_offered, tell_post_left
 from handlers.language.slots import Kind, Slot
-from models import members, points, posts
+from models import check_in, members, points, posts
 from models.audit import Act
-from models.clock import last_day, short_day, spoken_date
+from models.check_in import AlreadyCheckedIn, DecidedMakeUp, NoSuchMakeUp
+from models.clock import last_day, short_day, spoken_date, spoken_minutes
 from models.ledger import AlreadyCorrected
 from models.members import (
     AboveOneself,
@@ -69,6 +70,15 @@ say = Texts(
     post="{number}号 岗位 {name} 想做 {post}号「{title}」{note}",
     post_both="{name} 和 {partner}",
     post_note="，说「{note}」",
+    make_up="{number}号 补签 {name}「{title}」：{reason}",
+    made_up="已通过 {number}号：给 {name} 补签了「{title}」{minutes}。",
+    made_up_minutes="，记服务时长 {minutes}（组织者证明）",
+    made_up_notice="您的补签（{number}号）通过了：「{title}」{minutes}{points}。",
+    made_up_points="，积分+{points}",
+    not_made_up="已驳回 {number}号：{name} 的「{title}」不补签（{reason}）。",
+    not_made_up_notice="您在「{title}」的补签（{number}号）没有通过：{reason}。\n还有疑问请找社区当面说。",
+    undone_make_up="已撤销 {number}号的决定：{name} 的「{title}」补签重新等人看。",
+    undone_make_up_notice="您在「{title}」的补签（{number}号）要重新看，请稍等，有结果我会告诉您。",
     tie="{number}号 家人 {name} 替 {member}（对方没有账号）",
     foot="同意请回复 通过 {number}，不同意请回复 驳回 {number} 理由。",
     basis="绑定审核",
@@ -112,6 +122,8 @@ router = Router(
         AlreadyCorrected: "这笔分已经退回去了，不用再改。\n请回复 驳回 加编号和理由。",
         PointsMissing: "{number}号要补多少分？请回复 通过 {number} 3分。",
         AboveOneself: "这位邻居的职务要由更高一级的同志来核对；不是本人请回复 驳回 加编号和理由。",
+        NoSuchMakeUp: "没有等您看的{number}号。看看有哪些，请发 审核。",
+        AlreadyCheckedIn: "对方在「{title}」已经签过到了（{at}），不用补签，可以驳回。",
         HasAccount: "{name} 已经有账号。请回复 通过 {number} 换号、通过 {number} 并用 或 通过 {number} 同名。",
     },
 )
@@ -149,6 +161,10 @@ def review(turn: Turn) -> Answer:
             reason=one.reason,
         )
         for one in appeals
+    }
+    lines |= {
+        one.number: say("make_up", number=one.number, name=one.name, title=one.title, reason=one.reason)
+        for one in check_in.waiting_make_ups(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
     }
     ties = family.waiting_ties(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
     lines |= {one.number: say("tie", number=one.number, name=one.proxy_name, member=one.member_name) for one in ties}
@@ -231,6 +247,15 @@ def _undo_application(turn: Turn, act: Act) -> str:
     return say("undone_post", **fields)
 
 
+def _undo_make_up(turn: Turn, act: Act) -> str:
+    waiting = check_in.reopen_make_up(
+        turn.session, community_id=turn.community.id, number=act.row, by=turn.who.id, now=turn.now
+    )
+    notice = say("undone_make_up_notice", number=waiting.number, title=waiting.title)
+    turn.tell(waiting.member_id, notice, key=f"make-up-reopened:{act.id}", expires_hours=72)
+    return say("undone_make_up", number=waiting.number, name=waiting.name, title=waiting.title)
+
+
 JOININGS = {"换号": Joining.MOVE, "并用": Joining.JOIN, "同名": Joining.APART}
 """What a reviewer says in one word of somebody who has an account already."""
 
@@ -250,7 +275,11 @@ JOININGS = {"换号": Joining.MOVE, "并用": Joining.JOIN, "同名": Joining.AP
     private=True,
     usage="通过 8",
     gist="同意一件",
-    undo={"decide_registration": _undo_decision, "decide_post": _undo_application},
+    undo={
+        "decide_registration": _undo_decision,
+        "decide_post": _undo_application,
+        "decide_make_up": _undo_make_up,
+    },
 )
 def approve(turn: Turn) -> Answer:
     return _decide(turn, approve=True)
@@ -341,6 +370,21 @@ def _decide(turn: Turn, *, approve: bool) -> Answer:
     if found := _applications(turn, number):
         return _decide_application(turn, found[0], approve, answer)
     try:
+        made_up = check_in.decide_make_up(
+            turn.session,
+            reviewer=turn.who,
+            role=Role.BUILDING_LEAD,
+            number=number,
+            approve=approve,
+            answer=answer,
+            now=turn.now,
+        )
+    except NoSuchMakeUp:
+        pass
+    else:
+        turn.wrote("decide_make_up", number, approve=approve)
+        return _tell_make_up(turn, made_up, answer)
+    try:
         tie = family.decide_tie(
             turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD, number=number, agree=approve, now=turn.now
         )
@@ -364,6 +408,20 @@ def _decide_application(turn: Turn, one: Application, approve: bool, answer: str
         )
         turn.tell(claim.member_id, notice, key=_once(f"post-decided:{claim.id}", turn, one.number), expires_hours=72)
     return say("post_given" if approve else "post_refused", name=_applicants(one), **fields)
+
+
+def _tell_make_up(turn: Turn, decided: DecidedMakeUp, answer: str) -> str:
+    stayed, title = decided.stayed, decided.activity.title
+    fields = {"number": decided.number, "name": decided.name, "title": title, "reason": answer, "minutes": ""}
+    name, points = "not_made_up", ""
+    if stayed is not None:
+        name = "made_up"
+        points = say("made_up_points", points=stayed.points) if stayed.points else ""
+        if stayed.minutes:
+            fields["minutes"] = say("made_up_minutes", minutes=spoken_minutes(stayed.minutes))
+    notice = say(f"{name}_notice", **fields, points=points)
+    turn.tell(decided.member_id, notice, key=_once("make-up", turn, decided.number), expires_hours=72)
+    return say(name, **fields)
 
 
 def _tell_tie(turn: Turn, tie: Tie, approve: bool, answer: str) -> str:

@@ -25,7 +25,7 @@ from models import (
     units,
 )
 from models.activities import plan, signups
-from models.check_in import coming, going
+from models.check_in import coming, going, making_up, vouching, ways
 from models.members import consent, detaching, family, invitations, merging, people, proof, registration
 from models.posts import claims, post
 from models.roster import stays
@@ -46,6 +46,7 @@ EVERY_TABLE = (
     inbox,
     invitations,
     ledger,
+    making_up,
     merging,
     organisation,
     outages,
@@ -64,5 +65,7 @@ EVERY_TABLE = (
     signups,
     stays,
     units,
+    vouching,
+    ways,
 )
 """The modules that hold tables: what migrations compare with, and whose invariants `linli verify` checks."""

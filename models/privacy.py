@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.audit import LOOK, Audit
 from models.base import Base
+from models.check_in.ways import WrongCode
 from models.files import Download
 from models.inbox import Inbox, Trouble
 from models.members.detaching import Detachment
@@ -249,6 +250,7 @@ def let_go(session: Session, *, community_id: int, settings: Settings, now: date
         (Download, Download.expires_at, 1),
         (Detachment, Detachment.at, settings.accounts_days),
         (KeptPhoto, KeptPhoto.at, settings.photos_days),
+        (WrongCode, WrongCode.at, 1),
     ):
         more.append(_drop(session, table, moment < now - timedelta(days=days), community_id, rows))
     asked = now - timedelta(days=settings.family_days)

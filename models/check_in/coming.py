@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, and_, bindparam, func, select, text
+from sqlalchemy import ForeignKey, Index, Integer, String, and_, bindparam, func, select, text
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models import ledger
-from models.activities import Activity, ActivityCancelled, ActivityHere, ActivityOver, ActivityState
+from models.activities import Activity, ActivityCancelled, ActivityHere, ActivityOver, ActivityState, Signup
 from models.base import Base, Refusal
+from models.check_in.ways import PLAIN, CheckInTerms, Terms, Way, read_terms
 from models.database import Prepared
 from models.ledger import Currency, SystemAccount
 from models.points import NO_RULE, RULE_COLUMNS, PointRule, Rule, multiplied, within_caps
@@ -37,6 +38,11 @@ class CheckIn(Base):
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
     at: Mapped[datetime]
     made_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    """Who said so: the person, whoever spoke for them, or whoever is in charge."""
+    way: Mapped[str] = mapped_column(String(8), server_default=Way.WORD)
+    """How it was shown."""
+    companions: Mapped[int] = mapped_column(Integer, server_default="0")
+    """How many people without an account of their own came along."""
     undone_at: Mapped[datetime | None]
 
 
@@ -75,6 +81,14 @@ _FIND_OPEN = Prepared(
         Activity.made_by,
         Activity.cancel_reason,
         *RULE_COLUMNS,
+        CheckInTerms.ways,
+        CheckInTerms.latitude,
+        CheckInTerms.longitude,
+        CheckInTerms.radius_metres,
+    )
+    .outerjoin(
+        CheckInTerms,
+        and_(CheckInTerms.community_id == Activity.community_id, CheckInTerms.activity_id == Activity.id),
     )
     .outerjoin(
         PointRule,
@@ -93,11 +107,11 @@ _FIND_OPEN = Prepared(
 _INSERT = Prepared(
     lambda insert: insert(CheckIn).on_conflict_do_nothing(),
     makes=CheckIn.id,
-    columns=("community_id", "activity_id", "member_id", "at", "made_by"),
+    columns=("community_id", "activity_id", "member_id", "at", "made_by", "way", "companions"),
 )
 
 LIVE = Prepared(
-    select(CheckIn.id, CheckIn.at)
+    select(CheckIn.id, CheckIn.at, CheckIn.way)
     .where(
         CheckIn.community_id == bindparam("community"),
         CheckIn.activity_id == bindparam("activity"),
@@ -111,10 +125,11 @@ LIVE = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """An activity with the point rule in force."""
+    """An activity with the point rule in force, and what it asks of whoever comes."""
 
     activity: ActivityHere
     rule: Rule
+    terms: Terms = PLAIN
 
 
 def find_coming(session: Session, *, community_id: int, number: int, now: datetime) -> Coming | None:
@@ -124,7 +139,7 @@ def find_coming(session: Session, *, community_id: int, number: int, now: dateti
         return None
     fields = [row[0], community_id, number, *row[1:9], ActivityState(row[9]), *row[10:12]]
     activity = ActivityHere(*fields)
-    return Coming(activity, NO_RULE if row[12] is None else Rule(*row[12:20]))
+    return Coming(activity, NO_RULE if row[12] is None else Rule(*row[12:20]), read_terms(*row[20:24]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +151,39 @@ class CheckedIn:
     balance: int
 
 
-def check_in(session: Session, *, coming: Coming, member_id: int, made_by: int, now: datetime) -> CheckedIn:
-    """Somebody is there: one row, and the points for coming.
-
-    Raises ActivityCancelled, CheckInNotOpen, ActivityOver, AlreadyCheckedIn.
-    """
-    activity = coming.activity
+def refuse_at_this_hour(activity: ActivityHere, now: datetime) -> None:
+    """Raises ActivityCancelled, CheckInNotOpen, ActivityOver where nobody can check in now."""
     if activity.state is ActivityState.CANCELLED:
         raise ActivityCancelled(number=activity.number, title=activity.title, reason=activity.cancel_reason)
     if now < activity.check_in_opens_at:
         raise CheckInNotOpen(number=activity.number, title=activity.title, opens_at=activity.check_in_opens_at)
     if now >= activity.ends_at:
         raise ActivityOver(number=activity.number, title=activity.title, ends_at=activity.ends_at)
+
+
+def refuse_twice(session: Session, *, activity: ActivityHere, member_id: int) -> None:
+    """Raises AlreadyCheckedIn for somebody who is there: they are asked for nothing."""
+    live = LIVE.first(session, community=activity.community_id, activity=activity.id, member=member_id)
+    if live is not None:
+        raise AlreadyCheckedIn(number=activity.number, title=activity.title, at=live[1])
+
+
+def check_in(
+    session: Session,
+    *,
+    coming: Coming,
+    member_id: int,
+    made_by: int,
+    now: datetime,
+    way: Way = Way.WORD,
+    companions: int = 0,
+) -> CheckedIn:
+    """Somebody is there, as they have shown in this `way`: one row, and the points for coming.
+
+    Raises ActivityCancelled, CheckInNotOpen, ActivityOver, AlreadyCheckedIn.
+    """
+    activity = coming.activity
+    refuse_at_this_hour(activity, now)
     row = _INSERT.first(
         session,
         community_id=activity.community_id,
@@ -155,6 +191,8 @@ def check_in(session: Session, *, coming: Coming, member_id: int, made_by: int, 
         member_id=member_id,
         at=now,
         made_by=made_by,
+        way=way,
+        companions=companions,
     )
     if row is None:
         live = LIVE.first(session, community=activity.community_id, activity=activity.id, member=member_id)
@@ -175,6 +213,22 @@ def check_in(session: Session, *, coming: Coming, member_id: int, made_by: int, 
     return CheckedIn(check_in_id, points, balance)
 
 
+_PARTY = Prepared(
+    select(Signup.companions).where(
+        Signup.community_id == bindparam("community"),
+        Signup.activity_id == bindparam("activity"),
+        Signup.member_id == bindparam("member"),
+        Signup.undone_at.is_(None),
+    )
+)
+
+
+def companions_expected(session: Session, *, activity: ActivityHere, member_id: int) -> int:
+    """How many companions somebody signed up with; none without a sign-up."""
+    row = _PARTY.first(session, community=activity.community_id, activity=activity.id, member=member_id)
+    return 0 if row is None else int(row[0])
+
+
 def earn(
     session: Session,
     activity: ActivityHere,
@@ -187,6 +241,7 @@ def earn(
     made_by: int | None,
     now: datetime,
 ) -> tuple[int, int]:
+    """Gives the points as far as the caps allow; returns how many, and the balance since."""
     if rule.day_max or rule.month_max:
         points = within_caps(
             session,

@@ -25,6 +25,8 @@ from models import ledger
 from models.activities import Activity, ActivityHere, ActivityState
 from models.base import Base, Invariant, Refusal
 from models.check_in.coming import LIVE, CheckIn, Coming, earn, find_coming
+from models.check_in.vouching import add_vouching
+from models.check_in.ways import Way
 from models.clock import whole_minutes
 from models.database import Prepared
 from models.ledger import Currency, SystemAccount, Transfer
@@ -92,8 +94,11 @@ class CheckedOut:
 
     id: int
     minutes: int
+    """Recorded by the machine."""
     points: int
     balance: int
+    vouched: int = 0
+    """Minutes that the organiser stands for, because nobody but them saw the person come."""
 
 
 def check_out(session: Session, *, coming: Coming, member_id: int, made_by: int | None, now: datetime) -> CheckedOut:
@@ -102,26 +107,30 @@ def check_out(session: Session, *, coming: Coming, member_id: int, made_by: int 
     live = LIVE.first(session, community=activity.community_id, activity=activity.id, member=member_id)
     if live is None:
         raise NotCheckedIn(number=activity.number, title=activity.title)
-    return _leave(session, coming, member_id=member_id, check_in_id=live[0], came=live[1], made_by=made_by, now=now)
+    stay = Stay(live[0], member_id, live[1], Way(live[2]))
+    return leave(session, coming, stay=stay, made_by=made_by, now=now)
 
 
-def _leave(
-    session: Session,
-    coming: Coming,
-    *,
-    member_id: int,
-    check_in_id: int,
-    came: datetime,
-    made_by: int | None,
-    now: datetime,
-) -> CheckedOut:
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Somebody who is there."""
+
+    check_in_id: int
+    member_id: int
+    came: datetime
+    way: Way
+
+
+def leave(session: Session, coming: Coming, *, stay: Stay, made_by: int | None, now: datetime) -> CheckedOut:
+    """Ends a stay. The machine recorded only what it saw the beginning of. Raises AlreadyCheckedOut."""
     activity = coming.activity
-    minutes = served_minutes(came, now, activity.starts_at, activity.ends_at)
+    served = served_minutes(stay.came, now, activity.starts_at, activity.ends_at)
+    minutes = 0 if stay.way is Way.VOUCHED else served
     row = _INSERT_OUT.first(
         session,
         community_id=activity.community_id,
-        check_in_id=check_in_id,
-        at=max(came, min(now, activity.ends_at)),  # two clocks may differ by a little
+        check_in_id=stay.check_in_id,
+        at=max(stay.came, min(now, activity.ends_at)),  # two clocks may differ by a little
         minutes=minutes,
         made_by=made_by,
     )
@@ -129,7 +138,7 @@ def _leave(
         before = session.scalar(
             select(CheckOut.minutes).where(
                 CheckOut.community_id == activity.community_id,
-                CheckOut.check_in_id == check_in_id,
+                CheckOut.check_in_id == stay.check_in_id,
                 CheckOut.undone_at.is_(None),
             )
         )
@@ -142,7 +151,7 @@ def _leave(
             key=f"check-out:{check_out_id}",
             currency=Currency.RECORDED_MINUTES,
             debit=SystemAccount.ISSUED,
-            credit=member_id,
+            credit=stay.member_id,
             amount=minutes,
             reason="service",
             ref=activity.ref,
@@ -153,14 +162,26 @@ def _leave(
         session,
         activity,
         coming.rule,
-        member_id=member_id,
+        member_id=stay.member_id,
         key=f"hours:{check_out_id}",
         points=multiplied(for_minutes(minutes, coming.rule), activity.starts_at, coming.rule),
         reason="hours",
         made_by=made_by,
         now=now,
     )
-    return CheckedOut(check_out_id, minutes, points, balance)
+    if stay.way is not Way.VOUCHED or not served:
+        return CheckedOut(check_out_id, minutes, points, balance)
+    vouched = add_vouching(
+        session,
+        coming=coming,
+        check_in_id=stay.check_in_id,
+        member_id=stay.member_id,
+        recorded=0,
+        minutes=served,
+        by=made_by,
+        now=now,
+    )
+    return CheckedOut(check_out_id, 0, vouched.points, vouched.balance, served)
 
 
 STAYS = and_(CheckOut.check_in_id == CheckIn.id, CheckOut.undone_at.is_(None))
@@ -185,7 +206,7 @@ def send_home(session: Session, *, activity: ActivityHere, by: int | None, now: 
     coming = find_coming(session, community_id=activity.community_id, number=activity.number, now=now)
     assert coming is not None
     there = session.execute(
-        select(CheckIn.id, CheckIn.member_id, CheckIn.at)
+        select(CheckIn.id, CheckIn.member_id, CheckIn.at, CheckIn.way)
         .outerjoin(CheckOut, STAYS)
         .where(
             CheckIn.community_id == activity.community_id,
@@ -199,7 +220,7 @@ def send_home(session: Session, *, activity: ActivityHere, by: int | None, now: 
     return [
         SentHome(
             row.member_id,
-            _leave(session, coming, member_id=row.member_id, check_in_id=row.id, came=row.at, made_by=by, now=now),
+            leave(session, coming, stay=Stay(row.id, row.member_id, row.at, Way(row.way)), made_by=by, now=now),
         )
         for row in there
     ]
@@ -304,6 +325,15 @@ INVARIANTS = (
     Invariant("check_ins.orphan_points", _orphans(CheckIn, ["check_in"], "check-in")),
     Invariant("check_outs.undone", _not_given_back(CheckOut, "check-out", "hours")),
     Invariant("check_outs.orphan_points", _orphans(CheckOut, ["service", "hours"], "check-out", "hours")),
+    # Nobody came in a way that there is not.
+    Invariant("check_ins.way", select(CheckIn.id).where(CheckIn.way.not_in(list(Way)))),
+    # What the machine did not see begin it did not record.
+    Invariant(
+        "check_outs.vouched",
+        select(CheckOut.id)
+        .join(CheckIn, CheckOut.check_in_id == CheckIn.id)
+        .where(CheckIn.way == Way.VOUCHED, CheckOut.minutes > 0),
+    ),
     Invariant(
         "check_outs.minutes",
         select(CheckOut.id)

@@ -10,6 +10,7 @@ from models import ledger
 from models.activities import Activity, ActivityCancelled, ActivityHere, ActivityState
 from models.check_in.coming import CheckIn
 from models.check_in.going import CheckOut, NoSuchCheckIn, NothingToStayFor
+from models.check_in.vouching import undo_vouchings
 
 
 def undo_check_in(session: Session, *, community_id: int, check_in_id: int, by: int, now: datetime) -> str:
@@ -32,6 +33,7 @@ def undo_check_in(session: Session, *, community_id: int, check_in_id: int, by: 
         .values(undone_at=now)
         .returning(CheckOut.id)
     ).all()
+    undo_vouchings(session, community_id=community_id, check_in_id=check_in_id, by=by, now=now)
     keys = [f"check-in:{check_in_id}"]
     for out in outs:
         keys += [f"check-out:{out}", f"hours:{out}"]
@@ -64,10 +66,11 @@ def undo_check_out(session: Session, *, community_id: int, check_out_id: int, by
         update(CheckOut)
         .where(CheckOut.community_id == community_id, CheckOut.id == check_out_id, CheckOut.undone_at.is_(None))
         .values(undone_at=now)
-        .returning(CheckOut.id)
+        .returning(CheckOut.check_in_id)
     ).one_or_none()
     if undone is None:
         raise NoSuchCheckIn(id=check_out_id)
+    undo_vouchings(session, community_id=community_id, check_in_id=undone.check_in_id, by=by, now=now)
     ledger.correct_all(
         session,
         community_id=community_id,

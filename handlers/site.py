@@ -1,0 +1,366 @@
+"""现场: the organiser's side of a check-in: how strong it must be, the day's code, the poster, who came, for how long.
+
+张敏: 签到方式 12 签到码
+小邻: 「清洁家园」的签到方式：签到码（其中一样就行）。
+      签到码每天换一个，当天发 签到码 12 就能看到。
+张敏: 签到码 12
+小邻: 「清洁家园」11月21日 周六 9:00 才用签到码，当天再发 签到码 12 看。
+"""
+
+import secrets
+from collections.abc import Sequence
+
+from handlers.chat import PLACE, Answer, Ask, Reply, Router, Texts, Turn, spoken_of
+from handlers.language.slots import Kind, Slot
+from models import check_in as books
+from models import files
+from models.activities import ActivityHere, find_activity
+from models.audit import Act
+from models.check_in import Came, Ended, NothingToVouch, NotToday, NoWays, Terms, Way
+from models.clock import spoken_minutes
+from models.members import Role, member_by_id, require
+from models.places import Location
+from models.units import unit_by_id
+
+POSTER = "poster"
+"""The kind of file, in `bot/files.py`."""
+
+say = Texts(
+    "site",
+    ways="「{title}」的签到方式：{ways}{any}。{then}",
+    any="（其中一样就行）",
+    way_word="一句话",
+    way_code="签到码",
+    way_photo="照片",
+    way_place="到场（{radius}米内）",
+    then_code="\n签到码每天换一个，当天发 签到码 {number} 就能看到。",
+    then_change="\n要改请发，例如 签到方式 {number} 签到码 照片。",
+    ask_spot="请在活动的地方把位置发给我（点加号，选 位置），到场签到就照这个位置算。",
+    undone_ways="已改回「{title}」的签到方式：{ways}。",
+    code="「{title}」今天的签到码：{code}\n请写在现场，不要发在群里。到的人发 签到 {code}。",
+    say_it="到了现场请发 签到 {code}。",
+    code_unasked="\n现在「{title}」发一句话就能签到。只认签到码的话，请发 签到方式 {number} 签到码。",
+    poster="「{title}」的海报，一小时内点开，只能取一次，可以存图或打印：\n{url}",
+    no_link="这里还发不了海报的链接，请管理员在电脑上用 linli poster {number} 做出来打印。",
+    came="「{title}」到了{people}人{absent}。{names}",
+    came_nobody="「{title}」还没有人签到。",
+    absent="，报了名没到的{count}位",
+    names="\n{names}",
+    one="{name}{notes}",
+    note_party="+{count}",
+    note_proxy="（{proxy}替签）",
+    note_vouched="（补签）",
+    note_photo="（照片）",
+    more="等",
+    vouched="已给 {name} 记「{title}」服务时长 {minutes}（组织者证明）{recorded}{points}。",
+    recorded="，签到签退已经记了{minutes}",
+    points="，积分+{points}",
+    vouched_all="已给「{title}」{count}位补记服务时长，每人满{minutes}。",
+    vouched_you="{giver} 给您记了「{title}」服务时长 {minutes}（组织者证明）{points}。",
+    nobody_to_vouch="「{title}」签退的人都已经记满{minutes}了，不用再记。",
+    not_there="{name} 没有在「{title}」签到。人来了的话，请先发 补签 {number} {name}。",
+    still_there="{name} 还在「{title}」签到中，签退或结束以后再记。",
+    whose_hours="给谁记？请写姓名，或写 全部，例如 时长 {number} 王秀英 2小时。",
+    not_yet="「{title}」还没结束，结束以后再记时长。",
+    undone_vouched="已撤销 {name} 的「{title}」时长。",
+    undone_vouched_you="{giver} 撤销了刚才给您记的「{title}」时长。",
+)
+
+router = Router(
+    "site",
+    {
+        NotToday: "「{title}」{starts_at} 才用签到码，当天再发 签到码 {number} 看。",
+        NoWays: "签到方式有：一句话、签到码、照片、到场。例如 签到方式 12 签到码 照片。",
+        NothingToVouch: "{name} 的签到签退已经记了{recorded}，不用再记。",
+    },
+)
+
+WAYS = {"by_word": Way.WORD, "by_code": Way.CODE, "by_photo": Way.PHOTO, "by_place": Way.PLACE}
+"""The slots of 签到方式."""
+
+
+def _activity(turn: Turn) -> ActivityHere:
+    """The activity that is meant, for whoever is in charge of it. Raises BeyondReach."""
+    activity = find_activity(turn.session, community_id=turn.community.id, number=turn.slots["activity"])
+    unit = unit_by_id(turn.session, community_id=turn.community.id, unit_id=activity.unit_id)
+    require(turn.who, Role.BUILDING_LEAD, unit.path)
+    return activity
+
+
+def _undo_ways(turn: Turn, act: Act) -> str:
+    activity = find_activity(turn.session, community_id=turn.community.id, number=act.row)
+    before = act.detail["before"]
+    spot = Location(*before["spot"]) if before["spot"] else None
+    terms = Terms(tuple(Way(way) for way in before["ways"]), spot, before["radius"])
+    books.set_terms(turn.session, activity=activity, terms=terms, by=turn.who.id, now=turn.now)
+    return say("undone_ways", title=activity.title, ways=_ways(terms))
+
+
+def _ways(terms: Terms) -> str:
+    return "、".join(say(f"way_{way}", radius=terms.radius_metres) for way in books.ASKED if way in terms.ways)
+
+
+@router.command(
+    "set_check_in",
+    "签到方式",
+    "签到要求",
+    slots=(
+        Slot("activity", Kind.OBJECT, of="activity", required=True, ask="哪个活动的签到方式？请写上编号。"),
+        Slot("by_word", Kind.FLAG, labels=("一句话", "说一声", "发一句话")),
+        Slot("by_code", Kind.FLAG, labels=("签到码", "验证码", "暗号")),
+        Slot("by_photo", Kind.FLAG, labels=("照片", "拍照", "相片", "现场照")),
+        Slot("by_place", Kind.FLAG, labels=("到场", "定位", "位置", "现场")),
+    ),
+    fillers=("签到", "用", "要", "改成", "改为", "是", "加", "或", "或者"),
+    role=Role.BUILDING_LEAD,
+    writes=True,
+    overheard=False,
+    bare=False,
+    usage="签到方式 12 签到码 照片",
+    gist="定好到场的人怎么签到",
+    undo={"set_check_in": _undo_ways},
+)
+def set_ways(turn: Turn) -> Answer:
+    activity = _activity(turn)
+    ways = tuple(way for slot, way in WAYS.items() if slot in turn.slots)
+    before = books.terms_of(turn.session, activity=activity)
+    if not ways:
+        return Reply(_said(activity, before, change=True), ref=activity.ref)
+    spot = turn.incoming.location or before.spot
+    if Way.PLACE in ways and spot is None:
+        return Ask(say("ask_spot"), slot=PLACE, minutes=60)
+    radius = turn.rules["check_in"].radius_metres
+    terms = Terms(ways, spot, radius if spot else 0)
+    books.set_terms(turn.session, activity=activity, terms=terms, by=turn.who.id, now=turn.now)
+    was = {
+        "ways": list(before.ways),
+        "spot": [before.spot.latitude, before.spot.longitude] if before.spot else None,
+        "radius": before.radius_metres,
+    }
+    turn.wrote("set_check_in", activity.number, ways=list(ways), before=was)
+    return Reply(_said(activity, terms), ref=activity.ref)
+
+
+def _said(activity: ActivityHere, terms: Terms, *, change: bool = False) -> str:
+    then = say("then_code", number=activity.number) if Way.CODE in terms.ways else ""
+    if change and not then:
+        then = say("then_change", number=activity.number)
+    several = say("any") if len(terms.ways) > 1 else ""
+    return say("ways", title=activity.title, ways=_ways(terms), any=several, then=then)
+
+
+def _draws() -> Sequence[int]:
+    span = books.CODE_MAX - books.CODE_MIN + 1
+    return [books.CODE_MIN + secrets.randbelow(span) for _ in range(books.DRAWS)]
+
+
+@router.command(
+    "day_code",
+    "签到码",
+    "今天的签到码",
+    "看签到码",
+    slots=(Slot("activity", Kind.OBJECT, of="activity", required=True, ask="哪个活动的签到码？请写上编号。"),),
+    writes=True,
+    overheard=False,
+    private=True,
+    usage="签到码 12",
+    gist="组织者看今天写在现场的四位数字",
+)
+def day_code(turn: Turn) -> Answer:
+    number = turn.slots["activity"]
+    if books.CODE_MIN <= number <= books.CODE_MAX and not books.is_activity(turn.session, turn.community.id, number):
+        # Whoever has read the code says so: 签到码 4821.
+        return say("say_it", code=number)
+    activity = _activity(turn)
+    code = books.code_of_the_day(turn.session, activity=activity, draws=_draws(), now=turn.now)
+    text = say("code", title=activity.title, code=code)
+    if Way.CODE not in books.terms_of(turn.session, activity=activity).ways:
+        text += say("code_unasked", title=activity.title, number=activity.number)
+    return Reply(text, ref=activity.ref)
+
+
+@router.command(
+    "poster",
+    "海报",
+    "签到海报",
+    "打印海报",
+    "二维码",
+    "签到二维码",
+    slots=(Slot("activity", Kind.OBJECT, of="activity", required=True, ask="哪个活动的海报？请写上编号。"),),
+    role=Role.BUILDING_LEAD,
+    writes=True,
+    overheard=False,
+    private=True,
+    usage="海报 12",
+    gist="贴在现场的一张纸，有二维码",
+)
+def poster(turn: Turn) -> Answer:
+    activity = _activity(turn)
+    public_url = turn.rules["http"].public_url
+    if not public_url:
+        return say("no_link", number=activity.number)
+    if Way.CODE in books.terms_of(turn.session, activity=activity).ways:
+        # Printed on the day, it carries the code; before, there is a line to write it on.
+        make_code_of_today(turn, activity)
+    token = secrets.token_urlsafe(24)
+    files.offer_file(
+        turn.session,
+        community_id=turn.community.id,
+        member_id=turn.who.id,
+        kind=POSTER,
+        token=token,
+        now=turn.now,
+        detail={"activity": activity.number, "public_url": public_url},
+    )
+    turn.wrote("poster", activity.number)
+    return Reply(say("poster", title=activity.title, url=f"{public_url}/files/{token}"), ref=activity.ref)
+
+
+def make_code_of_today(turn: Turn, activity: ActivityHere) -> None:
+    """Draws the code where the activity takes place today; on another day there is none."""
+    try:
+        books.code_of_the_day(turn.session, activity=activity, draws=_draws(), now=turn.now)
+    except NotToday:
+        return
+
+
+NAMED = 12
+"""People whom the answer names."""
+
+
+@router.command(
+    "who_came",
+    "签到情况",
+    "谁到了",
+    "谁来了",
+    "到了多少人",
+    "到了几个人",
+    slots=(Slot("activity", Kind.OBJECT, of="activity", required=True, ask="哪个活动的签到情况？请写上编号。"),),
+    role=Role.BUILDING_LEAD,
+    overheard=False,
+    private=True,
+    usage="签到情况 12",
+    gist="谁到了，谁替谁签的，几位没到",
+)
+def who_came(turn: Turn) -> Answer:
+    activity = _activity(turn)
+    where = {"community_id": turn.community.id, "activity_id": activity.id}
+    came = books.who_came(turn.session, **where)
+    if not came:
+        return Reply(say("came_nobody", title=activity.title), ref=activity.ref)
+    missing = len(books.who_did_not_come(turn.session, **where))
+    names = "、".join(map(_one, came[:NAMED])) + (say("more") if len(came) > NAMED else "")
+    text = say(
+        "came",
+        title=activity.title,
+        people=sum(1 + one.companions for one in came),
+        absent=say("absent", count=missing) if missing else "",
+        names=say("names", names=names),
+    )
+    return Reply(text, ref=activity.ref)
+
+
+def _one(one: Came) -> str:
+    notes = say("note_party", count=one.companions) if one.companions else ""
+    if one.way is Way.VOUCHED:
+        notes += say("note_vouched")
+    elif one.spoken_for_by:
+        notes += say("note_proxy", proxy=one.spoken_for_by)
+    elif one.way is Way.PHOTO:
+        notes += say("note_photo")
+    return say("one", name=one.name, notes=notes)
+
+
+def _undo_vouched(turn: Turn, act: Act) -> str:
+    books.undo_vouching(turn.session, community_id=turn.community.id, vouching_id=act.row, by=turn.who.id, now=turn.now)
+    activity = find_activity(turn.session, community_id=turn.community.id, number=act.detail["activity"])
+    notice = say("undone_vouched_you", giver=turn.who.name, title=activity.title)
+    turn.tell(act.detail["member"], notice, key=f"vouching-undone:{act.row}", expires_hours=72)
+    member = member_by_id(turn.session, community_id=turn.community.id, member_id=act.detail["member"])
+    return say("undone_vouched", name=turn.named(member), title=activity.title)
+
+
+@router.command(
+    "vouch_hours",
+    "时长",
+    "记时长",
+    "补时长",
+    "证明时长",
+    slots=(
+        Slot("activity", Kind.OBJECT, of="activity", required=True, ask="哪个活动的时长？请写上编号。"),
+        Slot("hours", Kind.DURATION, required=True, ask="记多久？例如 时长 12 王秀英 2小时。"),
+        Slot("everybody", Kind.FLAG, labels=("全部", "所有人", "大家", "每个人", "都")),
+        Slot("names", Kind.PEOPLE),
+    ),
+    role=Role.BUILDING_LEAD,
+    writes=True,
+    overheard=False,
+    bare=False,
+    usage="时长 12 王秀英 2小时",
+    gist="签到签退没记全的，由组织者证明",
+    undo={"vouch_hours": _undo_vouched},
+)
+def vouch_hours(turn: Turn) -> Answer:
+    activity = _activity(turn)
+    books.refuse_too_late(activity, turn.now, turn.rules["check_in"].make_up_days)
+    if turn.now < activity.ends_at:
+        return say("not_yet", title=activity.title)
+    names = turn.slots.get("names", ())
+    if "everybody" in turn.slots:
+        return _vouch_all(turn, activity)
+    if len(names) != 1:
+        return say("whose_hours", number=activity.number)
+    return _vouch_one(turn, activity, names[0])
+
+
+def _vouch_one(turn: Turn, activity: ActivityHere, name: str) -> Answer:
+    member = spoken_of(turn, name)
+    where = {"community_id": turn.community.id, "activity_id": activity.id}
+    ended = books.ended_stays(turn.session, **where, member_ids=[member.id])
+    if not ended:
+        there = activity.number in books.where_checked_in(
+            turn.session, community_id=turn.community.id, member_id=member.id
+        )
+        name = turn.named(member)
+        return say("still_there" if there else "not_there", name=name, title=activity.title, number=activity.number)
+    vouched = _vouch(turn, activity, ended[0])
+    if vouched is None:
+        raise NothingToVouch(name=member.name, recorded=spoken_minutes(ended[0].minutes))
+    recorded = ended[0].minutes
+    text = say(
+        "vouched",
+        name=turn.named(member),
+        title=activity.title,
+        minutes=spoken_minutes(vouched.minutes),
+        recorded=say("recorded", minutes=spoken_minutes(recorded)) if recorded else "",
+        points=say("points", points=vouched.points) if vouched.points else "",
+    )
+    return Reply(text, ref=activity.ref)
+
+
+def _vouch_all(turn: Turn, activity: ActivityHere) -> Answer:
+    ended = books.ended_stays(turn.session, community_id=turn.community.id, activity_id=activity.id)
+    done = sum(_vouch(turn, activity, stay) is not None for stay in ended)
+    minutes = spoken_minutes(min(turn.slots["hours"], books.minutes_long(activity)))
+    if not done:
+        return say("nobody_to_vouch", title=activity.title, minutes=minutes)
+    return Reply(say("vouched_all", title=activity.title, count=done, minutes=minutes), ref=activity.ref)
+
+
+def _vouch(turn: Turn, activity: ActivityHere, stay: Ended) -> books.Vouched | None:
+    """Stands for what is missing of a stay; None where nothing is."""
+    vouched = books.vouch(
+        turn.session, activity=activity, stay=stay, minutes=turn.slots["hours"], by=turn.who.id, now=turn.now
+    )
+    if vouched is None:
+        return None
+    turn.wrote("vouch_hours", vouched.id, activity=activity.number, member=stay.member_id, minutes=vouched.minutes)
+    notice = say(
+        "vouched_you",
+        giver=turn.who.name,
+        title=activity.title,
+        minutes=spoken_minutes(vouched.minutes),
+        points=say("points", points=vouched.points) if vouched.points else "",
+    )
+    turn.tell(stay.member_id, notice, key=f"vouched:{vouched.id}", ref=activity.ref, expires_hours=72)
+    return vouched
