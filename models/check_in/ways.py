@@ -14,7 +14,6 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import (
-    Float,
     ForeignKey,
     Index,
     Integer,
@@ -42,6 +41,7 @@ TRIES = 5
 """Wrong codes after which a member has to wait."""
 WITHIN = timedelta(hours=1)
 """The span in which wrong codes are counted together."""
+MILLION = 1_000_000
 DRAWS = 50
 """How often a code is drawn until it is one that nobody has today."""
 
@@ -86,8 +86,9 @@ class CheckInTerms(Base):
     activity_id: Mapped[int] = mapped_column(ForeignKey("activities.id"))
     ways: Mapped[str] = mapped_column(String(40))
     """The ways that are taken, one of which is enough: `code,photo`."""
-    latitude: Mapped[float | None] = mapped_column(Float)
-    longitude: Mapped[float | None] = mapped_column(Float)
+    latitude: Mapped[int | None] = mapped_column(Integer)
+    """Millionths of a degree, as the longitude: a hand's breadth."""
+    longitude: Mapped[int | None] = mapped_column(Integer)
     radius_metres: Mapped[int | None] = mapped_column(Integer)
     made_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     at: Mapped[datetime]
@@ -152,11 +153,11 @@ PLAIN = Terms()
 """Everybody's word is taken."""
 
 
-def read_terms(ways: str | None, latitude: float | None, longitude: float | None, radius_metres: int | None) -> Terms:
+def read_terms(ways: str | None, latitude: int | None, longitude: int | None, radius_metres: int | None) -> Terms:
     """The terms as a row holds them; the plain ones where there is none."""
     if not ways:
         return PLAIN
-    spot = None if latitude is None or longitude is None else Location(latitude, longitude)
+    spot = None if latitude is None or longitude is None else Location(latitude / MILLION, longitude / MILLION)
     return Terms(tuple(Way(way) for way in ways.split(",")), spot, radius_metres or 0)
 
 
@@ -228,8 +229,8 @@ def set_terms(session: Session, *, activity: ActivityHere, terms: Terms, by: int
     before = terms_of(session, activity=activity)
     values = {
         "ways": ",".join(way for way in ASKED if way in terms.ways),
-        "latitude": terms.spot.latitude if terms.spot else None,
-        "longitude": terms.spot.longitude if terms.spot else None,
+        "latitude": round(terms.spot.latitude * MILLION) if terms.spot else None,
+        "longitude": round(terms.spot.longitude * MILLION) if terms.spot else None,
         "radius_metres": terms.radius_metres or None,
         "made_by": by,
         "at": now,
