@@ -32,6 +32,7 @@ SECTIONS = {
     "statement": "积分流水",
     "awards": "加减分",
     "appeals": "申诉",
+    "make_ups": "补签申请",
     "photos": "照片",
     "family": "家人",
     "proxies": "代办",
@@ -94,6 +95,8 @@ COLUMNS = {
     "object_ref": "哪一条",
     "viewer": "谁",
     "what": "看了什么",
+    "way": "怎么签的",
+    "vouched": "证明的分钟",
     "picture": "照片",
     "outcome": "结果",
     "reply": "答复内容",
@@ -126,6 +129,11 @@ WORDS = {
     "cancel_signup": "取消报名",
     "decline": "说不来",
     "check_in": "签到",
+    "word": "一句话",
+    "code": "签到码",
+    "photo": "照片",
+    "place": "到场",
+    "vouched_hours": "服务时长（证明的）",
     "hours": "服务时长",
     "service": "服务",
     "award": "加分",
@@ -151,7 +159,7 @@ WORDS = {
     "handed_on": "请楼长转告了",
 }
 """Words of the code in the columns that hold such; what has no word of its own stands as it is."""
-CODED = frozenset({"standing", "state", "currency", "reason", "ground", "ended_why"})
+CODED = frozenset({"standing", "state", "currency", "reason", "ground", "ended_why", "way"})
 
 
 def records_file(session: Session, *, community_id: int, member_id: int, now: datetime) -> bytes:

@@ -27,7 +27,6 @@ from handlers import (
 FEATURES = (
     activities.router,
     check_in.router,
-    site.router,
     points.router,
     posts.router,
     post_desk.router,
@@ -41,6 +40,7 @@ FEATURES = (
     organisation.router,
     tree.router,
     roles.router,
+    site.router,
     review.router,
     roster.router,
     undo.router,

@@ -32,7 +32,6 @@ from models.check_in import (
     Way,
 )
 from models.clock import clock_time, day_of, spoken_minutes, start_of
-from models.ledger import Currency, balance_of
 from models.members import Neighbour, Role, people_in_scope
 from models.units import unit_by_id
 
@@ -96,12 +95,6 @@ say = Texts(
     undone_asked="已撤回「{title}」的补签申请。",
     undone_made_up="已撤销「{title}」的补签。",
     undone_photo="已撤回刚才的照片。",
-    disowned="已撤销「{title}」替您的签到，积分一并退回。不是您的意思的话，也请告诉楼长。",
-    disowned_notice="{name} 说自己没去「{title}」，您替签的已经撤销了。",
-    not_spoken_for="没有人替您在这个活动签到。您自己签错了，十分钟内发 撤销。",
-    hours="{name}，您的服务时长：签到签退记的 {recorded}，组织者证明的 {vouched}。{more}",
-    hours_more="\n两样分开记。哪次少了，请在活动结束{days}天内找组织者补。",
-    hours_none="{name}，您还没有服务时长。参加活动签到签退就有了，看活动请发 活动。",
     undone_in="已撤销「{title}」的签到，积分一并退回。",
     undone_out="已撤销「{title}」的签退，您还在签到中。",
 )
@@ -418,7 +411,9 @@ def _check_in(turn: Turn, coming: books.Coming, way: Way, whom: Neighbour | None
         points=done.points,
         balance=done.balance,
     )
-    return Reply(text, activity.ref, (Button("签退", f"签退 {activity.number}"),))
+    # Whoever spoke for somebody else would check out themselves with it.
+    buttons = () if whom else (Button("签退", f"签退 {activity.number}"),)
+    return Reply(text, activity.ref, buttons)
 
 
 def _companions(turn: Turn, activity: ActivityHere, member_id: int) -> int:
@@ -556,31 +551,6 @@ def made_up_line(giver: str, activity: ActivityHere, stayed: books.Stayed) -> st
 
 
 @router.command(
-    "disown_check_in",
-    "我没去",
-    "我没来",
-    "没去过",
-    slots=(Slot("activity", Kind.OBJECT, of="activity", required=True, ask="您没去几号活动？"),),
-    writes=True,
-    overheard=False,
-    usage="我没去 12",
-    gist="别人替您签了到，其实没去",
-)
-def disown(turn: Turn) -> Answer:
-    coming = _coming(turn, turn.slots["activity"])
-    proxy = books.spoken_for(turn.session, activity=coming.activity, member_id=turn.who.id)
-    if proxy is None:
-        return say("not_spoken_for")
-    title = books.undo_check_in(
-        turn.session, **_here(turn), check_in_id=proxy.check_in_id, by=turn.who.id, now=turn.now
-    )
-    turn.wrote("disown_check_in", proxy.check_in_id, activity=coming.activity.number)
-    notice = say("disowned_notice", name=turn.who.name, title=title)
-    turn.tell(proxy.made_by, notice, key=f"disowned:{proxy.check_in_id}", expires_hours=72)
-    return Reply(say("disowned", title=title), ref=coming.activity.ref)
-
-
-@router.command(
     "checkout",
     "签退",
     "下班打卡",
@@ -695,31 +665,4 @@ def closed_line(activity: ActivityHere, done: books.CheckedOut) -> str:
         time=clock_time(activity.ends_at),
         minutes=spoken_served(done),
         points=say("closed_points", points=done.points) if done.points else "",
-    )
-
-
-@router.command(
-    "my_hours",
-    "服务时长",
-    "我的时长",
-    "我的服务时长",
-    "服务了多久",
-    private=True,
-    usage="服务时长",
-    gist="签到签退记了多久，组织者证明了多久",
-)
-def my_hours(turn: Turn) -> Answer:
-    recorded, vouched = (
-        balance_of(turn.session, **_here(turn), member_id=turn.who.id, currency=currency)
-        for currency in (Currency.RECORDED_MINUTES, Currency.VOUCHED_MINUTES)
-    )
-    if not recorded and not vouched:
-        return say("hours_none", name=turn.who.name)
-    days = turn.rules["check_in"].make_up_days
-    return say(
-        "hours",
-        name=turn.who.name,
-        recorded=spoken_minutes(recorded),
-        vouched=spoken_minutes(vouched),
-        more=say("hours_more", days=days),
     )

@@ -18,6 +18,7 @@ from models.activities import ActivityHere, find_activity
 from models.audit import Act
 from models.check_in import Came, Ended, NothingToVouch, NotToday, NoWays, Terms, Way
 from models.clock import spoken_minutes
+from models.ledger import Currency, balance_of
 from models.members import Role, member_by_id, require
 from models.places import Location
 from models.units import unit_by_id
@@ -62,6 +63,12 @@ say = Texts(
     still_there="{name} 还在「{title}」签到中，签退或结束以后再记。",
     whose_hours="给谁记？请写姓名，或写 全部，例如 时长 {number} 王秀英 2小时。",
     not_yet="「{title}」还没结束，结束以后再记时长。",
+    disowned="已撤销「{title}」替您的签到，积分一并退回。不是您的意思的话，也请告诉楼长。",
+    disowned_notice="{name} 说自己没去「{title}」，您替签的已经撤销了。",
+    not_spoken_for="没有人替您在这个活动签到。您自己签错了，十分钟内发 撤销。",
+    hours="{name}，您的服务时长：签到签退记的 {recorded}，组织者证明的 {vouched}。{more}",
+    hours_more="\n两样分开记。哪次少了，请在活动结束{days}天内找组织者补。",
+    hours_none="{name}，您还没有服务时长。参加活动签到签退就有了，看活动请发 活动。",
     undone_vouched="已撤销 {name} 的「{title}」时长。",
     undone_vouched_you="{giver} 撤销了刚才给您记的「{title}」时长。",
 )
@@ -85,6 +92,58 @@ def _activity(turn: Turn) -> ActivityHere:
     unit = unit_by_id(turn.session, community_id=turn.community.id, unit_id=activity.unit_id)
     require(turn.who, Role.BUILDING_LEAD, unit.path)
     return activity
+
+
+@router.command(
+    "my_hours",
+    "服务时长",
+    "我的时长",
+    "我的服务时长",
+    "服务了多久",
+    private=True,
+    usage="服务时长",
+    gist="签到签退记了多久，组织者证明了多久",
+)
+def my_hours(turn: Turn) -> Answer:
+    recorded, vouched = (
+        balance_of(turn.session, community_id=turn.community.id, member_id=turn.who.id, currency=currency)
+        for currency in (Currency.RECORDED_MINUTES, Currency.VOUCHED_MINUTES)
+    )
+    if not recorded and not vouched:
+        return say("hours_none", name=turn.who.name)
+    days = turn.rules["check_in"].make_up_days
+    return say(
+        "hours",
+        name=turn.who.name,
+        recorded=spoken_minutes(recorded),
+        vouched=spoken_minutes(vouched),
+        more=say("hours_more", days=days),
+    )
+
+
+@router.command(
+    "disown_check_in",
+    "我没去",
+    "我没来",
+    "没去过",
+    slots=(Slot("activity", Kind.OBJECT, of="activity", required=True, ask="您没去几号活动？"),),
+    writes=True,
+    overheard=False,
+    usage="我没去 12",
+    gist="别人替您签了到，其实没去",
+)
+def disown(turn: Turn) -> Answer:
+    activity = find_activity(turn.session, community_id=turn.community.id, number=turn.slots["activity"])
+    proxy = books.spoken_for(turn.session, activity=activity, member_id=turn.who.id)
+    if proxy is None:
+        return say("not_spoken_for")
+    title = books.undo_check_in(
+        turn.session, community_id=turn.community.id, check_in_id=proxy.check_in_id, by=turn.who.id, now=turn.now
+    )
+    turn.wrote("disown_check_in", proxy.check_in_id, activity=activity.number)
+    notice = say("disowned_notice", name=turn.who.name, title=title)
+    turn.tell(proxy.made_by, notice, key=f"disowned:{proxy.check_in_id}", expires_hours=72)
+    return Reply(say("disowned", title=title), ref=activity.ref)
 
 
 def _undo_ways(turn: Turn, act: Act) -> str:

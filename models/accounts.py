@@ -31,6 +31,7 @@ from models.activities import (
 )
 from models.base import Refusal
 from models.check_in import CheckIn, CheckOut
+from models.check_in.vouching import Vouching
 from models.counters import next_number
 from models.directory import Identity, touch
 from models.ledger import MERGE, Currency, MonthlyTotal, Transfer
@@ -251,7 +252,13 @@ def _once_there(session: Session, community_id: int, keeper: int, other: int, by
     keepers = one_person(session, community_id=community_id, member_id=keeper)
     others = one_person(session, community_id=community_id, member_id=other)
     stay = (
-        select(CheckIn.activity_id, CheckIn.member_id, CheckIn.id, func.coalesce(CheckOut.minutes, 0).label("minutes"))
+        select(
+            CheckIn.activity_id,
+            CheckIn.member_id,
+            CheckIn.id,
+            (func.coalesce(CheckOut.minutes, 0) + func.coalesce(Vouching.minutes, 0)).label("minutes"),
+        )
+        .outerjoin(Vouching, and_(Vouching.check_in_id == CheckIn.id, Vouching.undone_at.is_(None)))
         .outerjoin(CheckOut, and_(CheckOut.check_in_id == CheckIn.id, CheckOut.undone_at.is_(None)))
         .where(
             CheckIn.community_id == community_id,

@@ -357,6 +357,7 @@ def _end_what_is_theirs(session: Session, community_id: int, ids: list[int], now
         .values(until=now)
     )
     forget_homes(session, community_id=community_id, member_ids=ids)
+    check_in.end_make_ups(session, community_id=community_id, member_ids=ids, now=now)
     photos.drop_all(session, community_id=community_id, member_ids=ids)
     session.execute(
         update(Consent)

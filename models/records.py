@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session, aliased
 from models import ledger
 from models.activities import Activity, Signup
 from models.audit import LOOK, Audit
-from models.check_in import CheckIn, CheckOut
+from models.check_in import CheckIn, CheckOut, MakeUp
+from models.check_in.vouching import Vouching
 from models.inbox import Inbox
 from models.ledger import Currency
 from models.members.consent import Consent
@@ -52,6 +53,7 @@ class Records:
     statement: list[Row]
     awards: list[Row]
     appeals: list[Row]
+    make_ups: list[Row]
     photos: list[Row]
     family: list[Row]
     proxies: list[Row]
@@ -123,6 +125,15 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
             select(Appeal.number, Appeal.reason, Appeal.state, Appeal.answer, Appeal.at, Appeal.decided_at)
             .where(Appeal.community_id == community_id, Appeal.member_id.in_(ids))
             .order_by(Appeal.id),
+        ),
+        make_ups=_rows(
+            session,
+            select(
+                MakeUp.number, Activity.title, MakeUp.reason, MakeUp.state, MakeUp.answer, MakeUp.at, MakeUp.decided_at
+            )
+            .join(Activity, MakeUp.activity_id == Activity.id)
+            .where(MakeUp.community_id == community_id, MakeUp.member_id.in_(ids))
+            .order_by(MakeUp.id),
         ),
         photos=_photos(session, community_id, ids),
         family=_family(session, community_id, ids),
@@ -209,8 +220,12 @@ def _check_ins(session: Session, community_id: int, ids: Sequence[int]) -> list[
             CheckIn.at,
             CheckOut.at.label("left_at"),
             CheckOut.minutes,
+            CheckIn.way,
+            CheckIn.companions,
+            Vouching.minutes.label("vouched"),
             CheckIn.undone_at,
         )
+        .outerjoin(Vouching, and_(Vouching.check_in_id == CheckIn.id, Vouching.undone_at.is_(None)))
         .join(Activity, CheckIn.activity_id == Activity.id)
         .outerjoin(CheckOut, and_(CheckOut.check_in_id == CheckIn.id, stands))
         .where(CheckIn.community_id == community_id, CheckIn.member_id.in_(ids))

@@ -50,6 +50,7 @@ from models.members.family import answer_tie, ask_tie
 from models.members.invitations import Invitation, InvitationTry
 from models.members.merging import Merge
 from models.outbox import Attempt, AttemptItem, Outbox
+from models.places import Location
 from models.points import Rule, award_points, decide_appeal, set_rule
 from models.proxies import Settings as ProxySettings
 from models.proxies import act_for
@@ -134,6 +135,28 @@ def fill(session: Session) -> None:
     assert out is not None
     check_in.undo_check_out(session, community_id=ours, check_out_id=out, by=ids["孙姐"], now=end)
     check_in.undo_check_in(session, community_id=ours, check_in_id=by_name["老魏"], by=ids["老魏"], now=end)
+
+    # What 清洁家园 asks for; a code, and one that was none; one who was there by word and is vouched for, one whose
+    # stay was vouched for and taken back, and requests that wait, were granted, and were not.
+    garden = Location(31.2304, 121.4737)
+    terms = check_in.Terms((check_in.Way.CODE, check_in.Way.PLACE), garden, 200)
+    check_in.set_terms(session, activity=full, terms=terms, by=ids["张敏"], now=LATER)
+    check_in.code_of_the_day(session, activity=full, draws=[4821], now=LATER)
+    check_in.wrong_code(session, community_id=ours, member_id=ids["王秀英"], now=LATER)
+    after = full.ends_at + timedelta(hours=1)
+    stay = check_in.vouch_stay(session, activity=full, member_id=ids["刘洋"], by=ids["张敏"])
+    gone_again = check_in.vouch_stay(session, activity=full, member_id=ids["赵强"], by=ids["张敏"])
+    assert stay.minutes == gone_again.minutes == 120
+    check_in.undo_check_in(session, community_id=ours, check_in_id=gone_again.check_in_id, by=ids["张敏"], now=after)
+    for name, approve in (("何叔", True), ("小吴", False), ("周敏", None)):
+        request = check_in.ask_make_up(
+            session, activity=full, member_id=ids[name], reason="忘了", came_at=None, now=after, days=7
+        )
+        if approve is not None:
+            check_in.decide_make_up(
+                session, reviewer=person("张敏"), role=Role.STAFF, number=request.number, approve=approve, answer="",
+                now=after,
+            )  # fmt: skip
 
     # Points by hand; appeals upheld, dismissed and waiting; a transfer that was simply corrected.
     def give(name: str, amount: int) -> points.Given:
@@ -844,6 +867,31 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
     "member_roles.forgotten": [(f"UPDATE member_roles SET until = NULL WHERE member_id = {GONE}",)],
     "signups.forgotten": [(f"UPDATE signups SET undone_at = NULL, undone_by = NULL WHERE member_id = {GONE}",)],
     "consents.forgotten": [(f"UPDATE consents SET withdrawn_at = NULL WHERE member_id = {GONE}",)],
+    "check_in_terms.spot": [("UPDATE check_in_terms SET latitude = NULL",)],
+    "check_in_terms.ways": [("UPDATE check_in_terms SET ways = ''",)],
+    "check_in_codes.code": [("UPDATE check_in_codes SET code = 999",)],
+    "check_ins.way": [(f"UPDATE check_ins SET way = 'x' WHERE id = {HERE}",)],
+    "make_ups.state": [
+        ("UPDATE make_ups SET decided_at = NULL WHERE state = 'rejected'",),
+        ("UPDATE make_ups SET state = 'x' WHERE state = 'rejected'",),
+        ("UPDATE make_ups SET check_in_id = NULL WHERE state = 'approved'",),
+    ],
+    "make_ups.check_in": [
+        (f"UPDATE make_ups SET check_in_id = {HERE} WHERE state = 'approved'",),
+    ],
+    "make_ups.own": [("UPDATE make_ups SET decided_by = member_id WHERE state = 'approved'",)],
+    "vouchings.minutes": [("UPDATE vouchings SET minutes = minutes + 1 WHERE undone_at IS NULL",)],
+    "vouchings.undone": [
+        (f"UPDATE vouchings SET undone_at = {WHEN} WHERE id = (SELECT min(id) FROM vouchings)",),
+    ],
+    "vouchings.orphan_minutes": [("DELETE FROM vouchings WHERE undone_at IS NOT NULL",)],
+    "vouchings.earner": [(f"UPDATE vouchings SET check_in_id = {HERE} WHERE id = (SELECT min(id) FROM vouchings)",)],
+    "vouchings.check_in": [
+        (
+            "UPDATE vouchings SET undone_at = NULL WHERE check_in_id = (SELECT c.id FROM check_ins c"
+            " JOIN members m ON m.id = c.member_id WHERE m.name = '赵强' AND c.way = 'vouched')",
+        ),
+    ],
     "photos.forgotten": [(f"UPDATE photos SET member_id = {GONE}",)],
     "photos.size": [("UPDATE photos SET size = size + 1",)],
     "erasures.words": [(f"UPDATE erasures SET done_at = {WHEN}",)],
@@ -910,6 +958,21 @@ TOGETHER: list[tuple[tuple[str, ...], set[str]]] = [
     ((f"UPDATE transfers SET currency = 'vouched_minutes' {CORRECTION}",), {*SUMS, "transfers.correction"}),
     ((f"UPDATE transfers SET month = 202001 {CORRECTION}",), {"monthly_totals.sum", "transfers.correction"}),
     ((f"UPDATE transfers SET debit = credit, credit = debit {CORRECTION}",), {*SUMS, "transfers.correction"}),
+    (
+        (
+            "UPDATE check_outs SET minutes = 1 WHERE check_in_id = (SELECT check_in_id FROM vouchings"
+            " WHERE id = (SELECT min(id) FROM vouchings))",
+        ),
+        {"check_outs.vouched", "check_outs.minutes"},
+    ),
+    (
+        (
+            "DROP INDEX uq_vouchings_live",
+            "INSERT INTO vouchings (community_id, check_in_id, minutes, at) SELECT community_id, check_in_id, 0, at"
+            " FROM vouchings WHERE id = (SELECT min(id) FROM vouchings)",
+        ),
+        {"schema.unique", "vouchings.once"},
+    ),
     (
         (f"UPDATE check_ins SET undone_at = {WHEN} WHERE id = (SELECT check_in_id FROM check_outs WHERE id = {LEFT})",),
         {"check_ins.undone", "check_outs.check_in"},
@@ -1026,6 +1089,7 @@ def first_row(table: Table, column: str) -> str:
 NOBODY = 999_999_999
 
 BESIDES: dict[str, set[str]] = {
+    "make_ups.activity_id": {"make_ups.check_in"},
     "attempt_items.attempt_id": {"outbox.sent"},
     "audit.undone_by": {"audit.undone"},
     "awards.made_by": {"awards.transfer"},
@@ -1046,6 +1110,8 @@ BESIDES_A_STRANGER = {
     "units.parent_id": {"units.path"},
     "unit_members.unit_id": {"unit_members.joined"},
     "check_ins.activity_id": {"check_ins.window"},
+    "make_ups.check_in_id": {"make_ups.check_in"},
+    "vouchings.check_in_id": {"vouchings.earner"},
     "check_outs.check_in_id": {"check_outs.earner", "check_outs.window"},
 }
 

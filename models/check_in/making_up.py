@@ -5,6 +5,7 @@
 - An approved request has its check-in, with everything that the rule gives for coming, and its minutes are vouched.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -232,6 +233,19 @@ def withdraw_make_up(session: Session, *, community_id: int, member_id: int, num
     return session.execute(
         select(Activity.title).where(Activity.community_id == community_id, Activity.id == activity_id)
     ).scalar_one()
+
+
+def end_make_ups(session: Session, *, community_id: int, member_ids: Sequence[int], now: datetime) -> None:
+    """Nobody has to decide any more about those who are gone."""
+    session.execute(
+        update(MakeUp)
+        .where(
+            MakeUp.community_id == community_id,
+            MakeUp.member_id.in_(member_ids),
+            MakeUp.state == MakeUpState.WAITING,
+        )
+        .values(state=MakeUpState.REJECTED, decided_at=now)
+    )
 
 
 @dataclass(frozen=True, slots=True)
