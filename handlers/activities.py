@@ -49,7 +49,7 @@ from models.activities import (
     TooManyCompanions,
 )
 from models.audit import Act
-from models.check_in import CheckedOut, call_back, how_many_came, send_home
+from models.check_in import CheckedOut, Terms, Way, call_back, how_many_came, send_home, set_terms
 from models.clock import clock_time, day_of, spoken, spoken_minutes, spoken_span
 from models.members import Role, require
 from models.points import refuse_long
@@ -91,7 +91,8 @@ say = Texts(
     changed="已改：{name} 报名「{title}」{party}{left}。",
     cancelled="已取消 {name} 的「{title}」报名。谢谢告诉大家！",
     promoted="好消息：「{title}」空出了位置，您已从候补转为正式报名。\n{when}，{place}。来不了请发 取消报名 {number}。",
-    preview="【{title}】{when}\n地点：{place}；名额：{quota}；积分：{points}\n发布请回复 确认，不发回复 取消。",
+    by_check_in="；签到要{way}",
+    preview="【{title}】{when}\n地点：{place}；名额：{quota}；积分：{points}{check_in}\n发布请回复 确认，不发回复 取消。",
     published="已发布 {number}号活动「{title}」{when}，{place}。\n想参加的邻居请发 报名 {number}。",
     unlimited="不限",
     by_rule="按社区规则",
@@ -225,6 +226,12 @@ OPEN_ONLY = (
     "还没满", "没满员", "可报名", "开放报名",
     "还可以报", "还可以报名", "正在报名", "能报",
 )  # fmt: skip
+CHECK_INS = (
+    ("签到码", ("凭签到码签到", "凭签到码", "要签到码")),
+    ("现场照片", ("拍照签到", "照片签到", "要现场照片")),
+)
+"""How strong a check-in can be said to be at publishing; the place comes afterwards, from the site (签到方式)."""
+WAYS = {"签到码": Way.CODE, "现场照片": Way.PHOTO}
 AUDIENCES = (
     ("老人", ("老年人", "老人家", "老头老太", "退休的", "上了年纪的", "老同志")),
     ("孩子", ("小孩子", "小孩", "小朋友", "儿童", "娃娃", "学生")),
@@ -587,6 +594,7 @@ def _undo_publish(turn: Turn, act: Act) -> str:
         Slot("quota", Kind.COUNT),
         Slot("points", Kind.POINTS),
         Slot("duration", Kind.DURATION),
+        Slot("check_in", Kind.CHOICE, choices=CHECK_INS),
         Slot(
             "copy_of",
             Kind.OBJECT,
@@ -633,9 +641,10 @@ def create_activity(turn: Turn) -> Answer:
         "now": turn.now,
         "points_max": rules.points_max,
     }
+    way = WAYS.get(slots.get("check_in", ""))
     if not turn.confirmed:
         books.refuse_odd_plans(**plan)
-        return Ask(_preview(**plan), minutes=30)
+        return Ask(_preview(**plan, check_in=slots.get("check_in", "")), minutes=30)
     activity = books.publish_activity(
         turn.session,
         community_id=turn.community.id,
@@ -645,6 +654,8 @@ def create_activity(turn: Turn) -> Answer:
         **plan,
     )
     turn.wrote("publish_activity", activity.number, title=activity.title)
+    if way is not None:
+        set_terms(turn.session, activity=activity, terms=Terms((way,)), by=turn.who.id, now=turn.now)
     text = say(
         "published",
         number=activity.number,
@@ -681,6 +692,7 @@ def _preview(
     ends_at: datetime,
     quota: int | None,
     points: int | None,
+    check_in: str,
     **_rules: object,
 ) -> str:
     return say(
@@ -690,6 +702,7 @@ def _preview(
         place=place or say("no_place"),
         quota=say("unlimited") if quota is None else f"{quota}人",
         points=say("by_rule") if points is None else f"{points}分",
+        check_in=say("by_check_in", way=check_in) if check_in else "",
     )
 
 

@@ -207,12 +207,22 @@ def test_proxies_pass_on_callbacks_and_files_and_nothing_else(path: str) -> None
     else:
         patterns = re.findall(r"@public path (.+)", text)[0].split()
         passed = [one for one in TRIED if any(one.startswith(pattern.rstrip("*")) for pattern in patterns)]
-    assert passed == ["/callback/app", "/files/abc"]
+    assert passed == ["/callback/app", "/files/abc", "/here/12-4821"]
     assert re.search(r"return 404|respond 404", text)
     assert Http().body_bytes_max == 256 * 1024, "both limits say 256k"
 
 
-TRIED = ("/callback/app", "/files/abc", "/healthz", "/livez", "/metrics", "/simulator", "/", "/x/callback/app")
+TRIED = (
+    "/callback/app",
+    "/files/abc",
+    "/here/12-4821",
+    "/healthz",
+    "/livez",
+    "/metrics",
+    "/simulator",
+    "/",
+    "/x/callback/app",
+)
 
 
 def test_files_that_the_page_copies_exist() -> None:

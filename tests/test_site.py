@@ -202,6 +202,30 @@ async def test_a_photo_or_a_place_is_as_good_as_the_organiser_says(street: Stree
 
 
 @ON_SQLITE
+async def test_how_strong_it_is_can_be_said_at_publishing(street: Street) -> None:
+    await talk(
+        street,
+        [
+            (
+                "张敏",
+                direct,
+                "发布活动 周六9点 护河 小河边 20人 3分 要签到码",
+                "【护河】11月21日 周六 9:00-11:00\n地点：小河边；名额：20人；积分：3分；签到要签到码"
+                "\n发布请回复 确认，不发回复 取消。",
+            ),
+            (
+                "张敏",
+                direct,
+                "确认",
+                "已发布 15号活动「护河」11月21日 周六 9:00-11:00，小河边。\n想参加的邻居请发 报名 15。",
+            ),
+            OPEN,
+            ("何叔", direct, "签到 15", "「护河」要现场的签到码。请看现场写着的四位数字，回复这四个数字。"),
+        ],
+    )
+
+
+@ON_SQLITE
 async def test_what_was_asked_for_before_comes_back(street: Street) -> None:
     await talk(
         street,
