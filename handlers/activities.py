@@ -92,7 +92,8 @@ say = Texts(
     cancelled="已取消 {name} 的「{title}」报名。谢谢告诉大家！",
     promoted="好消息：「{title}」空出了位置，您已从候补转为正式报名。\n{when}，{place}。来不了请发 取消报名 {number}。",
     by_check_in="；签到要{way}",
-    preview="【{title}】{when}\n地点：{place}；名额：{quota}；积分：{points}{check_in}\n发布请回复 确认，不发回复 取消。",
+    preview="【{title}】{when}\n地点：{place}；名额：{quota}；积分：{points}{check_in}\n"
+    "发布请回复 确认，不发回复 取消。",
     published="已发布 {number}号活动「{title}」{when}，{place}。\n想参加的邻居请发 报名 {number}。",
     unlimited="不限",
     by_rule="按社区规则",
