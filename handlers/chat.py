@@ -39,7 +39,7 @@ BUTTONS = 6
 ROLE_NAMES = {
     Role.RESIDENT: "居民",
     Role.MEMBER: "党员",
-    Role.PROPERTY: "物业",
+    Role.PROPERTY: "物业、楼长或社区",
     Role.OWNERS_COMMITTEE: "业委会",
     Role.BUILDING_LEAD: "楼长或社区",
     Role.GROUP_LEADER: "党小组长或社区",

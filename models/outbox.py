@@ -577,6 +577,23 @@ def next_due(session: Session, *, after: datetime, before: datetime) -> datetime
     )
 
 
+def withdraw(session: Session, *, community_id: int, keys: Sequence[str], reason: str, wall: datetime) -> int:
+    """Ends what nobody has begun to send yet; returns how many of these messages that were."""
+    ended = session.scalars(
+        update(Outbox)
+        .where(
+            Outbox.community_id == community_id,
+            Outbox.key.in_(keys),
+            Outbox.state == OutboxState.WAITING,
+            Outbox.tries == 0,
+            Outbox.leased_until.is_(None),
+        )
+        .values(state=OutboxState.FAILED, dead_reason=reason[:200], finished_at=wall)
+        .returning(Outbox.id)
+    ).all()
+    return len(ended)
+
+
 def part_sent(session: Session, *, outbox_id: int, token: str, parts: int) -> None:
     """Remembers how many parts of a long message are out; the next one has all its tries before it."""
     session.execute(

@@ -587,8 +587,35 @@ _TARGETS = {"全社区": "全体", "全小区": "全体", "所有人": "全体",
 _TO_UNIT = re.compile(r"(?:发?给|向|对|通知|告诉|提醒)[ ]?")
 
 
+_AND_TO = re.compile(r"[ ]?(?:[、,]|和|跟|及|以及)[ ]?(?:给)?")
+_THOSE_OF = re.compile(r"的?(?P<who>党员|楼长|志愿者|网格员|支部书记)(?:们|同志们?)?(?=[ ,、:]|\Z)")
+"""Certain people of a unit, where nothing but the text follows: `3栋党员 周五学习`."""
+
+
 def _read_target(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[Any, int] | None:
-    """A unit, a role or everybody, as typed but without 群 and 们."""
+    """Units, roles or everybody, as typed but without 群 and 们; several with 、 between them."""
+    found = _read_one_target(filling, at)
+    if found is None:
+        return None
+    targets, end = [found[0]], found[1]
+    while (further := _further_target(filling, end)) is not None:
+        targets.append(further[0])
+        end = further[1]
+    return "、".join(dict.fromkeys(targets)), end
+
+
+def _further_target(filling: "Filling", at: int) -> tuple[str, int] | None:
+    """`3栋、5栋` and `3栋和党员`; `3栋 5栋` too, but `3栋 大家注意` is said to 3栋 alone."""
+    text = filling.text
+    if match := _AND_TO.match(text, at):
+        return _read_one_target(filling, match.end())
+    if text[at : at + 1] != " " or places.read_unit(text, at + 1, filling.world.unit_names) is None:
+        return None
+    found = _read_one_target(filling, at + 1)
+    return found if found is not None and text[found[1] : found[1] + 1] == " " else None
+
+
+def _read_one_target(filling: "Filling", at: int) -> tuple[str, int] | None:
     text = filling.text
     if match := _EVERYBODY.match(text, at):
         who = re.sub("(?:群|同志们?|们)$", "", match["who"])
@@ -598,6 +625,8 @@ def _read_target(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple
     if found is None:
         return None
     unit, end = found
+    if those := _THOSE_OF.match(text, end):
+        return f"{unit}{those['who']}", those.end()
     return unit, end + len(re.match("(?:的?(?:居民|住户|业主|邻居)们?|的?群里?|的?人)?", text[end : end + 6])[0])  # type: ignore[index]
 
 
