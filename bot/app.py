@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 
 from bot import alarms, logs, mail, poster
 from bot.books import Books, BooksBusy
-from bot.channels import Channel, Connected, wecom_aibot, wecom_aibot_socket, wecom_app, wecom_group_webhook
+from bot.channels import Channel, Connected, Hears, wecom_aibot, wecom_aibot_socket, wecom_app, wecom_group_webhook
 from bot.channels.simulator import Mail, Misuse, Place, Simulator, Someone
 from bot.config import Config
 from bot.delivery import Postman
@@ -31,6 +31,7 @@ from handlers.language.surroundings import OpenObject
 from jobs import JOBS
 from models import (
     activities,
+    broadcast,
     check_in,
     deliveries,
     directory,
@@ -44,6 +45,7 @@ from models import (
 )
 from models.clock import Clock, MovedClock, WallClock
 from models.outbox import OutboxState
+from models.quiet import Quiet
 from models.schedule import done_until
 
 log = logs.logger(__name__)
@@ -66,6 +68,7 @@ CHANNEL_SETTINGS: dict[str, type[BaseModel]] = {
 FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
     "activities": activities.Settings,
     "check_in": check_in.Settings,
+    "broadcast": broadcast.Settings,
     "members": members.Settings,
     "points": points.Settings,
     "posts": posts.Settings,
@@ -78,6 +81,18 @@ AFTER_A_BUG_SECONDS = 5.0
 
 TICK_LATE_SECONDS = 120
 """A scheduler that has not ticked for so long is not ready: reminders would be missed."""
+
+
+def reach_of(channels: Iterable[Channel], quiet: Quiet) -> broadcast.Reach:
+    """What the channels can do together, in the words of whoever announces something."""
+    every = list(channels)
+    return broadcast.Reach(
+        groups=frozenset(one.name for one in every if one.ability.pushes_to_groups),
+        people=frozenset(one.namespace for one in every if one.ability.pushes_to_people),
+        everything=frozenset(one.name for one in every if one.ability.hears is Hears.EVERYTHING),
+        mentions=frozenset(one.name for one in every if one.ability.hears is Hears.MENTIONS),
+        quiet=quiet,
+    )
 
 
 class House:
@@ -115,6 +130,7 @@ class House:
         if config.simulator.enabled:
             self.simulator = Simulator(Stage(self))
             self.channels[self.simulator.name] = self.simulator
+        self.rules["reach"] = reach_of(self.channels.values(), config.delivery.quiet())
         self.dispatcher = Dispatcher(
             books=books,
             clock=self.clock,
@@ -189,6 +205,7 @@ class House:
             if name in self.channels and settings.kind == self.config.channels[name].kind:
                 self.channels[name].adopt(settings)
         self.rules.update(config.features)
+        self.rules["reach"] = reach_of(self.channels.values(), config.delivery.quiet())
         self.postman.adopt(Sealer(config.secrets.keys()), config.delivery)
 
     async def advance(self, to: datetime, moved: Callable[[datetime], Awaitable[None]] | None = None) -> None:

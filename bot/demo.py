@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from handlers.language.surroundings import OpenObject
-from models import activities, check_in, counters, organisation, points, posts
+from models import activities, broadcast, check_in, counters, organisation, points, posts
 from models.clock import at, day_of
 from models.directory import CommunityHere, add_community, add_endpoint, add_group
 from models.members import (
@@ -152,6 +152,7 @@ def build_demo(session: Session, now: datetime) -> CommunityHere:
     _past(session, community, root, people, now)
     _coming(session, community, root, people, now)
     _posts(session, community, units, people, now)
+    _announced(session, community, units, people, now)
     return community
 
 
@@ -465,6 +466,39 @@ def _posts(
             posts.hold(session, post=post, member_id=people[name], by=people[name], now=published + timedelta(days=60))
 
 
+def _announced(
+    session: Session, community: CommunityHere, units: dict[str, UnitHere], people: dict[str, int], now: datetime
+) -> None:
+    """A water cut for 3栋, of yesterday; some have said 收到."""
+    counters.start_after(session, community_id=community.id, kind="broadcast", last=6)
+    settings, sent = broadcast.Settings(), now - timedelta(hours=26)
+    draft = broadcast.Draft(
+        parts=(broadcast.Part(units["3栋"]),), target="3栋", title="停水通知",
+        body="停水通知：周四早8点到10点清洗水箱，请提前存水", wants_receipts=True,
+    )  # fmt: skip
+    notice = broadcast.write_broadcast(
+        session, community_id=community.id, draft=draft, unit=units[community.name], made_by=people["张敏"], now=sent,
+        settings=settings,
+    )  # fmt: skip
+    # Nothing of the past goes out when the demo begins: somebody has copied it into the group.
+    reach = broadcast.Reach(everything=frozenset((CHANNEL,)))
+    plan = broadcast.plan(session, community_id=community.id, parts=draft.parts, target="3栋", reach=reach, now=sent)
+    wording = broadcast.Wording({}, "")
+    notice = broadcast.send(
+        session, notice=notice, plan=plan, wording=wording, reach=reach, now=sent, settings=settings
+    )
+    broadcast.copied_by_hand(
+        session, notice=notice, copies=broadcast.copies_of(session, notice), by=people["张敏"], now=sent,
+        settings=settings,
+    )  # fmt: skip
+    notice = broadcast.find_broadcast(session, community_id=community.id, number=notice.number)
+    for minutes, name in enumerate(("李建国", "陈美玲", "老赵"), 1):
+        broadcast.acknowledge(
+            session, notice=notice, member_id=people[name], way=broadcast.Way.OWN, made_by=people[name],
+            now=sent + timedelta(minutes=7 * minutes),
+        )  # fmt: skip
+
+
 # -- what is to come ----------------------------------------
 
 TALK = frozenset(("topic_list", "close_topic"))
@@ -475,7 +509,6 @@ PROMISED = (
     OpenObject("issue", 1031, "电梯"),
     OpenObject("wish", 4, "轮椅"),
     OpenObject("wish", 9, "旧书"),
-    OpenObject("broadcast", 7, "停水通知"),
     OpenObject("survey", 2, "问卷"),
     OpenObject("poll", 3, "加装电梯", choices=("同意", "反对", "弃权")),
     OpenObject("swap", 11, "孙丽换班"),

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from bot.books import Books
 from handlers.language.match import OpenObject, Surroundings
-from models import posts
+from models import broadcast, posts
 from models.activities import ActivityHere, open_objects, places_of
 from models.directory import CommunityHere, Endpoint, Group, GroupHere, Place, communities
+from models.roll_call import open_roll_calls
 from models.units import Unit, names_of_units
 
 LOOK_SECONDS = 0.02
@@ -115,9 +116,13 @@ def _world(session: Session, community: CommunityHere, now: datetime, promised: 
     A feature that has numbered things adds them to `objects`, and the moments at which they open or close to `edges`.
     """
     activities = open_objects(session, community_id=community.id, now=now)
+    notices = broadcast.spoken_of(session, community_id=community.id, now=now)
+    chains = open_roll_calls(session, community_id=community.id, now=now)
     objects = (
         *(_meant(activity, now) for activity in activities),
         *(OpenObject("post", one.number, one.title) for one in posts.open_posts(session, community_id=community.id)),
+        *(_told(notice) for notice in notices),
+        *(OpenObject("roll_call", chain.number, chain.title) for chain, _ in chains),
         *promised,
     )
     edges = [
@@ -126,6 +131,8 @@ def _world(session: Session, community: CommunityHere, now: datetime, promised: 
         for edge in (activity.check_in_opens_at, activity.starts_at, activity.ends_at)
         if edge > now
     ]
+    edges += [notice.receipts_until for notice in notices if notice.receipts_until and notice.receipts_until > now]
+    edges += [closes_at for _, closes_at in chains]
     surroundings = Surroundings.build(
         bot_name=community.bot_name,
         aliases=(),
@@ -151,3 +158,10 @@ def _meant(activity: ActivityHere, now: datetime) -> OpenObject:
         open=now < activity.ends_at,
         allows=frozenset(allows),
     )
+
+
+def _told(notice: broadcast.Said) -> OpenObject:
+    allows = {"broadcast_status", "cancel_broadcast", "correct_broadcast", "broadcast_text", "broadcast_copied"}
+    if notice.takes_receipts:
+        allows.add("ack")
+    return OpenObject("broadcast", notice.number, notice.title, allows=frozenset(allows))

@@ -388,57 +388,6 @@ _coming(
     fillers=("就是", "是"),
 )  # fmt: skip
 
-# Notices
-
-BROADCAST = Slot("broadcast", Kind.OBJECT, of="broadcast", required=True, ask="是几号通知？")
-ACK_WANTED = _flag(
-    "ack", "回执", "要回执", "需回执", "请回执", "带回执", "需要回执", "收到请回复", "请回复收到", "看到请回复",
-    "都要回收到", "要回复", "收到回复", "要收到",
-    "看到回复收到", "让大家回复收到", "回复收到", "请大家回复", "要大家回执",
-)  # fmt: skip
-_coming(
-    "broadcast", "广播", "发广播", "发个广播", "发通知", "发个通知", "发布通知", "群发", "群发通知", "定时广播",
-    "定时通知", "定时发", "下通知", "下个通知",
-    "通知", "通知一下", "通知全体", "播报", "推送", "推送通知", "喊一下", "转告", "告诉", "提醒",
-    what="广播", instead="请先在各群里发", aloud=("广播", "定时广播", "发广播"), role=Role.STAFF, overheard=False,
-    writes=True, bare=False,
-    slots=(
-        Slot("target", Kind.TARGET, required=True, ask="发给谁？例如 广播 3栋 明天停水"),
-        Slot("when", Kind.WHEN, labels=("定时",)), ACK_WANTED,
-        _flag("remind", "没回的提醒", "提醒没回的", "没收到的再提醒", "自动催办", "没回复的再催"),
-        Slot("content", Kind.TEXT, required=True, ask="请写上通知的内容，例如 广播 3栋 明天停水"),
-    ),
-    fillers=("群", "给", "的", "居民", "邻居", "说", "内容是", "内容"),
-)  # fmt: skip
-_coming(
-    "broadcast_status", "广播状态", "广播情况", "通知状态", "回执情况", "回执统计", "多少人收到了", "多少人收到",
-    "几个人收到", "几个人收到了", "谁没收到",
-    "谁还没收到", "谁没回", "谁没回复", "谁还没回", "哪些人没回", "还有谁没回", "有多少人回了", "收到情况",
-    "多少人回复了", "多少人回了", "回执多少",
-    "送达情况", "发出去没有", "发出去了吗", "发送情况", "发了没有", "催办", "催一下", "催一催", "催没回的",
-    "再催一遍", "提醒没回的", "多少人看了",
-    "还差谁没回", "没回的有谁", "收到率", "回执率",
-    what="广播", instead="请先在各群里看", aloud=("广播状态", "催办"), role=Role.STAFF, overheard=False, bare=False,
-    slots=(BROADCAST,),
-    implies={word: {"remind": True} for word in ("催办", "催一下", "催一催", "催没回的", "再催一遍", "提醒没回的")},
-    fillers=("通知", "广播", "的", "有", "那条", "没回的", "还没回的", "了", "人", "还", "那个", "没回复的", "回执",
-        "多少", "的人"),
-)  # fmt: skip
-_coming(
-    "ack", "收到通知", "确认收到", "回执收到", "我收到了通知", "已收到通知",
-    what="回执", instead="请先在群里说一声收到", writes=True,
-    slots=(BROADCAST, Slot("building", Kind.UNIT), Slot("count", Kind.COUNT), Slot("name", Kind.PERSON,
-        labels=("",))),
-    gestures=(
-        "收到", "已收到", "收到了", "我收到了", "收到收到", "知道了", "已知悉", "知悉", "晓得了", "看到了", "已阅",
-        "明白", "明白了", "了解", "已读", "晓得咯",
-        "看见了", "已悉", "好的收到", "收悉", "get", "知道啦", "了解了", "家里都知道了", "我知道了", "我晓得了",
-        "我看到了",
-    ),
-    fillers=("通知", "好的", "我是", "家", "的", "号通知", "好", "嗯", "回执", "停水", "已", "都", "家人", "全家",
-        "业主", "住户", "那个"),
-)  # fmt: skip
-
 # Asking the neighbours
 
 SURVEY = Slot("survey", Kind.OBJECT, of="survey", required=True, ask="是几号问卷？")

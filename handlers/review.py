@@ -1,4 +1,4 @@
-"""审核: what waits for a person: requests to be recognised, appeals about points, 补签. They share one row of numbers.
+"""审核: what waits for a person: requests to be recognised, appeals about points, 补签, notices, in one row of numbers.
 
 陌生人: 绑定 李四 3栋201 1234
 小邻: 还没有对上。请核对后回复房号和手机号后四位，例如 501 1234；姓名或楼栋写错了，请重新发 绑定。
@@ -24,10 +24,11 @@ from typing import Any
 
 from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, sentence, tell_offered, tell_post_left
 from handlers.language.slots import Kind, Slot
-from models import check_in, members, points, posts
+from models import broadcast, check_in, members, points, posts
 from models.audit import Act
+from models.broadcast import NoSuchDraft, Notice, OwnDraft
 from models.check_in import AlreadyCheckedIn, DecidedMakeUp, NoSuchMakeUp
-from models.clock import last_day, short_day, spoken_date, spoken_minutes
+from models.clock import last_day, short_day, spoken, spoken_date, spoken_minutes
 from models.ledger import AlreadyCorrected
 from models.members import (
     AboveOneself,
@@ -79,6 +80,7 @@ say = Texts(
     not_made_up_notice="您在「{title}」的补签（{number}号）没有通过：{reason}。\n还有疑问请找社区当面说。",
     undone_make_up="已撤销 {number}号的决定：{name} 的「{title}」补签重新等人看。",
     undone_make_up_notice="您在「{title}」的补签（{number}号）要重新看，请稍等，有结果我会告诉您。",
+    draft="{number}号 广播 {name} 给 {target}：{title}",
     tie="{number}号 家人 {name} 替 {member}（对方没有账号）",
     foot="同意请回复 通过 {number}，不同意请回复 驳回 {number} 理由。",
     basis="绑定审核",
@@ -101,6 +103,12 @@ say = Texts(
     post_refused_notice="{post}号「{title}」这次没有定您：{reason}。\n看看别的岗位，请发 岗位。",
     undone_post="已撤销 {number}号的决定，{post}号「{title}」重新等人点头。",
     undone_post_notice="{post}号「{title}」的决定撤回了，要重新商量，有结果我会告诉您。",
+    passed="已通过 {number}号：{broadcast}号广播{when}。",
+    passed_now="马上发",
+    passed_later="{when} 发",
+    turned_down="已驳回 {number}号：{broadcast}号广播不发了（{reason}）。",
+    passed_notice="{broadcast}号广播「{title}」有人点头了，{when}。",
+    turned_down_notice="{broadcast}号广播「{title}」没有通过：{reason}。\n改好了请重新说一遍。",
     upheld="已通过 {number}号申诉：{name} {change:+d}分，现有{balance}分。",
     dismissed="已驳回 {number}号申诉：{name}（{reason}）。",
     upheld_notice="您的申诉（{number}号）通过了：{change:+d}分，现有{balance}分。",
@@ -118,6 +126,7 @@ router = Router(
         PostFull: "「{title}」满员了，要有人退岗才能通过。",
         NoRoomForTwo: "「{title}」现在只空{left}个名额，两个人要等有人退岗才能通过。",
         NoSuchAppeal: "没有等您看的{number}号。看看有哪些，请发 审核。",
+        OwnDraft: "{number}号是您自己写的，要请别的同志来看。",
         OwnDecision: "{number}号和您自己有关，要请别的同志来看。",
         AlreadyCorrected: "这笔分已经退回去了，不用再改。\n请回复 驳回 加编号和理由。",
         PointsMissing: "{number}号要补多少分？请回复 通过 {number} 3分。",
@@ -166,6 +175,8 @@ def review(turn: Turn) -> Answer:
         one.number: say("make_up", number=one.number, name=one.name, title=one.title, reason=one.reason)
         for one in check_in.waiting_make_ups(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
     }
+    drafts = broadcast.waiting_drafts(turn.session, reviewer=turn.who)
+    lines |= {one.review_number or 0: _draft(turn, one) for one in drafts}
     ties = family.waiting_ties(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
     lines |= {one.number: say("tie", number=one.number, name=one.proxy_name, member=one.member_name) for one in ties}
     lines |= {one.number: _application_line(turn, one) for one in _applications(turn)}
@@ -198,6 +209,11 @@ def _application_line(turn: Turn, one: Application) -> str:
 
 def _applicants(one: Application) -> str:
     return say("post_both", name=one.name, partner=one.partner_name) if one.partner_name else one.name
+
+
+def _draft(turn: Turn, one: Notice) -> str:
+    name = members.member_by_id(turn.session, community_id=turn.community.id, member_id=one.made_by or 0).name
+    return say("draft", number=one.review_number, name=name, target=one.target, title=one.title)
 
 
 def _note(one: Waiting) -> str:
@@ -385,6 +401,15 @@ def _decide(turn: Turn, *, approve: bool) -> Answer:
         turn.wrote("decide_make_up", number, approve=approve)
         return _tell_make_up(turn, made_up, answer)
     try:
+        notice = broadcast.decide_draft(
+            turn.session, reviewer=turn.who, number=number, approve=approve, reason=answer, now=turn.now
+        )
+    except NoSuchDraft:
+        pass
+    else:
+        turn.wrote("decide_broadcast", notice.number, agree=approve)
+        return _tell_draft(turn, notice, number, approve, answer)
+    try:
         tie = family.decide_tie(
             turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD, number=number, agree=approve, now=turn.now
         )
@@ -421,6 +446,21 @@ def _tell_make_up(turn: Turn, decided: DecidedMakeUp, answer: str) -> str:
             fields["minutes"] = say("made_up_minutes", minutes=spoken_minutes(stayed.minutes))
     notice = say(f"{name}_notice", **fields, points=points)
     turn.tell(decided.member_id, notice, key=_once("make-up", turn, decided.number), expires_hours=72)
+    return say(name, **fields)
+
+
+def _tell_draft(turn: Turn, notice: Notice, number: int, approve: bool, answer: str) -> str:
+    name = "passed" if approve else "turned_down"
+    later = notice.due_at > turn.now
+    fields = {
+        "number": number,
+        "broadcast": notice.number,
+        "title": notice.title,
+        "when": say("passed_later", when=spoken(notice.due_at)) if later else say("passed_now"),
+        "reason": answer,
+    }
+    if notice.made_by is not None:
+        turn.tell(notice.made_by, say(f"{name}_notice", **fields), key=f"broadcast-decided:{notice.id}")
     return say(name, **fields)
 
 

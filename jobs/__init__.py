@@ -1,12 +1,17 @@
 """What happens because time passed."""
 
-from jobs import activities, check_in, housekeeping, membership, organisation, posts, privacy
+from jobs import activities, broadcast, check_in, housekeeping, membership, organisation, posts, privacy
 
 JOBS = (
     activities.REMIND,
     check_in.CLOSE,
     posts.LAPSE,
     posts.EMPTY,
+    broadcast.SEND,
+    broadcast.REMIND,
+    broadcast.LOOK,
+    broadcast.SILENT,
+    broadcast.HAND_OVER,
     privacy.SWEEP,
     organisation.TERMS,
     organisation.LEADERLESS,

@@ -21,10 +21,12 @@ from models import (
     points,
     privacy,
     proxies,
+    roll_call,
     schedule,
     units,
 )
 from models.activities import plan, signups
+from models.broadcast import notices, receipts, sending
 from models.check_in import coming, going, making_up, vouching, ways
 from models.members import consent, detaching, family, invitations, merging, people, proof, registration
 from models.posts import claims, post
@@ -48,6 +50,7 @@ EVERY_TABLE = (
     ledger,
     making_up,
     merging,
+    notices,
     organisation,
     outages,
     outbox,
@@ -60,8 +63,11 @@ EVERY_TABLE = (
     privacy,
     proof,
     proxies,
+    receipts,
     registration,
+    roll_call,
     schedule,
+    sending,
     signups,
     stays,
     units,

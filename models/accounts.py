@@ -30,6 +30,7 @@ from models.activities import (
     signed_up_for,
 )
 from models.base import Refusal
+from models.broadcast import Receipt, hand_over_receipts
 from models.check_in import CheckIn, CheckOut
 from models.check_in.vouching import Vouching
 from models.counters import next_number
@@ -183,6 +184,7 @@ def merge(session: Session, *, keeper: Candidate, other: Candidate, by: Person, 
     moved["identities"] = _hand_over(session, Identity, community_id, other.id, keeper.id)
     taken = posts.take_over(session, community_id=community_id, giver=other.id, taker=keeper.id, by=by.id, now=now)
     moved |= taken.moved
+    moved["receipts"] = hand_over_receipts(session, community_id=community_id, giver=other.id, taker=keeper.id)
     roles = [row.id for row in _roles_in_force(session, community_id, other.id, now)]
     moved["roles"] = _hand_over(session, MemberRole, community_id, other.id, keeper.id, MemberRole.id.in_(roles))
     close_all_questions(session, community_id=community_id, member_ids=[other.id])
@@ -410,8 +412,9 @@ def split(session: Session, *, number: int, by: Person, now: datetime, companion
         ("roles", MemberRole),
         ("check_ins", CheckIn),
         ("signups", Signup),
+        ("receipts", Receipt),
     ):
-        _hand_over(session, table, community_id, keeper, other, table.id.in_(moved[kind]))
+        _hand_over(session, table, community_id, keeper, other, table.id.in_(moved.get(kind, ())))
     offers = posts.give_back(session, community_id=community_id, moved=moved, keeper=keeper, other=other, now=now)
     close_all_questions(session, community_id=community_id, member_ids=[keeper])
     for check_in_id in moved["doubled"]:

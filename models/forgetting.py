@@ -50,6 +50,7 @@ from models.members.registration import Registration, RegistrationState
 from models.organisation import UnitMember
 from models.pending import close_all_questions
 from models.points import Appeal, AppealState
+from models.roll_call import forget_lines
 from models.roster.stays import forget_homes
 from models.schedule import JobSlot
 from models.units import Unit, root_of
@@ -250,6 +251,7 @@ def forget(session: Session, *, community_id: int, member_id: int, by: int | Non
     _end_what_is_theirs(session, community_id, ids, now)
     _blacken_registrations(session, community_id, ids, words, now)
     _rename_units(session, community_id, words, member_id)
+    forget_lines(session, community_id=community_id, member_ids=ids, names=words.names, forgotten=FORGOTTEN)
     session.execute(
         update(Member)
         .where(Member.community_id == community_id, Member.id.in_(ids))
@@ -418,6 +420,7 @@ LEFT_ALONE = {
     "communities": "the community's own name",
     "units": "renamed at once",
     "groups": "renamed at once",
+    "roll_call_lines": "renamed at once, for a name stands there once",
     "endpoints": "addresses of chats",
     "identities": "the person's are gone; others' are theirs",
     "erasures": "holds the words until they are swept, and empties them then",

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from models import ledger
 from models.activities import Activity, Signup
 from models.audit import LOOK, Audit
+from models.broadcast import Broadcast, Receipt
 from models.check_in import CheckIn, CheckOut, MakeUp
 from models.check_in.vouching import Vouching
 from models.inbox import Inbox
@@ -31,6 +32,7 @@ from models.points import Appeal, Award
 from models.posts import Claim, ClaimState, Post
 from models.privacy import looks_at
 from models.proxies import ProxyAct
+from models.roll_call import RollCall, RollCallLine
 from models.units import Unit, called
 
 Row = dict[str, Any]
@@ -57,6 +59,8 @@ class Records:
     photos: list[Row]
     family: list[Row]
     proxies: list[Row]
+    receipts: list[Row]
+    roll_calls: list[Row]
     acts: list[Row]
     looks: list[Row]
     answers: list[Row]
@@ -138,6 +142,33 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
         photos=_photos(session, community_id, ids),
         family=_family(session, community_id, ids),
         proxies=_proxies(session, community_id, ids),
+        receipts=_rows(
+            session,
+            select(
+                Broadcast.number,
+                Broadcast.title.label("notice"),
+                Receipt.way,
+                Receipt.note,
+                Receipt.at,
+                Receipt.undone_at,
+            )
+            .join(Broadcast, Receipt.broadcast_id == Broadcast.id)
+            .where(Receipt.community_id == community_id, Receipt.member_id.in_(ids))
+            .order_by(Receipt.id),
+        ),
+        roll_calls=_rows(
+            session,
+            select(
+                RollCall.number,
+                RollCall.title.label("chain"),
+                RollCallLine.name,
+                RollCallLine.count,
+                RollCallLine.note,
+            )
+            .join(RollCall, RollCallLine.roll_call_id == RollCall.id)
+            .where(RollCallLine.community_id == community_id, RollCallLine.member_id.in_(ids))
+            .order_by(RollCallLine.id),
+        ),
         # Without their details: what staff did to others is the others' business.
         acts=_rows(
             session,

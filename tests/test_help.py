@@ -14,7 +14,7 @@ from tests.fakes.street import Street
 
 HEAD = "我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。"
 MORE = "想知道怎么用，请发 帮助 加名字，比如 帮助 积分。"
-ALSO = "还有：岗位、服务队、切换社区、同意、家人、我的资料、解绑、组织、角色、服务时长、撤销。"
+ALSO = "还有：岗位、服务队、收到通知、接龙、切换社区、同意、家人、我的资料、解绑、组织、角色、服务时长、撤销。"
 RESIDENT = f"{HEAD}\n{ALSO}\n例如 报名 12 2人（参加活动，可以带同伴）。\n{MORE}"
 STRANGER = "我是小邻，锦绣社区的帮手。\n让我认识您，请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
 
@@ -27,24 +27,27 @@ async def test_help_names_what_this_person_may_do(street: Street) -> None:
             ("王秀英", "3栋群", "@小邻 帮助", RESIDENT),
             ("王秀英", direct, "帮助", RESIDENT),
             ("王秀英", direct, "你会什么", RESIDENT),
-            ("刘洋", direct, "帮助", f"{HEAD}\n{ALSO}\n您还能：加入。\n{MORE}"),
+            ("刘洋", direct, "帮助", f"{HEAD}\n{ALSO}\n您还能：广播、加入。\n{MORE}"),
             (
                 "老赵",
                 direct,
                 "帮助",
                 f"{HEAD}\n{ALSO}\n您还能：加分、发布岗位、本楼党员、任命、签到方式、审核。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：加分、广播、本楼党员、任命、审核。\n{MORE}",
             ),
             (
                 "孙丽",
                 direct,
                 "帮助",
                 f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、发布岗位、合并、本楼党员、任命、签到方式、审核、登记居民。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、广播、合并、本楼党员、任命、审核、登记居民。\n{MORE}",
             ),
             (
                 "张敏",
                 "3栋群",
                 "@小邻 帮助",
                 f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、发布岗位、合并、绑定群、本楼党员、新建、任命、签到方式、审核、登记居民。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、广播、合并、绑定群、本楼党员、新建、任命、审核、登记居民。\n{MORE}",
             ),
             ("陌生人", direct, "帮助", STRANGER),
             ("陌生人", "3栋群", "@小邻 帮助", STRANGER),
@@ -131,7 +134,6 @@ VALUES: dict[str, Any] = {
     "rest": LONG_TITLE,
     "state": "空位留到12月31日 周四 19:30，等您答复",
     "value": LONG_TITLE,
-    "whom": "红马甲服务队的1000位队员",
     "yes": "同意认领",
     "after": "第123栋第12单元12345",
     "back": 1_234_567,
@@ -175,6 +177,20 @@ VALUES: dict[str, Any] = {
     "terms": "、".join(["第二党支部书记 欧阳娜娜（2027年12月31日）"] * 6),
     "units": 1_000,
     "until": "2027年12月",
+    "again": "，回过收到的不用再回",
+    "again_at": "12月31日 周四 19:30",
+    "all": 1_000,
+    "broadcast": 1_234_567,
+    "corrects": 1_234_567,
+    "done": 1_000,
+    "due_at": "12月31日 周四 19:30",
+    "failed": 1_000,
+    "group": "锦绣江南国际花园第一社区居民群",
+    "homes": 1_000,
+    "marks": "（每月最后一个周五18点，12月31日 周四 19:30，紧急，要回执，没回的自动催，要第二个人点头）",
+    "review": 1_234_567,
+    "said": "每月最后一个周五18点",
+    "target": "、".join(["第二党支部党员"] * 6),
     "address": "wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA",
     "amount": 1_234_567,
     "appeals": 12,

@@ -21,7 +21,6 @@ async def test_what_is_not_there_yet_is_answered_honestly_and_writes_nothing(str
             ("王秀英", direct, "我家厨房漏水了，快来人", "报修和诉求这个功能还没有，请先打物业的电话。"),
             ("李建国", direct, "请假 周五 发烧", "值班请假这个功能还没有，请告诉楼长，好另外安排人。"),
             ("刘洋", direct, "办结 1024 灯泡换好了", "办理工单这个功能还没有，请先在物业的本子上记好。"),
-            ("张敏", direct, "广播 3栋 明天停水 回执", "广播这个功能还没有，请先在各群里发。"),
         ],
     )
     assert grown(before, await count_rows(street.house)) == {}
@@ -32,7 +31,6 @@ async def test_what_is_not_there_yet_stays_unanswered_among_neighbours(street: S
     before = await count_rows(street.house)
     said = ("值班", "微心愿 想要一副老花镜", "报修 3栋路灯不亮", "投票 3 同意", "夜话", "兑换 洗衣液")
     await talk(street, [("王秀英", "3栋群", text, silence) for text in said])
-    await talk(street, [("张敏", "3栋群", "广播 3栋 明天停水", silence)])
     assert grown(before, await count_rows(street.house)) == {}
 
 

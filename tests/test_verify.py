@@ -8,7 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from models import (
     accounts,
     activities,
     audit,
+    broadcast,
     check_in,
     files,
     forgetting,
@@ -36,6 +37,7 @@ from models import (
     points,
     posts,
     privacy,
+    roll_call,
     schedule,
     tree,
 )
@@ -315,6 +317,7 @@ def fill(session: Session) -> None:
         session, community_id=ours, member_id=ids["王秀英"], photos=[photos.Photo(b"a picture", "image/jpeg")],
         ref="activity:12", now=NOW,
     )  # fmt: skip
+    announce(session, ours, theirs.id, ids, wang)
     gone = ids["陈阿姨"]
     members.give_role(session, community_id=ours, member_id=gone, role=Role.MEMBER, unit=unit, now=NOW, by=None)
     activities.sign_up(
@@ -361,6 +364,52 @@ def claimed(session: Session, ours: int, ids: dict[str, int], person: Callable[[
     )  # fmt: skip
     claim(over.number, "小吴")
     posts.withdraw_post(session, post=over, reason="不需要了", by=ids["张敏"], now=NOW)
+
+
+def announce(session: Session, ours: int, theirs: int, ids: dict[str, int], wang: int) -> None:
+    """Notices in every state, with receipts and a reminder; chains with lines that stand and that are gone."""
+    settings = broadcast.Settings()
+    reach = broadcast.Reach(frozenset({"simulator"}), frozenset({"simulator"}), frozenset({"simulator"}))
+    wording = broadcast.Wording(dict.fromkeys(broadcast.Ears, "停水"), "停水")
+
+    def write(community_id: int, by: int, target: str, at: datetime = NOW, **more: Any) -> broadcast.Notice:
+        unit = find_unit(session, community_id=community_id, name="社区")
+        second = more.pop("second", False)
+        kept_by, series_id = more.pop("kept_by", None), more.pop("series_id", None)
+        parts = (broadcast.Part(find_unit(session, community_id=community_id, name=target)),)
+        return broadcast.write_broadcast(
+            session, community_id=community_id, unit=unit, made_by=by, now=at, settings=settings, second=second,
+            kept_by=kept_by, series_id=series_id, draft=broadcast.Draft(parts, target, "停水", "停水", **more),
+        )  # fmt: skip
+
+    def send(notice: broadcast.Notice, at: datetime = NOW, by: broadcast.Reach = reach) -> broadcast.Notice:
+        plan = broadcast.plan(
+            session, community_id=notice.community_id, parts=notice.parts, target="", reach=by, now=at
+        )
+        return broadcast.send(session, notice=notice, plan=plan, wording=wording, reach=by, now=at, settings=settings)
+
+    long_ago = NOW - timedelta(days=5)
+    send(write(theirs, wang, "社区", long_ago, wants_receipts=True), long_ago, broadcast.Reach())
+    write(ours, ids["刘洋"], "3栋", second=True)
+    (approved,) = find_people(session, namespace="simulator", external_id="张敏", now=NOW)
+    asked = write(ours, ids["刘洋"], "3栋", second=True)
+    broadcast.decide_draft(
+        session, reviewer=approved, number=asked.review_number or 0, approve=False, reason="不急", now=NOW
+    )
+    series = write(ours, ids["张敏"], "5栋", due_at=SATURDAY, rule="FREQ=DAILY", said="每天9点", kept_by=ids["张敏"])
+    send(write(ours, ids["张敏"], "5栋", series_id=series.id))
+    cut = send(write(ours, ids["张敏"], "4栋", wants_receipts=True, corrects=series.id))
+    broadcast.remind(
+        session, notice=cut, paths=[cut.unit.path], by=ids["张敏"], reachable=(), now=NOW, settings=settings
+    )
+    for community_id, by in ((theirs, wang), (ours, ids["张敏"])):
+        chain = roll_call.begin_roll_call(
+            session, community_id=community_id, title="包饺子", about="", made_by=by, now=NOW,
+            group_id=groups_of(session, community_id=community_id)[0].id,
+        )  # fmt: skip
+        entries = [roll_call.Entry("甲", 1, "", by), roll_call.Entry("乙", 2), roll_call.Entry("丙")]
+        for some in (entries, [entries[0], entries[2]]):
+            roll_call.merge_version(session, chain=chain, entries=some, own=(), by=by)
 
 
 def answer(session: Session, community_id: int, member_id: int, message_id: str, outcome: str) -> None:
@@ -463,6 +512,8 @@ def prove(connection: Connection) -> list[Violation]:
 # -- damage ----------------------------------------
 
 WHEN = "'2020-01-01T00:00:00.000000Z'"
+FALSE = "(SELECT hides_name FROM members WHERE NOT hides_name LIMIT 1)"
+"""Either database's own."""
 MINE = "community_id = (SELECT min(id) FROM communities)"
 SOMEBODY = "(SELECT id FROM members WHERE name = '何婶')"
 FIRST_BALANCE = (
@@ -855,6 +906,36 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         ),
     ],
     "claims.gone": [(f"UPDATE claims SET member_id = {GONE} WHERE {MEDIATES}",)],
+    "broadcasts.looked_at": [
+        ("UPDATE broadcasts SET look_at = NULL WHERE state = 'draft'",),
+        (f"UPDATE broadcasts SET look_at = {WHEN} WHERE state = 'cancelled'",),
+        ("UPDATE broadcasts SET ended_at = NULL WHERE state = 'cancelled'",),
+    ],
+    "broadcasts.confirmed": [
+        ("UPDATE broadcasts SET confirmed_at = NULL WHERE number = 7",),
+        ("UPDATE broadcasts SET confirmed_by = made_by WHERE state = 'draft'",),
+        ("UPDATE broadcasts SET sent_at = NULL WHERE state = 'sending' AND NOT wants_receipts",),
+    ],
+    "broadcast_copies.once": [
+        (
+            "INSERT INTO broadcast_copies (community_id, broadcast_id, group_id, state, ended_at)"
+            " SELECT community_id, broadcast_id, group_id, state, ended_at FROM broadcast_copies WHERE state = 'sent'",
+        )
+    ],
+    "broadcast_copies.ended": [
+        ("UPDATE broadcast_copies SET ended_at = NULL WHERE state = 'sent'",),
+        (f"UPDATE broadcast_copies SET ended_at = {WHEN} WHERE state = 'waiting'",),
+    ],
+    "receipts.wanted": [
+        (f"UPDATE receipts SET at = {WHEN}",),
+        (f"UPDATE broadcasts SET wants_receipts = {FALSE} WHERE number = 7",),
+    ],
+    "receipts.way": [(f"UPDATE receipts SET made_by = {SOMEBODY} WHERE way = 'own'",)],
+    "broadcast_reminders.wanted": [(f"UPDATE broadcast_reminders SET at = {WHEN}",)],
+    "roll_call_lines.version": [
+        ("UPDATE roll_call_lines SET added_in = 99 WHERE gone_in IS NULL",),
+        ("UPDATE roll_call_lines SET count = 0 WHERE gone_in IS NULL",),
+    ],
     "proxy_acts.right": [("UPDATE proxy_acts SET \"right\" = 'whim'",)],
     "proxy_acts.oneself": [("UPDATE proxy_acts SET proxy_id = member_id",)],
     "detachments.forgotten": [(f"UPDATE detachments SET member_id = {GONE}",)],
@@ -1101,12 +1182,14 @@ BESIDES: dict[str, set[str]] = {
     "monthly_totals.member_id": {"monthly_totals.sum"},
     "member_homes.unit_id": {"member_homes.open"},
     "members.merged_into": {"merges.member"},
+    "receipts.member_id": {"receipts.way"},
     "transfers.corrects": {"transfers.correction", "check_outs.undone"},
 }
 """What else is wrong where a foreign key points to nobody or to a stranger."""
 BESIDES_A_STRANGER = {
     "posts.squad_id": {"posts.squad"},
     "member_homes.member_id": {"member_homes.open"},
+    "receipts.made_by": {"receipts.way"},
     "units.parent_id": {"units.path"},
     "unit_members.unit_id": {"unit_members.joined"},
     "check_ins.activity_id": {"check_ins.window"},

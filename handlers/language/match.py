@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from handlers.chat import Command, Quote, Router
-from handlers.language import dates, filling, phrasing, places
+from handlers.language import dates, filling, phrasing, places, roll_call
 from handlers.language.deciding import (
     NOTHING_OVERHEARD,
     Reading,
@@ -201,6 +201,8 @@ class Grammar:
 
     def could_be_command(self, text: str, *, addressed: bool = True) -> bool:
         """Whether anything in a normalised text can be a command or an answer. False is chatter."""
+        if roll_call.looks_like_one(text):
+            return True
         if not addressed:
             if not self._overheard_firsts.isdisjoint(text) and (
                 self._overheard(text) is not None or (_INSERTS.search(text) and next(self._split(text), None))
@@ -260,6 +262,8 @@ class Grammar:
         text = self._rejoined(typed.text, world)
         shown, kind, part = _shown(typed, quote, world)
         scene = Scene(world, now, addressed, shown, kind, role, part)
+        if (chain := self._chain(text, scene)) is not None:
+            return chain
         if (answered := self._answer(text, scene, quote)) is not None:
             return answered
         if addressed:
@@ -289,6 +293,26 @@ class Grammar:
         if reading is None:
             return self._near(text, scene) or nothing(text, scene)
         return decide(reading, text, scene)
+
+    def _chain(self, text: str, scene: Scene) -> Understanding | None:
+        """A pasted 接龙, about what its heading names or the card under which it stands."""
+        plan = self._plans.get("roll_call")
+        if plan is None or not roll_call.looks_like_one(text) or (roll := roll_call.read_roll(text)) is None:
+            return None
+        if not roll.lines:
+            return None
+        thing = scene.shown if scene.shown is not None and scene.shown.kind in plan.kinds else None
+        thing = thing or _named_in(roll.heading, plan, scene.world)
+        if thing is None or not thing.open or roll.trades:
+            if scene.addressed and roll.marked and not roll.trades:
+                return Understanding(
+                    "roll_call", {"text": text}, plan.command, why=("a pasted chain that names nothing open",)
+                )
+            return NOTHING_OVERHEARD if roll.marked and not scene.addressed else None
+        slots = {plan.objects[thing.kind].name: thing.number, "text": text}
+        return Understanding(
+            "roll_call", slots, plan.command, why=(f"a pasted chain about {thing.kind} {thing.number}",)
+        )
 
     def _answer(self, text: str, scene: Scene, quote: Quote | None) -> Understanding | None:
         """是, 不是 or a number: whether anything was asked, the caller knows."""
@@ -379,8 +403,8 @@ class Grammar:
             if not scene.addressed and len(before) > LEAD:
                 break
             verb = self._verb(occurrence)
-            if any(scene.shown_kind in plan.kinds for plan in verb.shown):
-                verb = replace(verb, plans=verb.shown, gesture=True)
+            if shown := self._shown_instead(verb, text[occurrence.end() :], scene):
+                verb = replace(verb, plans=shown, gesture=True)
             for plan in self._meant(verb, before, text, occurrence.end(), scene):
                 reading = self._read(verb, plan, text, before, occurrence.end(), scene)
                 if best is None or _rank(reading) < _rank(best):
@@ -388,6 +412,15 @@ class Grammar:
             if best is not None and best.complete and not (best.filled.asides or best.verb.gesture or gestures):
                 break
         return best
+
+    def _shown_instead(self, verb: Verb, behind: str, scene: Scene) -> tuple[Plan, ...]:
+        """What a verb means as a gesture: under a card of such a thing, or with its number behind it (更正 7)."""
+        if any(scene.shown_kind in plan.kinds for plan in verb.shown):
+            return verb.shown
+        number = _BEHIND.match(behind)
+        if number is None:
+            return ()
+        return tuple(plan for plan in verb.shown if scene.world.thing(plan.kinds, int(number[1])) is not None)
 
     def _meant(self, verb: Verb, before: str, text: str, at: int, scene: Scene) -> Iterator[Plan]:
         """A verb means its command; a gesture means the command of the thing that is shown or named."""
@@ -604,6 +637,7 @@ _CONNECTIVES = re.compile(
     r"[ ,.;!。]*(?:然后|顺便|顺带|另外|还有|并且|同时|接着|随后|以及|再(?!见|说|来))(?:再|给我|帮我|也)?[ ,]*"
     r"|[ ,.;!\n]+"
 )
+_BEHIND = re.compile(r"[ ]?([0-9]{1,9})(?:号|号广播|号通知)?(?=[ ,:])")
 _DIGIT = re.compile("[0-9]")
 _NUMBER = re.compile(f"[0-9{CHINESE}]")
 
@@ -675,6 +709,38 @@ def _shown(typed: Typed, quote: Quote | None, world: Surroundings) -> tuple[Open
     text = typed.quoted or (quote.text if quote is not None else "")
     thing = world.shown_in(text) if text and (quote is not None or text.startswith(world.names)) else None
     return (thing, thing.kind, "") if thing else (None, "", "")
+
+
+HEADING = 3
+"""Characters of a heading that is a piece of a chain's name."""
+
+
+def _names(heading: str, thing: OpenObject) -> bool:
+    if len(thing.name) >= 2 and thing.name in heading:
+        return True
+    return thing.kind == "roll_call" and len(heading) >= HEADING and heading in thing.name
+
+
+_KINDS_HEADED = {
+    "activity": ("活动", "报名", "签到"),
+    "broadcast": ("通知", "广播", "收到", "回执"),
+    "roll_call": ("接龙",),
+}
+_KIND_HEADED = {word: kind for kind, words in _KINDS_HEADED.items() for word in words}
+_HEADED = re.compile(rf"({'|'.join(_KIND_HEADED)})[ ]?([0-9]{{1,6}})|([0-9]{{1,6}})号({'|'.join(_KIND_HEADED)})")
+
+
+def _named_in(heading: str, plan: Plan, world: Surroundings) -> OpenObject | None:
+    """The one open thing that the heading of a chain names: by its kind and number, else by its name."""
+    if match := _HEADED.search(heading):
+        kind = _KIND_HEADED[match[1] or match[4]]
+        return world.by_number.get((kind, int(match[2] or match[3])))
+    named = {
+        (thing.kind, thing.number): thing
+        for thing in world.objects
+        if thing.kind in plan.kinds and thing.open and _names(heading, thing)
+    }
+    return next(iter(named.values())) if len(named) == 1 else None
 
 
 def _begins_text(text: str, verb: Verb) -> bool:

@@ -53,6 +53,7 @@ DEMO = Surroundings.build(
         _activity(13, "义诊", 22, 9),
         _activity(14, "反诈宣传", 22, 14, 30),
         *(OpenObject("post", number, name) for number, name in POSTS),
+        OpenObject("broadcast", 7, "停水通知"),
         *PROMISED,
     ),
     units=[f"{building}栋" for building in range(1, 10)]
