@@ -11,7 +11,7 @@ const PHOTO_SIDE = 1280;
 
 /** Sentences to try, by the words of a role label; the first that fits. */
 const EXAMPLES = [
-  [/书记|管理/, ["活动", "审核", "帮助", "发布活动 周六9点 清洁家园 中心花园 20人 5分", "确认", "岗位 3", "发布岗位 图书管理岗 活动室 2人 每周两次 轻活 任期一年 3分", "加分 李建国 5 修灯", "绑定群 3栋"]],
+  [/书记|管理/, ["活动", "审核", "帮助", "发布活动 周六9点 清洁家园 中心花园 20人 5分", "确认", "岗位 3", "发布岗位 图书管理岗 活动室 2人 每周两次 轻活 任期一年 3分", "加分 李建国 5 修灯", "签到方式 12 签到码 照片", "签到码 12", "广播 3栋 明早8点停水 回执", "绑定群 3栋"]],
   [/楼长|社工|网格|组长/, ["审核", "加分 李建国 5 修灯", "活动", "签到", "帮助"]],
   [/物业|业委/, ["活动", "报名 12", "签到", "积分", "帮助"]],
   [/陌生|访客|未/, ["绑定 张三 3栋", "绑定 张三 3栋201 1234", "同意", "帮助", "签到"]],
@@ -197,7 +197,7 @@ function lineElement(entry) {
     image.alt = "照片";
     bubble.append(image);
   }
-  if (entry.place) bubble.append(make("div", "place", `📍${entry.place}`));
+  if (entry.place) bubble.append(make("div", "place", `位置：${entry.place}`));
   if (entry.text) bubble.append(textWithMentions(entry.text));
   bubble.tabIndex = 0;
   bubble.setAttribute("role", "button");
