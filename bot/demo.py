@@ -388,6 +388,9 @@ def _coming(session: Session, community: CommunityHere, root: UnitHere, people: 
             ("反诈宣传", "1栋门厅", at(sunday, 14, 30), None, 3),
         )
     ]
+    # At the last one a photo is welcome, and a word is enough.
+    either = check_in.Terms((check_in.Way.WORD, check_in.Way.PHOTO))
+    check_in.set_terms(session, activity=made[-1], terms=either, by=people["张敏"], now=published)
     for name, companions in (("何叔", 1), ("小吴", 0), ("陈美玲", 2), ("赵强", 0)):
         activities.sign_up(
             session,

@@ -1,7 +1,7 @@
 """现场: the organiser's side of a check-in: how strong it must be, the day's code, the poster, who came, for how long.
 
 张敏: 签到方式 12 签到码
-小邻: 「清洁家园」的签到方式：签到码（其中一样就行）。
+小邻: 「清洁家园」的签到方式：签到码。
       签到码每天换一个，当天发 签到码 12 就能看到。
 张敏: 签到码 12
 小邻: 「清洁家园」11月21日 周六 9:00 才用签到码，当天再发 签到码 12 看。

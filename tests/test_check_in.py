@@ -131,8 +131,13 @@ WAYS = {
 """Some of the hundred ways, each by somebody else."""
 
 
+PARTY = {"陈美玲": "（共3人）", "何叔": "（共2人）"}
+"""Who signed up with companions."""
+
+
 def done(name: str, balance: int | None) -> str:
-    return f"{name}，「清洁家园」签到成功 8:55，积分+5（现有{(balance or 0) + 5}分）。\n走的时候发一声 签退。"
+    earned = f"积分+5（现有{(balance or 0) + 5}分）。\n走的时候发一声 签退。"
+    return f"{name}，「清洁家园」签到成功 8:55{PARTY.get(name, '')}，{earned}"
 
 
 @ON_SQLITE

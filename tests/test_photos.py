@@ -330,7 +330,7 @@ async def test_a_question_for_a_photo_is_answered_by_one(street: Street) -> None
     assert await say(unseen=1) == "照片没有收到，请再发一次。"
     assert await say(location=GARDEN) == "中心花园"
     assert await say(photos=(PICTURE, PICTURE)) == "收到2张。"
-    assert await say(photos=(PICTURE,)) == "收到了，可是不知道是给哪件事的。先说要办的事，我问您要的时候再发。"
+    assert await say(photos=(PICTURE,)) == "收到了，可是现在没有要它的事。看看有什么活动，请发 活动。"
     # In a group nobody need mention the bot to answer its question, and nobody else's photo is meant.
     assert await say("@小邻 拍墙", "3栋群") == "请拍一张给我看看。"
     assert await say(photos=(PICTURE,), where="3栋群") == "收到1张。"
@@ -363,7 +363,7 @@ async def test_a_question_for_a_place_is_answered_by_one(street: Street) -> None
     assert heard == [
         "您在哪里？",
         "请把位置发给我（点加号，选 位置），不办了请回复 取消。",
-        "收到了，可是不知道是给哪件事的。先说要办的事，我问您要的时候再发。",
+        "收到了，可是现在没有要它的事。看看有什么活动，请发 活动。",
         "中心花园",
         "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。",
     ]
