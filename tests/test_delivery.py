@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import random
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -911,15 +912,21 @@ async def reach_the_secretary(post: Post) -> None:
     await post.books.write(unit)
 
 
+def numbered_one(texts: list[str]) -> list[str]:
+    """Incidents are numbered over all tests on one server."""
+    return [re.sub(r"问题\d+", "问题1", text) for text in texts]
+
+
 async def test_incident_is_told_once_and_once_when_it_is_over(post: Post, heard: io.StringIO) -> None:
     await reach_the_secretary(post)
     post.api.keys -= {KEYS["3栋群"], KEYS["5栋群"]}
     await post.put("3栋群", *numbered(3))
+    await post.deliver()
     await post.put("5栋群", "停水")
     await post.put("党员群", "学习")
     await post.deliver()
 
-    (told,) = post.line.texts("张敏")
+    (told,) = numbered_one(post.line.texts("张敏"))
     assert told == (
         "【提醒】给3栋群的消息没有发出去：群机器人的 key 不对，或者机器人被移出了群（93000）。\n"
         "同样的问题不再一条条告诉您，恢复了会说一声。\n"
@@ -935,7 +942,7 @@ async def test_incident_is_told_once_and_once_when_it_is_over(post: Post, heard:
     await post.deliver()
 
     assert await broken(post) == []
-    assert post.line.texts("张敏")[1:] == [
+    assert numbered_one(post.line.texts("张敏"))[1:] == [
         "【提醒】问题1好了，消息又发得出去了。\n之前没发出去的，请管机器人的人用 linli outbox 看看要不要补发。"
     ]
     said = [json.loads(line) for line in heard.getvalue().splitlines()]
