@@ -212,6 +212,8 @@ class AibotGateway:
         self.media: dict[str, str] = {}
         self.most_in_flight = 0
         """The most commands of one req_id that were under way at once."""
+        self._times: dict[str, list[float]] = {}
+        """When each chat got something, in order."""
         self._callbacks: list[Callback] = []
         self._by_req_id: dict[str, Callback] = {}
         self._streams: dict[str, tuple[float, Shown | None, bool]] = {}
@@ -479,16 +481,16 @@ class AibotGateway:
     # -- the platform's rules
 
     def _count(self, chat: str) -> None:
-        now = self.now()
-        for most, span in self.limits:
-            if sum(one.chat == chat and now - span < one.at <= now for one in self.shown) >= most:
-                raise Refused(TOO_OFTEN)
+        now, times = self.now(), self._times.setdefault(chat, [])
+        if any(len(times) >= most and times[-most] > now - span for most, span in self.limits):
+            raise Refused(TOO_OFTEN)
 
     def _show(
         self, chat: str, cmd: str, kind: str, content: dict[str, Any], *, callback: Callback | None = None
     ) -> Shown:
         shown = Shown(chat, cmd, kind, self.now(), content, pushed=callback is None)
         self.shown.append(shown)
+        self._times.setdefault(chat, []).append(shown.at)
         if callback is not None:
             callback.shown.append(shown)
             callback.answered.set()
