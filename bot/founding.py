@@ -82,22 +82,23 @@ def found_community(
                 name=f"{door}单元",
                 now=now,
             )
-    points.set_rule(
-        session,
-        community_id=community.id,
-        kind="activity",
-        rule=points.Rule(
-            rules.activity_points,
-            rules.hour_points,
-            rules.day_max,
-            rules.month_max,
-            rules.night_percent,
-            rules.night_from_hour,
-            rules.night_until_hour,
-            rules.festival_percent,
-        ),
-        since=now,
-    )
+    for kind, base, hour in (("activity", rules.activity_points, rules.hour_points), ("duty", rules.duty_points, 0)):
+        points.set_rule(
+            session,
+            community_id=community.id,
+            kind=kind,
+            rule=points.Rule(
+                base,
+                hour,
+                rules.day_max,
+                rules.month_max,
+                rules.night_percent,
+                rules.night_from_hour,
+                rules.night_until_hour,
+                rules.festival_percent,
+            ),
+            since=now,
+        )
     if secretary is not None:
         _add_secretary(session, community, root, secretary, now)
     return community

@@ -10,6 +10,7 @@ from models import (
     directory,
     files,
     forgetting,
+    handover,
     hearing,
     inbox,
     ledger,
@@ -23,11 +24,13 @@ from models import (
     proxies,
     roll_call,
     schedule,
+    tenure,
     units,
 )
 from models.activities import plan, signups
 from models.broadcast import notices, receipts, sending
 from models.check_in import coming, going, making_up, vouching, ways
+from models.duties import entries
 from models.members import consent, detaching, family, invitations, merging, people, proof, registration
 from models.posts import claims, post
 from models.roster import stays
@@ -40,10 +43,12 @@ EVERY_TABLE = (
     counters,
     detaching,
     directory,
+    entries,
     family,
     files,
     forgetting,
     going,
+    handover,
     hearing,
     inbox,
     invitations,
@@ -70,6 +75,7 @@ EVERY_TABLE = (
     sending,
     signups,
     stays,
+    tenure,
     units,
     vouching,
     ways,

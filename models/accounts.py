@@ -35,6 +35,7 @@ from models.check_in import CheckIn, CheckOut
 from models.check_in.vouching import Vouching
 from models.counters import next_number
 from models.directory import Identity, touch
+from models.duties import DutyLog, EntryState
 from models.ledger import MERGE, Currency, MonthlyTotal, Transfer
 from models.members.merging import Merge, one_person
 from models.members.people import Member, MemberRole, NoSuchMember, Person, Role, present
@@ -181,6 +182,15 @@ def merge(session: Session, *, keeper: Candidate, other: Candidate, by: Person, 
     moved["doubled"] = _once_there(session, community_id, keeper.id, other.id, by.id, now)
     moved["signups"], moved["cancelled"], promoted = _places(session, community_id, keeper.id, other.id, by.id, now)
     moved["check_ins"] = _hand_over_stays(session, community_id, other.id, keeper.id, now)
+    moved["duty_logs"] = _hand_over(
+        session,
+        DutyLog,
+        community_id,
+        other.id,
+        keeper.id,
+        DutyLog.state == EntryState.WAITING,
+        DutyLog.undone_at.is_(None),
+    )
     moved["identities"] = _hand_over(session, Identity, community_id, other.id, keeper.id)
     taken = posts.take_over(session, community_id=community_id, giver=other.id, taker=keeper.id, by=by.id, now=now)
     moved |= taken.moved
@@ -413,8 +423,9 @@ def split(session: Session, *, number: int, by: Person, now: datetime, companion
         ("check_ins", CheckIn),
         ("signups", Signup),
         ("receipts", Receipt),
+        ("duty_logs", DutyLog),
     ):
-        _hand_over(session, table, community_id, keeper, other, table.id.in_(moved.get(kind, ())))
+        _hand_over(session, table, community_id, keeper, other, table.id.in_(moved.get(kind, [])))
     offers = posts.give_back(session, community_id=community_id, moved=moved, keeper=keeper, other=other, now=now)
     close_all_questions(session, community_id=community_id, member_ids=[keeper])
     for check_in_id in moved["doubled"]:

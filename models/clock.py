@@ -70,6 +70,11 @@ def start_of(day: date) -> datetime:
     return datetime.combine(day, time(), SHANGHAI).astimezone(UTC)
 
 
+def start_of_month(month: int) -> datetime:
+    """The first moment of a Shanghai month (202611), in UTC."""
+    return start_of(date(month // 100, month % 100, 1))
+
+
 def at(day: date, hour: int, minute: int = 0) -> datetime:
     """A clock time of a Shanghai day, in UTC."""
     return datetime.combine(day, time(hour, minute), SHANGHAI).astimezone(UTC)

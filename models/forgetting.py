@@ -39,7 +39,9 @@ from models import check_in, photos, posts
 from models.activities import Activity, ActivityHere, Promoted, Signup, cancel_signup, signed_up_for
 from models.base import Base, Invariant, Refusal
 from models.directory import Group, Identity, touch
+from models.duties import drop_waiting
 from models.files import end_links
+from models.handover import drop_offers
 from models.inbox import Trouble
 from models.members.consent import Consent
 from models.members.detaching import Detachment, accounts_of
@@ -361,6 +363,8 @@ def _end_what_is_theirs(session: Session, community_id: int, ids: list[int], now
     forget_homes(session, community_id=community_id, member_ids=ids)
     check_in.end_make_ups(session, community_id=community_id, member_ids=ids, now=now)
     photos.drop_all(session, community_id=community_id, member_ids=ids)
+    drop_waiting(session, community_id=community_id, member_ids=ids, now=now)
+    drop_offers(session, community_id=community_id, member_ids=ids, now=now)
     session.execute(
         update(Consent)
         .where(Consent.community_id == community_id, Consent.member_id.in_(ids), Consent.withdrawn_at.is_(None))

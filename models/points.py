@@ -65,6 +65,7 @@ class Settings(BaseModel):
 
     activity_points: int = Field(2, ge=0, le=1000, description="新社区的规则:参加一次活动的基础分")
     hour_points: int = Field(0, ge=0, le=1000, description="新社区的规则:每满一小时另加的分,签退时算")
+    duty_points: int = Field(1, ge=0, le=1000, description="新社区的规则:岗位上履职一次的分,岗位可以另定")
     day_max: int = Field(0, ge=0, le=10000, description="新社区的规则:一个人一天最多得多少分,0 为不限")
     month_max: int = Field(0, ge=0, le=100000, description="新社区的规则:一个人一月最多得多少分,0 为不限")
     night_percent: int = Field(100, ge=100, le=500, description="新社区的规则:晚上的活动按百分之几算")
@@ -83,7 +84,7 @@ class PointRule(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
     kind: Mapped[str] = mapped_column(String(16))
-    """`activity`; later kinds of work have their own."""
+    """`activity`, `duty`: each kind of work has its own."""
     base: Mapped[int] = mapped_column(Integer)
     per_hour: Mapped[int] = mapped_column(Integer)
     day_max: Mapped[int] = mapped_column(Integer)

@@ -18,6 +18,8 @@ from models.audit import LOOK, Audit
 from models.broadcast import Broadcast, Receipt
 from models.check_in import CheckIn, CheckOut, MakeUp
 from models.check_in.vouching import Vouching
+from models.duties import DutyLog
+from models.handover import Handover
 from models.inbox import Inbox
 from models.ledger import Currency
 from models.members.consent import Consent
@@ -33,6 +35,7 @@ from models.posts import Claim, ClaimState, Post
 from models.privacy import looks_at
 from models.proxies import ProxyAct
 from models.roll_call import RollCall, RollCallLine
+from models.tenure import PostLeave
 from models.units import Unit, called
 
 Row = dict[str, Any]
@@ -52,6 +55,9 @@ class Records:
     signups: list[Row]
     check_ins: list[Row]
     posts: list[Row]
+    duties: list[Row]
+    handovers: list[Row]
+    post_leaves: list[Row]
     statement: list[Row]
     awards: list[Row]
     appeals: list[Row]
@@ -117,6 +123,16 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
         signups=_signups(session, community_id, ids),
         check_ins=_check_ins(session, community_id, ids),
         posts=_posts(session, community_id, ids),
+        duties=_duties(session, community_id, ids),
+        handovers=_handovers(session, community_id, ids),
+        post_leaves=_rows(
+            session,
+            select(Post.number, Post.title, PostLeave.since, PostLeave.until, PostLeave.reason, PostLeave.undone_at)
+            .join(Claim, PostLeave.claim_id == Claim.id)
+            .join(Post, Claim.post_id == Post.id)
+            .where(PostLeave.community_id == community_id, Claim.member_id.in_(ids))
+            .order_by(PostLeave.id),
+        ),
         statement=_statement(session, community_id, member_id, ids),
         awards=_rows(
             session,
@@ -282,6 +298,50 @@ def _posts(session: Session, community_id: int, ids: Sequence[int]) -> list[Row]
         .join(Post, Claim.post_id == Post.id)
         .where(Claim.community_id == community_id, Claim.member_id.in_(ids))
         .order_by(Claim.id),
+    )
+
+
+def _duties(session: Session, community_id: int, ids: Sequence[int]) -> list[Row]:
+    return _rows(
+        session,
+        select(
+            Post.number,
+            Post.title,
+            DutyLog.done_at,
+            DutyLog.note,
+            DutyLog.came_at,
+            DutyLog.left_at,
+            DutyLog.minutes,
+            DutyLog.state,
+            DutyLog.reason,
+            DutyLog.at,
+            DutyLog.undone_at,
+        )
+        .join(Post, DutyLog.post_id == Post.id)
+        .where(DutyLog.community_id == community_id, DutyLog.member_id.in_(ids))
+        .order_by(DutyLog.id),
+    )
+
+
+def _handovers(session: Session, community_id: int, ids: Sequence[int]) -> list[Row]:
+    giver = aliased(Member)
+    return _rows(
+        session,
+        select(
+            Post.number,
+            Post.title,
+            giver.name.label("giver"),
+            Member.name.label("taker"),
+            Handover.state,
+            Handover.at,
+            Handover.ended_at,
+        )
+        .join(Claim, Handover.claim_id == Claim.id)
+        .join(Post, Claim.post_id == Post.id)
+        .join(giver, Claim.member_id == giver.id)
+        .join(Member, Handover.taker_id == Member.id)
+        .where(Handover.community_id == community_id, or_(Claim.member_id.in_(ids), Handover.taker_id.in_(ids)))
+        .order_by(Handover.id),
     )
 
 

@@ -22,7 +22,7 @@ from handlers.chat import Command, Router, Texts
 from handlers.language.match import Grammar
 from jobs import JOBS
 from jobs.tick import Job
-from models import activities, broadcast, check_in, members, posts
+from models import activities, broadcast, check_in, duties, members, posts
 from models.base import Base, Refusal
 from tests.house_rules import (
     CHINESE,
@@ -463,7 +463,7 @@ def _hears(kind: str) -> bool:
 def test_every_features_settings_are_listed() -> None:
     declared = {
         module.__name__.split(".")[1]: module.Settings
-        for module in [*modules_in("models"), activities, broadcast, check_in, members, posts]
+        for module in [*modules_in("models"), activities, broadcast, check_in, duties, members, posts]
         if "Settings" in vars(module)
     }
 

@@ -23,8 +23,10 @@ from models import (
     audit,
     broadcast,
     check_in,
+    duties,
     files,
     forgetting,
+    handover,
     hearing,
     inbox,
     ledger,
@@ -39,9 +41,11 @@ from models import (
     privacy,
     roll_call,
     schedule,
+    tenure,
     tree,
 )
 from models.base import Base
+from models.clock import day_of
 from models.database import postgresql_engine, sqlite_engine
 from models.directory import Community, add_community, add_endpoint, add_group, groups_of
 from models.ledger import Currency, SystemAccount
@@ -65,6 +69,7 @@ APPEND_ONLY_SQLITE: str = import_module("models.migrations.versions.0001_first")
 
 NOW = TUESDAY_EVENING
 LATER = SATURDAY + timedelta(hours=1)
+MONTHS_AGO = NOW - timedelta(days=60)
 
 
 def fill(session: Session) -> None:
@@ -159,6 +164,7 @@ def fill(session: Session) -> None:
                 session, reviewer=person("张敏"), role=Role.STAFF, number=request.number, approve=approve, answer="",
                 now=after,
             )  # fmt: skip
+    served(session, ours, ids, theirs.id, wang)
 
     # Points by hand; appeals upheld, dismissed and waiting; a transfer that was simply corrected.
     def give(name: str, amount: int) -> points.Given:
@@ -410,6 +416,69 @@ def announce(session: Session, ours: int, theirs: int, ids: dict[str, int], wang
         entries = [roll_call.Entry("甲", 1, "", by), roll_call.Entry("乙", 2), roll_call.Entry("丙")]
         for some in (entries, [entries[0], entries[2]]):
             roll_call.merge_version(session, chain=chain, entries=some, own=(), by=by)
+
+
+def served(session: Session, ours: int, ids: dict[str, int], theirs: int, wang: int) -> None:
+    """Entries in every state; posts handed over, offered, asked about, given up by silence; a leave."""
+
+    def post(title: str, plan: posts.Plan, *names: str) -> posts.PostHere:
+        made = posts.publish_post(
+            session, community_id=ours, unit=root_of(session, ours), plan=plan, made_by=ids["张敏"], now=MONTHS_AGO
+        )
+        for name in names:
+            posts.claim(session, post=made, member_id=ids[name], made_by=ids[name], now=MONTHS_AGO)
+        return made
+
+    def entry(at: posts.PostHere, name: str, note: str, minutes: int = 0) -> duties.Logged:
+        return duties.log_duty(
+            session, post=at, member_id=ids[name], done=day_of(NOW), note=note, minutes=minutes, now=NOW,
+            settings=duties.Settings(),
+        )  # fmt: skip
+
+    night = post("夜巡", posts.Plan("夜巡", "巡逻", 9, points=2), "赵强", "周敏", "小吴", "孙姐", "老魏", "王秀英")
+    asks = post("门灯", posts.Plan("门灯", "维修", 9, points=2, confirms=True), "赵强", "小吴")
+    entry(night, "赵强", "巡了一圈", 30)
+    undone = entry(night, "周敏", "巡了一圈", 30)
+    duties.undo_log(session, community_id=ours, log_id=undone.entry.id, by=ids["周敏"], now=NOW)
+    duties.come(session, post=night, member_id=ids["小吴"], now=NOW, settings=duties.Settings())
+    duties.leave(
+        session, post=night, member_id=ids["小吴"], minutes=0, now=NOW + timedelta(minutes=50),
+        settings=duties.Settings(),
+    )  # fmt: skip
+    for note, agree in (("换了灯泡", True), ("看了看", False)):
+        number = entry(asks, "赵强", note).entry.number
+        (waiting,) = duties.waiting_entries(session, community_id=ours, number=number)
+        duties.decide_entry(session, waiting=waiting, by=ids["张敏"], agree=agree, reason="", now=NOW)
+    entry(asks, "小吴", "换了灯泡")
+
+    def offer(giver: str, taker: str) -> handover.Offered:
+        member = members.find_member(session, community_id=ours, name=taker)
+        return handover.offer_post(session, post=night, giver_id=ids[giver], taker=member, now=NOW, days=3)
+
+    taken = offer("周敏", "李建国")
+    handover.take_over(session, offered=taken, taker_id=ids["李建国"], now=NOW, offer_hours=72)
+    offer("小吴", "何婶")
+    handover.decline_offer(session, offered=offer("赵强", "何婶"), now=NOW)
+    held = {one.name: one for one in tenure.held(session, community_id=ours) if one.post.id == night.id}
+    for name, said in (("孙姐", None), ("王秀英", tenure.Answer.STAYS), ("老魏", tenure.Answer.SILENCE)):
+        asked = tenure.ask(
+            session, one=held[name], kind=tenure.QuestionKind.IDLE, asked_id=ids[name], silence_days=7,
+            now=NOW - timedelta(days=20),
+        )  # fmt: skip
+        if said is tenure.Answer.STAYS:
+            tenure.answer(session, community_id=ours, question_id=asked.id, said=said, by=ids[name], now=NOW)
+        elif said is tenure.Answer.SILENCE:
+            tenure.give_up(session, asked=asked, now=NOW, offer_hours=72)
+    tenure.take_leave(session, post=night, member_id=ids["赵强"], until=SATURDAY, reason="回老家", now=NOW, days_max=92)
+    gate = posts.publish_post(
+        session, community_id=theirs, unit=root_of(session, theirs), plan=posts.Plan("岗亭", "巡逻", 5), made_by=wang,
+        now=NOW,
+    )  # fmt: skip
+    posts.claim(session, post=gate, member_id=wang, made_by=wang, now=NOW)
+    duties.log_duty(
+        session, post=gate, member_id=wang, done=day_of(NOW), note="站了岗", minutes=0, now=NOW,
+        settings=duties.Settings(),
+    )  # fmt: skip
 
 
 def answer(session: Session, community_id: int, member_id: int, message_id: str, outcome: str) -> None:
@@ -889,8 +958,8 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         ("UPDATE claims SET partner_id = NULL WHERE state = 'asked' AND ended_at IS NULL",),
     ],
     "claims.ended": [
-        ("UPDATE claims SET ended_why = '' WHERE ended_at IS NOT NULL",),
-        ("UPDATE claims SET ended_why = 'x' WHERE ended_at IS NOT NULL",),
+        ("UPDATE claims SET ended_why = '' WHERE ended_why = 'released'",),
+        ("UPDATE claims SET ended_why = 'x' WHERE ended_why = 'released'",),
         (f"UPDATE claims SET ended_by = member_id WHERE {MEDIATES}",),
     ],
     "claims.withdrawn": [
@@ -936,6 +1005,58 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         ("UPDATE roll_call_lines SET added_in = 99 WHERE gone_in IS NULL",),
         ("UPDATE roll_call_lines SET count = 0 WHERE gone_in IS NULL",),
     ],
+    "duty_logs.state": [
+        ("UPDATE duty_logs SET state = 'x' WHERE state = 'rejected'",),
+        ("UPDATE duty_logs SET decided_at = NULL WHERE state = 'rejected'",),
+        (f"UPDATE duty_logs SET decided_at = {WHEN} WHERE state = 'waiting'",),
+        ("UPDATE duty_logs SET number = NULL WHERE state = 'rejected'",),
+    ],
+    "duty_logs.undone": [("UPDATE duty_logs SET undone_by = NULL WHERE undone_at IS NOT NULL",)],
+    "duty_logs.decider": [("UPDATE duty_logs SET decided_by = member_id WHERE state = 'rejected'",)],
+    "duty_logs.stay": [
+        ("UPDATE duty_logs SET came_at = NULL WHERE left_at IS NOT NULL",),
+        (f"UPDATE duty_logs SET left_at = {WHEN} WHERE left_at IS NOT NULL",),
+        (f"UPDATE duty_logs SET left_at = {LATER_THAN_ALL}, came_at = at WHERE state = 'waiting'",),
+    ],
+    "duty_logs.minutes": [
+        ("UPDATE duty_logs SET minutes = 31 WHERE minutes = 30 AND undone_at IS NULL",),
+        ("UPDATE duty_logs SET minutes = 0 WHERE minutes = 30 AND undone_at IS NULL",),
+    ],
+    "duty_credits.counts": [
+        (
+            f"UPDATE duty_logs SET undone_at = {WHEN}, undone_by = member_id"
+            " WHERE undone_at IS NULL AND state = 'counted' AND number IS NOT NULL",
+        ),
+        ("UPDATE duty_logs SET state = 'rejected' WHERE state = 'counted' AND number IS NOT NULL",),
+    ],
+    "duty_credits.booked": [
+        (f"UPDATE duty_credits SET amount = amount + 1 WHERE currency = 'points' AND undone_at IS NULL AND {MINE}",),
+        (f"UPDATE duty_logs SET member_id = {SOMEBODY} WHERE state = 'counted' AND number IS NOT NULL",),
+    ],
+    "duty_credits.undone": [
+        (f"UPDATE duty_credits SET undone_at = {WHEN} WHERE currency = 'points' AND undone_at IS NULL AND {MINE}",),
+    ],
+    "duty_credits.orphan_points": [
+        ("DELETE FROM duty_credits WHERE undone_at IS NOT NULL",),
+        ("UPDATE transfers SET reason = 'duty' WHERE key = 'misc:2'",),
+    ],
+    "handovers.state": [
+        ("UPDATE handovers SET state = 'x' WHERE state = 'declined'",),
+        ("UPDATE handovers SET state = 'declined' WHERE ended_at IS NULL",),
+        ("UPDATE handovers SET taken_claim_id = NULL WHERE state = 'taken'",),
+    ],
+    "handovers.moment": [
+        ("UPDATE claims SET ended_why = 'released' WHERE ended_why = 'handed_over'",),
+        (f"UPDATE claims SET ended_at = {WHEN} WHERE ended_why = 'handed_over'",),
+    ],
+    "tenure_questions.state": [
+        ("UPDATE tenure_questions SET kind = 'x' WHERE answered_at IS NULL",),
+        ("UPDATE tenure_questions SET answer = 'stays' WHERE answered_at IS NULL",),
+        ("UPDATE tenure_questions SET answer = 'x' WHERE answer = 'stays'",),
+        ("UPDATE tenure_questions SET due_at = asked_at WHERE answered_at IS NULL",),
+    ],
+    "claims.asked_first": [("UPDATE tenure_questions SET answer = 'stays' WHERE answer = 'silence'",)],
+    "post_leaves.span": [("UPDATE post_leaves SET until = since",)],
     "proxy_acts.right": [("UPDATE proxy_acts SET \"right\" = 'whim'",)],
     "proxy_acts.oneself": [("UPDATE proxy_acts SET proxy_id = member_id",)],
     "detachments.forgotten": [(f"UPDATE detachments SET member_id = {GONE}",)],
@@ -981,6 +1102,33 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
 
 SUMS = ("balances.sum", "monthly_totals.sum")
 TOGETHER: list[tuple[tuple[str, ...], set[str]]] = [
+    (
+        (
+            "DROP INDEX uq_duty_credits_live",
+            "INSERT INTO duty_credits (community_id, log_id, currency, amount, at)"
+            " SELECT community_id, log_id, currency, amount, at FROM duty_credits"
+            " WHERE undone_at IS NULL AND currency = 'points' AND id = (SELECT max(id) FROM duty_credits"
+            f" WHERE undone_at IS NULL AND currency = 'points' AND {MINE})",
+        ),
+        {"schema.unique", "duty_credits.once", "duty_credits.booked"},
+    ),
+    (
+        (
+            "DROP INDEX uq_handovers_open",
+            "INSERT INTO handovers (community_id, claim_id, taker_id, state, at, expires_at)"
+            " SELECT community_id, claim_id, taker_id, state, at, expires_at FROM handovers WHERE ended_at IS NULL",
+        ),
+        {"schema.unique", "handovers.once"},
+    ),
+    (
+        (
+            "DROP INDEX uq_tenure_questions_open",
+            "INSERT INTO tenure_questions (community_id, claim_id, kind, asked_id, asked_at, due_at)"
+            " SELECT community_id, claim_id, kind, asked_id, asked_at, due_at FROM tenure_questions"
+            " WHERE answered_at IS NULL",
+        ),
+        {"schema.unique", "tenure_questions.once"},
+    ),
     (
         (
             "INSERT INTO transfers (community_id, key, currency, debit, credit, amount, reason, ref, month, at)"
@@ -1179,6 +1327,7 @@ BESIDES: dict[str, set[str]] = {
     "attempt_items.outbox_id": {"outbox.sent"},
     "balances.member_id": {"balances.sum"},
     "claims.partner_id": {"claims.together"},
+    "duty_logs.member_id": {"duty_credits.booked"},
     "monthly_totals.member_id": {"monthly_totals.sum"},
     "member_homes.unit_id": {"member_homes.open"},
     "members.merged_into": {"merges.member"},
@@ -1187,6 +1336,9 @@ BESIDES: dict[str, set[str]] = {
 }
 """What else is wrong where a foreign key points to nobody or to a stranger."""
 BESIDES_A_STRANGER = {
+    "duty_credits.log_id": {"duty_credits.booked"},
+    "handovers.claim_id": {"handovers.moment"},
+    "handovers.taken_claim_id": {"handovers.moment"},
     "posts.squad_id": {"posts.squad"},
     "member_homes.member_id": {"member_homes.open"},
     "receipts.made_by": {"receipts.way"},

@@ -7,7 +7,7 @@ term, somebody who leads it. What a post is stands in `post`, who holds it in `c
 """
 
 from models.posts.changing import change_post, restore_post, withdraw_post
-from models.posts.charge import NotInCharge, in_charge, require_charge, who_decides
+from models.posts.charge import NotInCharge, in_charge, leads_posts, require_charge, who_decides
 from models.posts.claiming import Claimed, claim, claim_together, hold
 from models.posts.claims import (
     SEATED,
@@ -134,6 +134,7 @@ __all__ = [
     "holders_of",
     "in_charge",
     "lapse",
+    "leads_posts",
     "leave_leading",
     "list_posts",
     "live_claims",

@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.base import Refusal
 from models.members.people import Member, Neighbour, Person, Role, member_by_id, present
 from models.members.roles import leader_of
 from models.organisation import in_charge_of
-from models.posts.post import PostHere
+from models.posts.post import Post, PostHere, PostState
 from models.units import parent_of, unit_by_id
 
 
@@ -29,6 +30,16 @@ def in_charge(session: Session, *, post: PostHere, person: Person, now: datetime
     squad = unit_by_id(session, community_id=post.community_id, unit_id=post.squad_id)
     leader = leader_of(session, community_id=post.community_id, unit=squad, now=now)
     return leader is not None and leader.member_id == person.id
+
+
+def leads_posts(session: Session, person: Person) -> bool:
+    """Whether this person leads a post by name."""
+    found = session.scalar(
+        select(Post.id)
+        .where(Post.community_id == person.community.id, Post.leader_id == person.id, Post.state == PostState.OPEN)
+        .limit(1)
+    )
+    return found is not None
 
 
 def require_charge(session: Session, *, post: PostHere, person: Person, now: datetime) -> None:
