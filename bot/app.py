@@ -35,6 +35,7 @@ from models import (
     check_in,
     deliveries,
     directory,
+    duties,
     members,
     outages,
     outbox,
@@ -42,6 +43,7 @@ from models import (
     posts,
     privacy,
     proxies,
+    tenure,
 )
 from models.clock import Clock, MovedClock, WallClock
 from models.outbox import OutboxState
@@ -69,11 +71,13 @@ FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
     "activities": activities.Settings,
     "check_in": check_in.Settings,
     "broadcast": broadcast.Settings,
+    "duties": duties.Settings,
     "members": members.Settings,
     "points": points.Settings,
     "posts": posts.Settings,
     "privacy": privacy.Settings,
     "proxies": proxies.Settings,
+    "tenure": tenure.Settings,
 }
 
 AFTER_A_BUG_SECONDS = 5.0
@@ -131,15 +135,16 @@ class House:
             self.simulator = Simulator(Stage(self))
             self.channels[self.simulator.name] = self.simulator
         self.rules["reach"] = reach_of(self.channels.values(), config.delivery.quiet())
+        reached = frozenset(channel.namespace for channel in self.channels.values() if channel.ability.pushes_to_people)
+        # A job must know whom the bot can write to of its own accord, before it asks somebody something.
+        self.rules["reached"] = reached
         self.dispatcher = Dispatcher(
             books=books,
             clock=self.clock,
             wall=self.wall,
             features=UNDERSTOOD,
             rules=self.rules,
-            private_namespaces=frozenset(
-                channel.namespace for channel in self.channels.values() if channel.ability.pushes_to_people
-            ),
+            private_namespaces=reached,
             must_open=_must_open(self.channels.values()),
             heard=self.metrics.heard,
             promised=promised,

@@ -742,6 +742,10 @@ class Dispatcher:
         command = part.command
         if command is None:
             return Ran(Reply(part.say))
+        for slot, intent in command.elsewhere.items():
+            if slot in part.slots:
+                command = self._by_intent[intent]
+                part = dataclasses.replace(part, intent=intent, command=command)
         if command.role is not None and person is None:
             official = command.role is not Role.RESIDENT and not scene.addressed
             return Ran(Reply("" if official else self._to_stranger(session, scene)), stranger=True)
@@ -767,7 +771,7 @@ class Dispatcher:
         assert scene.community is not None
         if command.role is not None and person is not None:
             # Overheard, words that only others may say to the bot were said to the neighbours.
-            if not person.may(command.role):
+            if not person.may(command.role) and not (command.also and command.also(session, person)):
                 return Ran(Reply(say("not_allowed", role=ROLE_NAMES[command.role]) if scene.addressed else ""))
             if command.for_group and scene.group and not person.may(command.role, scene.group.unit_path):
                 return Ran(Reply(say("beyond") if scene.addressed else ""))
@@ -1023,7 +1027,7 @@ def shown_slots(part: Understanding) -> dict[str, Any]:
     return {
         name: local(value).isoformat() if isinstance(value, datetime) else str(value) if name in things else value
         for name, value in part.slots.items()
-        if name not in inner
+        if name not in inner and not name.startswith("_")
     }
 
 

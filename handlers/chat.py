@@ -25,7 +25,7 @@ from models.directory import CommunityHere, GroupHere
 from models.members import Neighbour, Person, Role, Term, masked
 from models.photos import Photo
 from models.places import Location
-from models.posts import ClaimState, Ended, Offer, Resumed, free_slots, who_decides
+from models.posts import ClaimState, Ended, Offer, PostHere, Resumed, claims_of, find_post, free_slots, who_decides
 from models.proxies import find_spoken_of, only_relative
 from models.units import LEADERS, UnitHere, called
 
@@ -395,6 +395,32 @@ def tell_post_left(turn: Turn, ended: Sequence[Ended], name: str = "", why: str 
                 turn.tell(other, text, key=f"{key}:{other}", ref=post.ref)
 
 
+def own_post(turn: Turn, question: Callable[[str], str]) -> PostHere | Ask | None:
+    """The post that somebody who holds some means: the one that is named, else their only one.
+
+    Of several, `question` with the choices is asked. None: they hold none. Raises NoSuchPost.
+    """
+    number = turn.slots.get("post")
+    if number is not None:
+        return find_post(turn.session, community_id=turn.community.id, number=number)
+    own = [
+        post
+        for post, claim in claims_of(turn.session, community_id=turn.community.id, member_ids=[turn.who.id])
+        if claim.state is ClaimState.HELD
+    ]
+    return which_post(own, question) if len(own) > 1 else own[0] if own else None
+
+
+def which_post(posts: Sequence[PostHere], question: Callable[[str], str]) -> Ask:
+    """Asks which of several posts is meant, by their numbers in a list."""
+    lines = [
+        sentence("posts.choice", index=index, number=post.number, title=post.title)
+        for index, post in enumerate(posts, 1)
+    ]
+    text = question(in_few_lines(lines, LINES - 1))
+    return Ask(text, slot="post", options=tuple(post.number for post in posts))
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """One write, as the audit keeps it."""
@@ -442,6 +468,8 @@ class Command:
     slots: tuple[Slot, ...] = ()
     role: Role | None = Role.RESIDENT
     """The least role; None is open to people the bot does not know yet."""
+    also: Callable[[Session, Person], bool] | None = None
+    """Who else may, whatever their role: whoever leads a post confirms what is done for it."""
     for_group: bool = False
     """Said in a group, it is about the group's unit: the role must hold there. Elsewhere the action knows the scope."""
     writes: bool = False
@@ -468,7 +496,7 @@ class Command:
     cues: tuple[str, ...] = ()
     """Words that mean it in a message to the bot in which no verb stands: `厨房漏水了` is a report."""
     implies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """What a verb says by itself, by verb: `办结 1024` has a status."""
+    """What a verb says by itself, by verb: `办结 1024` has a status. A name that begins with `_` is nobody's slot."""
     fillers: tuple[str, ...] = ()
     """Words that say nothing new beside its verb: `明天值班我请个假` is about a shift anyway."""
     aloud: tuple[str, ...] = ()
@@ -480,6 +508,10 @@ class Command:
     """Its text is a form of several lines, and no line of it is a command of its own."""
     rare: bool = False
     """Left out of the overview of the help: of those who may say it, few have a use for it."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Which other command does it where a slot is filled: a 签到 at a post is what its holder did for it."""
+    standing: bool = False
+    """Its question is put by the clock and stands for days: 撤销 means one's own last act, and not this question."""
     coming: bool = False
     """Understood, but its feature is not there yet: said to the bot it is answered honestly, overheard it is not."""
 

@@ -72,7 +72,6 @@ say = Texts(
     "\n下次走的时候发一声 签退，时间就记得准。",
     closed_points="，积分+{points}",
     vouched="{minutes}（组织者证明）",
-    post_not_yet="岗位签到还不能在这里办，请先和楼长说一声。",
     out_at_once="签退按您发消息的时候记。走得早、忘了签退的，请组织者改时长。",
     which_make_up="补签哪个活动？请写上编号和一句情况，例如 补签 12 忘了签。",
     asked="已收到「{title}」的补签申请（{number}号），请组织者看一下。{then}",
@@ -95,6 +94,8 @@ say = Texts(
     undone_asked="已撤回「{title}」的补签申请。",
     undone_made_up="已撤销「{title}」的补签。",
     undone_photo="已撤回刚才的照片。",
+    proxy_not_yet="替别人签还不能在这里办，请本人发 {verb}。",
+    correction_not_yet="补签还不能在这里办，请找组织者或社区。",
     undone_in="已撤销「{title}」的签到，积分一并退回。",
     undone_out="已撤销「{title}」的签退，您还在签到中。",
 )
@@ -165,6 +166,8 @@ def _undo_made_up(turn: Turn, act: Act) -> str:
     "补签",
     "补签到",
     "补打卡",
+    "岗位签到",
+    "岗位打卡",
     slots=(
         Slot("code", Kind.DIGITS),
         Slot("activity", Kind.OBJECT, of="activity"),
@@ -176,7 +179,10 @@ def _undo_made_up(turn: Turn, act: Act) -> str:
         Slot("time", Kind.WHEN, of="clock"),
         Slot("correction", Kind.FLAG, labels=("忘了签", "忘记签", "忘签了", "漏签了", "补一下", "补上", "更正")),
     ),
-    implies={word: {"correction": True} for word in ("补签", "补签到", "补打卡")},
+    implies={
+        **{word: {"correction": True} for word in ("补签", "补签到", "补打卡")},
+        **{word: {"_at_post": True} for word in ("岗位签到", "岗位打卡")},
+    },
     gestures=("签", "签上"),
     fillers=(
         "忘记签到了",
@@ -212,10 +218,9 @@ def _undo_made_up(turn: Turn, act: Act) -> str:
         "ask_make_up": _undo_asked,
         "make_up": _undo_made_up,
     },
+    elsewhere={"post": "checkin_post", "_at_post": "checkin_post"},
 )
 def check_in(turn: Turn) -> Answer:
-    if "post" in turn.slots:
-        return say("post_not_yet")
     if "correction" in turn.slots or "time" in turn.slots:
         return _make_up(turn)
     found = _which(turn)
@@ -558,6 +563,7 @@ def made_up_line(giver: str, activity: ActivityHere, stayed: books.Stayed) -> st
     "退签",
     "收工",
     "签离",
+    "岗位签退",
     slots=(
         Slot("activity", Kind.OBJECT, of="activity"),
         Slot("post", Kind.OBJECT, of="post"),
@@ -565,6 +571,7 @@ def made_up_line(giver: str, activity: ActivityHere, stayed: books.Stayed) -> st
         Slot("hours", Kind.HOURS),
         Slot("time", Kind.WHEN, of="clock"),
     ),
+    implies={"岗位签退": {"_at_post": True}},
     fillers=(
         "活动",
         "撤了",
@@ -587,12 +594,11 @@ def made_up_line(giver: str, activity: ActivityHere, stayed: books.Stayed) -> st
     writes=True,
     usage="签退",
     gist="走的时候记一笔，算服务时长",
+    elsewhere={"post": "checkout_post", "_at_post": "checkout_post"},
     chooses=True,
     undo={"check_out": _undo_out},
 )
 def check_out(turn: Turn) -> Answer:
-    if "post" in turn.slots:
-        return say("post_not_yet")
     if "time" in turn.slots:
         return say("out_at_once")
     whom = _whom(turn, turn.slots.get("on_behalf", ""))
@@ -641,6 +647,15 @@ def spoken_served(done: books.CheckedOut) -> str:
     if done.vouched:
         return say("vouched", minutes=spoken_minutes(done.vouched))
     return spoken_minutes(done.minutes)
+
+
+def _not_yet(turn: Turn) -> str:
+    """What is understood and cannot be written down yet: it must not become a check-in of the speaker for now."""
+    if "on_behalf" in turn.slots:
+        return say("proxy_not_yet", verb=turn.command.verbs[0])
+    if "correction" in turn.slots or "time" in turn.slots:
+        return say("correction_not_yet")
+    return ""
 
 
 def _choices(turn: Turn, numbers: list[int]) -> str:

@@ -36,6 +36,7 @@ from models.points import (
     TooManyPoints,
     ToOneself,
 )
+from models.posts import NoSuchPost, find_post
 from models.units import NoSuchUnit, covers, find_unit
 
 say = Texts(
@@ -51,11 +52,13 @@ say = Texts(
     why_check_in="{title} 签到",
     why_hours="{title} 服务时长",
     why_vouched_hours="{title} 服务时长（组织者证明）",
+    why_duty="{title} 履职",
     why_award="加分：{note}",
     why_deduct="扣分：{note}",
     why_undo="撤销：{title}",
     why_appeal="申诉通过{note}",
     an_activity="{number}号活动",
+    a_post="{number}号岗位",
     by_hand="人工加减分",
     board="【{period}积分榜{scope}】",
     board_line="{place}. {name} {amount}分",
@@ -241,10 +244,14 @@ def _why(turn: Turn, entry: Entry) -> str:
 
 def _about(turn: Turn, entry: Entry) -> str:
     kind, _, number = entry.ref.partition(":")
-    if kind != "activity":
+    if kind not in ("activity", "post"):
         return entry.note or say("by_hand")
     try:
+        if kind == "post":
+            return find_post(turn.session, community_id=turn.community.id, number=int(number)).title
         return find_activity(turn.session, community_id=turn.community.id, number=int(number)).title
+    except NoSuchPost:
+        return say("a_post", number=number)
     except NoSuchActivity:
         return say("an_activity", number=number)
 

@@ -20,15 +20,18 @@
 小邻 → 李四: 李四，核对好了，欢迎您！想看看我会什么，请发 帮助。
 """
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, sentence, tell_offered, tell_post_left
 from handlers.language.slots import Kind, Slot
-from models import broadcast, check_in, members, points, posts
+from models import broadcast, check_in, duties, members, points, posts
 from models.audit import Act
 from models.broadcast import NoSuchDraft, Notice, OwnDraft
 from models.check_in import AlreadyCheckedIn, DecidedMakeUp, NoSuchMakeUp
 from models.clock import last_day, short_day, spoken, spoken_date, spoken_minutes
+from models.duties import WaitingEntry
 from models.ledger import AlreadyCorrected
 from models.members import (
     AboveOneself,
@@ -44,7 +47,15 @@ from models.members import (
 )
 from models.members.family import NoSuchTie, Tie
 from models.points import AppealState, Decided, NoSuchAppeal, OwnDecision, PointsMissing
-from models.posts import Application, NoRoomForTwo, NoSuchApplication, OwnApplication, PostFull
+from models.posts import (
+    Application,
+    NoRoomForTwo,
+    NoSuchApplication,
+    OwnApplication,
+    PostFull,
+    in_charge,
+    leads_posts,
+)
 from models.units import called
 
 say = Texts(
@@ -65,6 +76,7 @@ say = Texts(
     what_hours="服务时长",
     what_award="加分（{note}）",
     what_deduct="扣分（{note}）",
+    what_duty="履职",
     what_undo="撤销",
     what_appeal="申诉补分",
     what_other="积分",
@@ -82,6 +94,17 @@ say = Texts(
     undone_make_up_notice="您在「{title}」的补签（{number}号）要重新看，请稍等，有结果我会告诉您。",
     draft="{number}号 广播 {name} 给 {target}：{title}",
     tie="{number}号 家人 {name} 替 {member}（对方没有账号）",
+    duty_wordless="到岗",
+    duty="{number}号 履职 {name} {title}：{day} {note}",
+    duty_confirmed="已确认 {number}号：{name} 的「{title}」履职。",
+    duty_rejected="已驳回 {number}号：{name} 的「{title}」履职（{reason}）。",
+    duties_confirmed="已确认{count}件：{numbers}号。",
+    duties_left="{numbers}号没有确认，请单独看。",
+    duty_confirmed_notice="您 {day} 在「{title}」的履职确认了{points}，辛苦了！",
+    duty_confirmed_points="，积分+{points}（现有{balance}分）",
+    duty_rejected_notice="您 {day} 在「{title}」的履职没有算上：{reason}。\n有出入请和负责人当面说。",
+    undone_duty_notice="您 {day} 在「{title}」的履职要重新确认，有结果我会告诉您。",
+    undone_duty="已撤销 {number}号的答复：{name} 的履职重新等您看。",
     foot="同意请回复 通过 {number}，不同意请回复 驳回 {number} 理由。",
     basis="绑定审核",
     approved="已通过 {number}号：{name} 现在是{unit}的居民了。",
@@ -142,7 +165,14 @@ SHOWN = 2
 
 
 @router.command(
-    "review", "审核", "待审核", role=Role.BUILDING_LEAD, private=True, usage="审核", gist="看看有什么等您点头"
+    "review",
+    "审核",
+    "待审核",
+    role=Role.BUILDING_LEAD,
+    also=leads_posts,
+    private=True,
+    usage="审核",
+    gist="看看有什么等您点头",
 )
 def review(turn: Turn) -> Answer:
     registrations = members.waiting_registrations(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
@@ -180,6 +210,18 @@ def review(turn: Turn) -> Answer:
     ties = family.waiting_ties(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
     lines |= {one.number: say("tie", number=one.number, name=one.proxy_name, member=one.member_name) for one in ties}
     lines |= {one.number: _application_line(turn, one) for one in _applications(turn)}
+    lines |= {
+        one.number: say(
+            "duty",
+            number=one.number,
+            name=one.name,
+            title=one.post.title,
+            day=short_day(one.entry.done_at),
+            note=one.entry.note or say("duty_wordless"),
+        )
+        for one in duties.waiting_entries(turn.session, community_id=turn.community.id)
+        if one.entry.member_id != turn.who.id and _in_charge(turn, one)
+    }
     if not lines:
         return say("none")
     first = sorted(lines)[:SHOWN]
@@ -214,6 +256,10 @@ def _applicants(one: Application) -> str:
 def _draft(turn: Turn, one: Notice) -> str:
     name = members.member_by_id(turn.session, community_id=turn.community.id, member_id=one.made_by or 0).name
     return say("draft", number=one.review_number, name=name, target=one.target, title=one.title)
+
+
+def _in_charge(turn: Turn, waiting: WaitingEntry) -> bool:
+    return in_charge(turn.session, post=waiting.post, person=turn.who, now=turn.now)
 
 
 def _note(one: Waiting) -> str:
@@ -272,6 +318,16 @@ def _undo_make_up(turn: Turn, act: Act) -> str:
     return say("undone_make_up", number=waiting.number, name=waiting.name, title=waiting.title)
 
 
+def _undo_duty(turn: Turn, act: Act) -> str:
+    decided = duties.undo_decision(
+        turn.session, community_id=turn.community.id, log_id=act.row, by=turn.who.id, now=turn.now
+    )
+    (waiting,) = duties.waiting_entries(turn.session, community_id=turn.community.id, number=decided.entry.number)
+    notice = say("undone_duty_notice", title=decided.post.title, day=short_day(decided.entry.done_at))
+    turn.tell(decided.entry.member_id, notice, key=f"duty-again:{act.id}")
+    return say("undone_duty", number=waiting.number, name=waiting.name)
+
+
 JOININGS = {"换号": Joining.MOVE, "并用": Joining.JOIN, "同名": Joining.APART}
 """What a reviewer says in one word of somebody who has an account already."""
 
@@ -286,6 +342,7 @@ JOININGS = {"换号": Joining.MOVE, "并用": Joining.JOIN, "同名": Joining.AP
         Slot("answer", Kind.TEXT),
     ),
     role=Role.BUILDING_LEAD,
+    also=leads_posts,
     writes=True,
     overheard=False,
     private=True,
@@ -295,6 +352,7 @@ JOININGS = {"换号": Joining.MOVE, "并用": Joining.JOIN, "同名": Joining.AP
         "decide_registration": _undo_decision,
         "decide_post": _undo_application,
         "decide_make_up": _undo_make_up,
+        "decide_duty": _undo_duty,
     },
 )
 def approve(turn: Turn) -> Answer:
@@ -309,6 +367,7 @@ def approve(turn: Turn) -> Answer:
         Slot("answer", Kind.TEXT),
     ),
     role=Role.BUILDING_LEAD,
+    also=leads_posts,
     writes=True,
     overheard=False,
     private=True,
@@ -367,6 +426,11 @@ def _decide_claim(turn: Turn, *, approve: bool) -> Answer:
 
 def _decide(turn: Turn, *, approve: bool) -> Answer:
     number, answer = turn.slots["number"], turn.slots.get("answer", "")
+    if (waiting := _entry(turn, number)) is not None:
+        several = _more_numbers(turn) if approve else []
+        if several:
+            return _confirm_several(turn, [number, *several])
+        return _decide_entry(turn, waiting, approve, answer)
     try:
         decided = points.decide_appeal(
             turn.session,
@@ -462,6 +526,54 @@ def _tell_draft(turn: Turn, notice: Notice, number: int, approve: bool, answer: 
     if notice.made_by is not None:
         turn.tell(notice.made_by, say(f"{name}_notice", **fields), key=f"broadcast-decided:{notice.id}")
     return say(name, **fields)
+
+
+# -- what holders did for their posts ----------------------------------------
+
+
+def _entry(turn: Turn, number: int) -> WaitingEntry | None:
+    """The entry of this number, where it waits and is this reviewer's to decide."""
+    found = duties.waiting_entries(turn.session, community_id=turn.community.id, number=number)
+    return found[0] if found and _in_charge(turn, found[0]) else None
+
+
+_NUMBERS = re.compile(r"[0-9、,，和号 ]+")
+
+
+def _more_numbers(turn: Turn) -> list[int]:
+    """Further numbers behind the first one: 通过 8 9 10."""
+    # The second number is read as points, which only an appeal takes.
+    points, rest = turn.slots.get("points"), turn.slots.get("answer", "")
+    if not _NUMBERS.fullmatch(rest or " "):
+        return []
+    behind = [int(number) for number in re.findall(r"[0-9]+", rest)]
+    return [*([points] if points is not None else []), *behind]
+
+
+def _confirm_several(turn: Turn, numbers: Sequence[int]) -> str:
+    done, left = [], []
+    for number in dict.fromkeys(numbers):
+        waiting = _entry(turn, number)
+        if waiting is None or waiting.entry.member_id == turn.who.id:
+            left.append(str(number))
+            continue
+        _decide_entry(turn, waiting, True, "")
+        done.append(str(number))
+    lines = [say("duties_confirmed", count=len(done), numbers="、".join(done))] if done else []
+    return "\n".join([*lines, *([say("duties_left", numbers="、".join(left))] if left else [])])
+
+
+def _decide_entry(turn: Turn, waiting: WaitingEntry, approve: bool, answer: str) -> str:
+    decided = duties.decide_entry(
+        turn.session, waiting=waiting, by=turn.who.id, agree=approve, reason=answer, now=turn.now
+    )
+    entry = decided.entry
+    turn.wrote("decide_duty", entry.id, agree=approve)
+    name = "duty_confirmed" if approve else "duty_rejected"
+    points = say("duty_confirmed_points", points=decided.points, balance=decided.balance) if decided.points else ""
+    fields = {"title": decided.post.title, "reason": answer, "points": points, "day": short_day(entry.done_at)}
+    turn.tell(entry.member_id, say(f"{name}_notice", **fields), key=_once("duty", turn, entry.id), expires_hours=72)
+    return say(name, number=waiting.number, name=waiting.name, **fields)
 
 
 def _tell_tie(turn: Turn, tie: Tie, approve: bool, answer: str) -> str:

@@ -48,4 +48,6 @@ def _drop_question(turn: Turn) -> bool:
     who: dict[str, Any] = {"community_id": turn.community.id, "member_id": turn.who.id}
     conversation = pending.conversation(turn.group.id if turn.group else None)
     question = pending.open_question(turn.session, **who, conversation=conversation, now=turn.now)
+    if question is not None and any(one.standing for one in turn.commands if one.intent == question.intent):
+        return False
     return question is not None and pending.close_question(turn.session, **who, conversation=conversation)

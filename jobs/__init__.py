@@ -1,6 +1,18 @@
 """What happens because time passed."""
 
-from jobs import activities, broadcast, check_in, housekeeping, membership, organisation, posts, privacy
+from jobs import (
+    activities,
+    broadcast,
+    check_in,
+    duties,
+    handover,
+    housekeeping,
+    membership,
+    organisation,
+    posts,
+    privacy,
+    tenure,
+)
 
 JOBS = (
     activities.REMIND,
@@ -12,6 +24,10 @@ JOBS = (
     broadcast.LOOK,
     broadcast.SILENT,
     broadcast.HAND_OVER,
+    handover.LAPSE,
+    tenure.END,
+    tenure.ASK,
+    duties.SUM_UP,
     privacy.SWEEP,
     organisation.TERMS,
     organisation.LEADERLESS,

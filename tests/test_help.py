@@ -14,7 +14,7 @@ from tests.fakes.street import Street
 
 HEAD = "我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。"
 MORE = "想知道怎么用，请发 帮助 加名字，比如 帮助 积分。"
-ALSO = "还有：岗位、服务队、收到通知、接龙、切换社区、同意、家人、我的资料、解绑、组织、角色、服务时长、撤销。"
+ALSO = "还有：岗位、履职、转岗、岗位请假、服务队、收到通知、接龙、切换社区、同意、家人、我的资料、解绑、组织、角色、服务时长、撤销。"
 RESIDENT = f"{HEAD}\n{ALSO}\n例如 报名 12 2人（参加活动，可以带同伴）。\n{MORE}"
 STRANGER = "我是小邻，锦绣社区的帮手。\n让我认识您，请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
 
@@ -121,6 +121,19 @@ LONG_NAME = "欧阳娜娜·阿卜杜拉"
 LONG_TITLE = "第十二届邻里节暨中秋敬老爱老志愿服务活动"
 THREE = "\n".join(f"{index} {index}号 {LONG_TITLE}" for index in (1, 2, 3))
 VALUES: dict[str, Any] = {
+    "waits": f"\n请{LONG_NAME}确认后算数（1234567号），有结果我会告诉您。",
+    "photos": "，照片12张",
+    "earned": f"\n请{LONG_NAME}确认后算数（1234567号），有结果我会告诉您。",
+    "who": LONG_NAME,
+    "review": 1_234_567,
+    "entries": 1_000,
+    "served": "，服务1000小时59分",
+    "year": 1_000,
+    "taker": LONG_NAME,
+    "numbers": "、".join(["1234567"] * 9),
+    "one": "1 或 ",
+    "two": "2 或 ",
+    "hours": 24,
     "case": 1_234_567,
     "category": "其他",
     "demand": "体力活",
@@ -188,7 +201,6 @@ VALUES: dict[str, Any] = {
     "group": "锦绣江南国际花园第一社区居民群",
     "homes": 1_000,
     "marks": "（每月最后一个周五18点，12月31日 周四 19:30，紧急，要回执，没回的自动催，要第二个人点头）",
-    "review": 1_234_567,
     "said": "每月最后一个周五18点",
     "target": "、".join(["第二党支部党员"] * 6),
     "address": "wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA",

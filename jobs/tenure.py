@@ -1,0 +1,158 @@
+"""Whoever holds a post and is not heard of is asked, and whose term ends; what nobody answers takes effect.
+
+Every day at 10:00 whoever has done nothing for a month gets one friendly question, and whose term ends in two weeks
+another one. Where the bot cannot write to the holder of its own accord, whoever is in charge of the post is asked
+instead; where it can write to neither, nobody is asked, and nobody loses a post by silence. On festivals nobody is
+asked. At 9:30, before, terms that are over end, and what was asked a week ago and not answered: the post is free
+again, and the holder, whoever is in charge and the first who waits for it hear of it.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from handlers.tenure import (
+    STAYS,
+    offered_line,
+    over_lines,
+    question,
+    question_buttons,
+    question_to_leader,
+    released_lines,
+)
+from jobs.tick import Job, Tick
+from models import outbox, pending, tenure
+from models.base import Button
+from models.directory import has_account
+from models.posts import Offer, Why, release, who_decides
+from models.tenure import Held, QuestionKind
+
+TELL_WITHIN = timedelta(days=3)
+INTENTS = {QuestionKind.IDLE: "stay_on_post", QuestionKind.RENEWAL: "renew_post"}
+"""Which command a number in answer runs."""
+
+
+def ask(tick: Tick) -> bool:
+    here, rules = tick.community.id, tick.rules["tenure"]
+    idle = tenure.idle_holders(tick.session, community_id=here, now=tick.at, days=rules.idle_days)
+    ending = tenure.ending_holders(tick.session, community_id=here, now=tick.at, days=rules.renewal_days)
+    for kind, some in ((QuestionKind.IDLE, idle), (QuestionKind.RENEWAL, ending)):
+        for one in some:
+            _ask(tick, one, kind)
+    return False
+
+
+def _ask(tick: Tick, one: Held, kind: QuestionKind) -> None:
+    rules = tick.rules["tenure"]
+    asked_id = _whom(tick, one)
+    if asked_id is None:
+        return
+    asked = tenure.ask(
+        tick.session, one=one, kind=kind, asked_id=asked_id, now=tick.at, silence_days=rules.silence_days
+    )
+    days = rules.idle_days
+    if asked_id == one.claim.member_id:
+        message = question(asked, days, numbered=_lets_number_answer(tick, asked))
+    else:
+        message = question_to_leader(asked, days)
+    _tell(
+        tick, asked_id, message, key=f"tenure:{asked.id}", ref=one.post.ref, within=asked.due_at - tick.at,
+        buttons=question_buttons(asked),
+    )  # fmt: skip
+
+
+def _whom(tick: Tick, one: Held) -> int | None:
+    """The holder, where the bot can write to them first; else whoever is in charge; else nobody."""
+    if _reaches(tick, one.claim.member_id):
+        return one.claim.member_id
+    leader = who_decides(tick.session, post=one.post, now=tick.at, without=one.ids)
+    return leader.id if leader is not None and _reaches(tick, leader.id) else None
+
+
+def _reaches(tick: Tick, member_id: int) -> bool:
+    return has_account(
+        tick.session, community_id=tick.community.id, member_id=member_id, namespaces=tick.rules["reached"]
+    )
+
+
+def _lets_number_answer(tick: Tick, asked: tenure.Asked) -> bool:
+    """Lets 1 and 2 answer, unless the holder is in the middle of something else; the words always do."""
+    where: dict[str, Any] = {
+        "community_id": tick.community.id,
+        "member_id": asked.asked_id,
+        "conversation": pending.conversation(None),
+    }
+    if pending.open_question(tick.session, **where, now=tick.at) is not None:
+        return False
+    slots = {"post": asked.held.post.number}
+    pending.ask(
+        tick.session,
+        **where,
+        question=pending.Question(INTENTS[asked.kind], slots, STAYS, [True, False]),
+        expires_at=asked.due_at,
+    )
+    return True
+
+
+def end(tick: Tick) -> bool:
+    here, hours = tick.community.id, tick.rules["posts"].offer_hours
+    tenure.drop_void(tick.session, community_id=here, now=tick.at)
+    for one in tenure.over(tick.session, community_id=here, now=tick.at):
+        ended = release(
+            tick.session, post=one.post, member_id=one.claim.member_id, by=None, why=Why.TERM, now=tick.at,
+            offer_hours=hours,
+        )  # fmt: skip
+        _tell_both(tick, one, over_lines(one), f"term-over:{one.claim.id}")
+        _tell_offered(tick, ended.offers)
+    for asked in tenure.open_questions(tick.session, community_id=here, kind=QuestionKind.IDLE, until=tick.at):
+        if tenure.heard_since(tick.session, asked):
+            tenure.answer(
+                tick.session, community_id=here, question_id=asked.id, said=tenure.Answer.STAYS, by=None, now=tick.at
+            )
+            continue
+        for one, ended in tenure.give_up(tick.session, asked=asked, now=tick.at, offer_hours=hours):
+            _tell_both(tick, one, released_lines(one), f"idle:{one.claim.id}")
+            _tell_offered(tick, ended.offers)
+    tenure.drop_void(tick.session, community_id=here, now=tick.at)
+    return False
+
+
+def _tell_both(tick: Tick, one: Held, lines: tuple[str, str], key: str) -> None:
+    holder, leader = lines
+    _tell(tick, one.claim.member_id, holder, key=key, ref=one.post.ref)
+    decides = who_decides(tick.session, post=one.post, now=tick.at, without=one.ids)
+    if decides is not None:
+        _tell(tick, decides.id, leader, key=f"{key}:leader", ref=one.post.ref)
+
+
+def _tell_offered(tick: Tick, offers: Sequence[Offer]) -> None:
+    for offer in offers:
+        key = f"post-offered:{offer.claim_id}:{offer.answer_by:%Y%m%d%H%M}"
+        _tell(tick, offer.member_id, offered_line(offer), key=key, ref=offer.post.ref)
+
+
+def _tell(
+    tick: Tick,
+    member_id: int,
+    message: str,
+    *,
+    key: str,
+    ref: str,
+    within: timedelta = TELL_WITHIN,
+    buttons: Sequence[Button] = (),
+) -> None:
+    outbox.put(
+        tick.session,
+        community_id=tick.community.id,
+        key=key,
+        message=message,
+        now=tick.at,
+        expires_at=tick.at + within,
+        member_id=member_id,
+        ref=ref,
+        buttons=buttons,
+    )
+
+
+END = Job("tenure.end", end, cron="30 9 * * *")
+ASK = Job("tenure.ask", ask, cron="0 10 * * *")
