@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from handlers.language.surroundings import OpenObject
-from models import activities, broadcast, check_in, counters, organisation, points, posts
+from models import activities, broadcast, check_in, counters, duties, organisation, points, posts
 from models.clock import at, day_of
 from models.directory import CommunityHere, add_community, add_endpoint, add_group
 from models.members import (
@@ -141,18 +141,17 @@ def build_demo(session: Session, now: datetime) -> CommunityHere:
             address=name,
             now=founded,
         )
-    points.set_rule(
-        session,
-        community_id=community.id,
-        kind="activity",
-        rule=points.Rule(2, 1, 0, 0, 100, 20, 6, 200),
-        since=founded,
-    )
+    for kind, rule in (
+        ("activity", points.Rule(2, 1, 0, 0, 100, 20, 6, 200)),
+        ("duty", points.Rule(1, 0, 0, 0, 100, 20, 6, 200)),
+    ):
+        points.set_rule(session, community_id=community.id, kind=kind, rule=rule, since=founded)
     root = units[community.name]
     _past(session, community, root, people, now)
     _coming(session, community, root, people, now)
     _posts(session, community, units, people, now)
     _announced(session, community, units, people, now)
+    _duties(session, community, people, now)
     return community
 
 
@@ -466,7 +465,30 @@ def _posts(
             now=published,
         )
         for name in holders:
-            posts.hold(session, post=post, member_id=people[name], by=people[name], now=published + timedelta(days=60))
+            posts.hold(session, post=post, member_id=people[name], by=people[name], now=published + timedelta(days=70))
+
+
+DUTIES = (
+    (4, "小吴", 18, "浇了花，捡了两袋垃圾"),
+    (6, "老魏", 17, "2栋两家为了鞋柜，说开了"),
+    (6, "老魏", 6, "陪楼上楼下坐了一晚，装了地垫"),
+)
+"""Post, holder, days ago, what was done."""
+
+
+def _duties(session: Session, community: CommunityHere, people: dict[str, int], now: datetime) -> None:
+    for number, name, days, note in DUTIES:
+        then = at(day_of(now - timedelta(days=days)), 18)
+        duties.log_duty(
+            session,
+            post=posts.find_post(session, community_id=community.id, number=number),
+            member_id=people[name],
+            done=day_of(then),
+            note=note,
+            minutes=0,
+            now=then,
+            settings=duties.Settings(),
+        )
 
 
 def _announced(

@@ -27,8 +27,10 @@ from models.activities import Activity, ActivityState, Signup, SignupState
 from models.check_in import CheckIn, CheckOut
 from models.clock import at, local
 from models.directory import CommunityHere
+from models.duties import DutyLog, EntryState
 from models.ledger import Currency, SystemAccount, Transfer, TransferNote
 from models.members import Member, Person, masked
+from models.posts import Post
 from models.roster import roster_lines
 from models.roster.tree import read_tree
 
@@ -200,12 +202,15 @@ REASONS = {
     "check_in": "签到",
     "hours": "服务满时",
     "service": "服务时长",
+    "duty": "履职",
     "award": "加分",
     "deduct": "扣分",
     "appeal": "申诉",
     "undo": "撤销",
 }
 SIGNUPS = {SignupState.CONFIRMED: "已报名", SignupState.WAITING: "候补"}
+ENTRIES = {EntryState.COUNTED: "算数", EntryState.WAITING: "待确认", EntryState.REJECTED: "没通过"}
+MEASURED = {True: "签到签退", False: "自报"}
 STATES = {ActivityState.PUBLISHED: "已发布", ActivityState.CANCELLED: "已取消"}
 
 
@@ -324,6 +329,30 @@ def _roll(session: Session, order: Order, activity_id: int) -> list[_Part]:
     return list(parts.values())
 
 
+def _duties(session: Session, order: Order) -> Iterator[Sheet]:
+    names = _names(session, order)
+    query: Select[Any] = (
+        select(*DutyLog.__table__.c, Post.number.label("post_number"), Post.title)
+        .join(Post, DutyLog.post_id == Post.id)
+        .where(DutyLog.community_id == order.community.id, DutyLog.undone_at.is_(None))
+        .order_by(Post.number, DutyLog.done_at, DutyLog.id)
+    )
+    query = order.span.narrow(query, DutyLog.done_at)
+    rows = (
+        (
+            row.post_number, row.title, row.done_at, names.get(row.member_id, str(row.member_id)), row.note,
+            row.came_at, row.left_at, row.minutes or None, MEASURED[bool(row.measured)] if row.minutes else "",
+            ENTRIES[EntryState(row.state)], names.get(row.decided_by, "") if row.decided_by else "", row.reason,
+        )
+        for row in _streamed(session, query)
+    )  # fmt: skip
+    columns = (
+        ("岗位编号", 10), ("岗位", 18), ("时间", 17), ("姓名", 12), ("做了什么", 40), ("签到", 17), ("签退", 17),
+        ("服务分钟", 10), ("时长怎么来的", 14), ("状态", 10), ("确认人", 12), ("没通过的原因", 24),
+    )  # fmt: skip
+    yield Sheet("履职", columns, rows)
+
+
 def _boards(session: Session, order: Order) -> Iterator[Sheet]:
     tree = read_tree(session, community_id=order.community.id)
     homes = {
@@ -353,6 +382,7 @@ KINDS: dict[str, Callable[[Session, Order], Iterable[Sheet]]] = {
     "roster": _roster,
     "ledger": _ledger,
     "activities": _activities,
+    "duties": _duties,
     "boards": _boards,
 }
 """What can be exported."""

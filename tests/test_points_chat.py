@@ -150,13 +150,13 @@ async def test_the_statement_explains_every_line(street: Street) -> None:
                 "李建国",
                 direct,
                 "积分流水",
-                "849. 11月17日 撤销：乱停车 +2\n848. 11月17日 扣分：乱停车 -2\n"
-                f"847. 11月17日 加分：修灯 +5\n{more.format(849)}更早的请发 积分明细 847。",
+                "852. 11月17日 撤销：乱停车 +2\n851. 11月17日 扣分：乱停车 -2\n"
+                f"850. 11月17日 加分：修灯 +5\n{more.format(852)}更早的请发 积分明细 850。",
             ),
             (
                 "李建国",
                 direct,
-                "积分明细 847",
+                "积分明细 850",
                 f"246. 10月7日 反诈宣传 服务时长 +1\n244. 10月7日 反诈宣传 签到 +3\n{more.format(246)}",
             ),
             ("李建国", direct, "积分明细 244", "没有更早的积分记录了。"),
@@ -226,7 +226,7 @@ async def test_boards_are_by_period_and_unit_with_ties_and_the_own_place(street:
                 direct,
                 "排行榜 全部",
                 "【全部积分榜】\n1. 曹玉兰 23分  2. 刘秀兰 22分  3. 高云霞 20分  3. 曹建华 20分  5. 郑立新 18分\n"
-                "6. 林立新 17分  6. 林彩霞 17分  8. 王秀英 16分  8. 罗春梅 16分  10. 陈美玲 15分\n您在第148位，4分。",
+                "6. 林立新 17分  6. 林彩霞 17分  8. 王秀英 16分  8. 罗春梅 16分  10. 陈美玲 15分\n您在第149位，4分。",
             ),
             ("王秀英", direct, "排行榜 本周", "积分榜按月算。请发 排行榜 本月，或 上月、本季、今年、全部。"),
             ("王秀英", direct, "排行榜 44栋", "没有找到「44栋」。请写楼栋，例如 3栋。"),
@@ -379,14 +379,14 @@ async def test_an_appeal_is_decided_by_somebody_who_did_not_give(street: Street)
         [
             ("张敏", direct, "扣分 李建国 2 乱停车", "要扣 李建国 2分（乱停车）吗？回复 确认 就扣，不扣回复 取消。"),
             ("张敏", direct, "确认", "已扣 李建国 2分（乱停车），现有2分。"),
-            ("王秀英", direct, "申诉 847 不是我的也申诉", "没有找到您的847号积分记录。编号在 积分明细 里。"),
+            ("王秀英", direct, "申诉 850 不是我的也申诉", "没有找到您的850号积分记录。编号在 积分明细 里。"),
             (
                 "李建国",
                 direct,
-                "申诉 847 那不是我的车",
+                "申诉 850 那不是我的车",
                 "已收到申诉（1号），会请没有经手这笔分的人来看。\n有结果我会告诉您。",
             ),
-            ("李建国", direct, "申诉 847 真的不是", "这一条已经申诉过了（1号）。"),
+            ("李建国", direct, "申诉 850 真的不是", "这一条已经申诉过了（1号）。"),
             ("张敏", direct, "审核", "现在没有等您看的事。"),
             ("张敏", direct, "通过 1", "1号和您自己有关，要请别的同志来看。"),
             ("李建国", direct, "通过 1", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
@@ -395,7 +395,7 @@ async def test_an_appeal_is_decided_by_somebody_who_did_not_give(street: Street)
                 "孙丽",
                 direct,
                 "审核",
-                "等您看的有1件：\n1号 申诉 李建国：11月17日 扣分（乱停车） -2（记录847），说「那不是我的车」\n"
+                "等您看的有1件：\n1号 申诉 李建国：11月17日 扣分（乱停车） -2（记录850），说「那不是我的车」\n"
                 "同意请回复 通过 1，不同意请回复 驳回 1 理由。",
             ),
             ("孙丽", direct, "通过 1", "已通过 1号申诉：李建国 +2分，现有4分。"),
@@ -414,7 +414,7 @@ async def test_an_appeal_is_decided_by_somebody_who_did_not_give(street: Street)
 
     def added(session: Session) -> list[tuple[str, int, bool]]:
         rows = session.execute(
-            select(Transfer.reason, Transfer.amount, Transfer.corrects.is_(None)).where(Transfer.id >= 847)
+            select(Transfer.reason, Transfer.amount, Transfer.corrects.is_(None)).where(Transfer.id >= 850)
         )
         return [tuple(row) for row in rows]
 
@@ -460,7 +460,7 @@ async def test_an_appeal_against_the_only_one_nearby_goes_to_the_next_above(stre
             (
                 "李建国",
                 direct,
-                "申诉 847 修了三盏",
+                "申诉 850 修了三盏",
                 "已收到申诉（1号），会请没有经手这笔分的人来看。\n有结果我会告诉您。",
             ),
         ],
@@ -485,7 +485,7 @@ async def test_where_nobody_may_decide_both_hear_it(street: Street) -> None:
             (
                 "李建国",
                 direct,
-                "申诉 847 那不是我的车",
+                "申诉 850 那不是我的车",
                 "已收到申诉（1号）。这笔分要请没有经手的人来看，社区现在还没有，有了就能办。\n着急的话请当面找社区说。",
             ),
         ],
@@ -509,7 +509,7 @@ async def test_whoever_was_told_of_points_hears_that_they_were_taken_back(street
             ("张敏", direct, "扣分 李建国 2 乱停车", "要扣 李建国 2分（乱停车）吗？回复 确认 就扣，不扣回复 取消。"),
             ("张敏", direct, "确认", "已扣 李建国 2分（乱停车），现有2分。"),
             ("张敏", direct, "撤销", "已撤销给 李建国 的-2分。"),
-            ("李建国", direct, "申诉 847 修了三盏", "847号已经撤销了。有意见请对撤销的那一条说：申诉 848 加理由。"),
+            ("李建国", direct, "申诉 850 修了三盏", "850号已经撤销了。有意见请对撤销的那一条说：申诉 851 加理由。"),
         ],
     )
     assert [push.text.partition("\n")[0] for push in pushes] == [

@@ -195,7 +195,7 @@ def _why(one: Refused) -> str:
 
 
 def export(
-    what: Annotated[str, typer.Argument(help=f"{'、'.join(exports.KINDS)}：名册、积分流水、活动、榜单")],
+    what: Annotated[str, typer.Argument(help=f"{'、'.join(exports.KINDS)}：名册、积分流水、活动、履职、榜单")],
     to: Annotated[Path, typer.Option(help="写到哪个文件：.xlsx；名册也可以是 .csv")],
     since: Annotated[str, typer.Option("--from", help="从哪天起，例如 2026-11-01（流水、活动）")] = "",
     until: Annotated[str, typer.Option("--until", help="到哪天止，这一天也算")] = "",
