@@ -561,7 +561,8 @@ def _leading(filling: Filling, at: int) -> int | None:
 
 
 _FOR = re.compile(
-    r"(?:(?P<for>替|帮|代|给|为|让)[ ]?|(?<![\u4e00-\u9fff]))@?(?P<home>(?:[0-9]{1,2}栋)?[0-9]{0,4}室?的?)?"
+    r"(?:(?P<for>替|帮|代|给|为|让)[ ]?|(?P<me>(?:我|俺)[和跟与、][ ]?)|(?<![\u4e00-\u9fff]))@?"
+    r"(?P<home>(?:[0-9]{1,2}栋)?[0-9]{0,4}室?的?)?"
     r"(?P<names>[\u4e00-\u9fff·]{2,6}?(?:(?:[、,和跟与及]|[ ]+)[\u4e00-\u9fff·]{2,6}?)*|[A-Za-z]{2,20})"
     r"[ ]*(?:各|每人|每位|都|也|他|她|们?俩)*[ ]*\Z"
 )
@@ -571,14 +572,18 @@ def _person_before(filled: Filling, before: str, at: int) -> int | None:
     """Fills the person for whom something is done (`替王秀英`, `给李建国和孙丽各`); where that begins."""
     slot = next((slot for slot in filled.plan.words if slot.kind in (Kind.PERSON, Kind.PEOPLE)), None)
     match = _FOR.search(before, at) if slot is not None and slot.name not in filled.slots else None
-    if slot is None or match is None or not (match["for"] or slot.required):
+    if slot is None or match is None or not (match["for"] or match["me"] or slot.required):
         return None
     names = re.split("[、,和跟与及 ]+", match["names"])
+    if match["me"] and (slot.required or any(map(phrasing.is_kin, names))):
+        return None  # 我和老伴 is a number of people
     # Only 替 and 代 are said of nobody but people.
     shape = phrasing.is_name if match["for"] in ("替", "代") or (match["for"] and slot.required) else phrasing.is_person
     if not all(map(shape, names)) or filled.world.named(names[0], 0, filled.plan.kinds)[0]:
         return None
     names[0] = _home(match["home"]) + names[0]
+    if match["me"]:
+        names.insert(0, "self")
     put_people(filled, slot, names, match[0])
     return match.start()
 

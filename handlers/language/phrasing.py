@@ -368,7 +368,9 @@ SELF = frozenset(("我", "我自己", "自己", "本人", "咱", "俺"))
 
 
 def is_name(word: str) -> bool:
-    """Whether a word can be a person's name: `李建国`, `老赵`, `陈阿姨`, `欧阳娜娜`."""
+    """Whether a word can stand for a person: `李建国`, `老赵`, `陈阿姨`, `欧阳娜娜`, `我妈`."""
+    if word in _KIN:
+        return True
     if not 2 <= len(word) <= 6 or not _FUNCTION_WORDS.isdisjoint(word):
         return word.isascii() and word.isalpha() and 2 <= len(word) <= 20
     return len(word) <= 4 or word.endswith(_TITLES)

@@ -387,8 +387,17 @@ _PEOPLE = re.compile(
 )
 
 
+_WITH_ME = re.compile(r"(?:我|俺)[ ]?[、,和跟与及][ ]?")
+_ONE_NAME = re.compile(r"@?[\u4e00-\u9fff·]{2,4}?(?=[ ,;.!~0-9+-]|\Z|一起|一块|都|俩|两)")
+
+
 def _read_people(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[list[str], int] | None:
-    """Several names with something between them; a single one is a word."""
+    """Several names with something between them, the speaker's too (`我和王秀英`); a single one is a word."""
+    if not inside and not slot.required and (me := _WITH_ME.match(filling.text, at)):
+        others = _read_people(filling, slot, me.end(), inside)
+        if others is None and (one := _ONE_NAME.match(filling.text, me.end())) and phrasing.is_person(one[0]):
+            others = [one[0].removeprefix("@")], one.end()
+        return (["self", *others[0]], others[1]) if others else None
     if inside or not (match := _PEOPLE.match(filling.text, at)):
         return None
     names = [name for name in re.split(r"[ @、,和跟与及]+", match[0]) if name]
