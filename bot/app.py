@@ -136,8 +136,9 @@ class House:
             self.channels[self.simulator.name] = self.simulator
         self.rules["reach"] = reach_of(self.channels.values(), config.delivery.quiet())
         reached = frozenset(channel.namespace for channel in self.channels.values() if channel.ability.pushes_to_people)
-        # A job must know whom the bot can write to of its own accord, before it asks somebody something.
+        # Who asks somebody something must know whether the question reaches them.
         self.rules["reached"] = reached
+        self.rules["pushes"] = reached
         self.dispatcher = Dispatcher(
             books=books,
             clock=self.clock,

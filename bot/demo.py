@@ -400,6 +400,13 @@ def _coming(session: Session, community: CommunityHere, root: UnitHere, people: 
             now=published + timedelta(hours=3),
             companions_max=5,
         )
+    activities.decline(
+        session,
+        activity=made[0],
+        member_id=people["周敏"],
+        by=people["周敏"],
+        now=published + timedelta(hours=4),
+    )
 
 
 POSTS: tuple[tuple[posts.Plan, str, str, tuple[str, ...]], ...] = (

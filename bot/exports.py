@@ -208,7 +208,12 @@ REASONS = {
     "appeal": "申诉",
     "undo": "撤销",
 }
-SIGNUPS = {SignupState.CONFIRMED: "已报名", SignupState.WAITING: "候补"}
+SIGNUPS = {
+    SignupState.CONFIRMED: "已报名",
+    SignupState.WAITING: "候补",
+    SignupState.OFFERED: "候补，等回话",
+    SignupState.ASKED: "等同意",
+}
 ENTRIES = {EntryState.COUNTED: "算数", EntryState.WAITING: "待确认", EntryState.REJECTED: "没通过"}
 MEASURED = {True: "签到签退", False: "自报"}
 STATES = {ActivityState.PUBLISHED: "已发布", ActivityState.CANCELLED: "已取消"}

@@ -144,9 +144,9 @@ def _world(session: Session, community: CommunityHere, now: datetime, promised: 
 
 
 def _meant(activity: ActivityHere, now: datetime) -> OpenObject:
-    allows = {"list_activities", "cancel_signup", "cancel_activity"}
+    allows = {"list_activities", "cancel_signup", "cancel_activity", "activity_roll"}
     if now < activity.starts_at:
-        allows.add("signup")
+        allows |= {"signup", "take_place", "lock_list", "unlock_list", "signup_window", "leave_until"}
     if activity.check_in_opens_at <= now < activity.ends_at:
         allows |= {"checkin", "checkout"}
     return OpenObject(

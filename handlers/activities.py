@@ -15,11 +15,16 @@
       有空位我会告诉您。
 王秀英（3栋群）: 取消报名 15
 小邻: 已取消 王秀英 的「包饺子」报名。谢谢告诉大家！
-小邻 → 李建国: 好消息：「包饺子」空出了位置，您已从候补转为正式报名。
-      11月21日 周六 9:00，活动室。来不了请发 取消报名 15。
+小邻 → 李建国: 好消息：「包饺子」空出了位置，给您留到11月17日 周二 21:30。
+      11月21日 周六 9:00，活动室。
+      能来请回复 能来 15，来不了请回复 取消报名 15。
+李建国: 能来
+小邻: 好的，李建国 的「包饺子」位置定了。
+      11月21日 周六 9:00，活动室。
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,29 +33,24 @@ from handlers.language.slots import Kind, Slot
 from models import activities as books
 from models import audit
 from models.activities import (
+    EVERYTHING,
     ActivityCancelled,
     ActivityHere,
     ActivityOver,
-    ActivityStarted,
     Listed,
-    NoCompanions,
     NoPlaces,
-    NoRoom,
-    NoRoomForMore,
     NoSuchActivity,
     NotCancelled,
-    NotSignedUp,
     PointsOutOfRange,
-    Promoted,
     SignupState,
     SpanOutOfRange,
     StartsInThePast,
     TooLong,
-    TooManyCompanions,
+    Wanted,
 )
 from models.audit import Act
 from models.check_in import CheckedOut, Terms, Way, call_back, how_many_came, send_home, set_terms
-from models.clock import clock_time, day_of, spoken, spoken_minutes, spoken_span
+from models.clock import clock_time, day_of, spoken, spoken_minutes, spoken_span, start_of
 from models.members import Role, require
 from models.points import refuse_long
 from models.units import UnitHere, unit_by_id
@@ -58,13 +58,15 @@ from models.units import UnitHere, unit_by_id
 say = Texts(
     "activities",
     nothing="近期没有活动。过几天再发 活动 看看。",
-    nothing_open="现在没有可以报名的活动。看看有哪些活动，请发 活动。",
+    nothing_such="没有合适的活动。看看都有哪些，请发 活动。",
     line="{number}号 {title} {when} {place}{seats}{mine}",
     seats_left="（还剩{left}个名额）",
     seats_full="（已满，可以候补）",
     seats_waiting="（已满，候补{waiting}）",
     mine=" ✓已报名",
     mine_waiting=" 候补中",
+    mine_offered=" 等您回 能来",
+    mine_asked=" 等组织的同志点头",
     more="报名请发 报名 加编号，例如 报名 {number}。",
     more_later="还有{named}{others}，看哪个请发 活动 加编号，例如 活动 {number}。",
     more_named="{number}号 {title}",
@@ -78,22 +80,21 @@ say = Texts(
     next_sign_up="报名请发 报名 {number}。",
     next_mine="您已报名{party}。来不了请发 取消报名 {number}。",
     next_waiting="您在候补第{place}位{party}，{then}",
+    next_offered="位置给您留到{until}{party}。能来请回复 能来 {number}，来不了请回复 取消报名 {number}。",
+    next_asked="您报了名，等组织的同志点头。不去了请发 取消报名 {number}。",
+    next_opens="{opens_at} 开始报名。",
+    next_closed="报名已经截止了。",
+    next_locked="名单已经定了，要进要出请和社区说一声。",
     next_check_in="到了请发 签到 {number}。",
     next_none="活动已经结束了。",
-    done="已给 {name} 报名「{title}」{party}{left}。\n{when}，{place}。",
     party="（共{count}人）",
-    left="，还剩{left}个名额",
-    left_none="，名额正好满了",
-    waiting="「{title}」名额不够了，{name} 排在候补第{place}位{party}。\n{then}",
     will_tell="有空位我会告诉您。",
     look_again="有没有空位，请发 活动 {number} 看。",
-    same="{name} 已经报过「{title}」了{party}，不用再报。",
-    changed="已改：{name} 报名「{title}」{party}{left}。",
-    cancelled="已取消 {name} 的「{title}」报名。谢谢告诉大家！",
-    promoted="好消息：「{title}」空出了位置，您已从候补转为正式报名。\n{when}，{place}。来不了请发 取消报名 {number}。",
     by_check_in="；签到要{way}",
-    preview="【{title}】{when}\n地点：{place}；名额：{quota}；积分：{points}{check_in}\n"
+    preview="【{title}】{when}\n地点：{place}；名额：{quota}；积分：{points}{check_in}{more}\n"
     "发布请回复 确认，不发回复 取消。",
+    preview_audience="；面向{audience}",
+    preview_closes="；报名到 {closes}",
     published="已发布 {number}号活动「{title}」{when}，{place}。\n想参加的邻居请发 报名 {number}。",
     unlimited="不限",
     by_rule="按社区规则",
@@ -113,22 +114,12 @@ say = Texts(
     back_on="已恢复 {number}号活动「{title}」，{told}。",
     back_on_notice="通知：「{title}」（{when}）照常举行，刚才说的取消不算。{here}",
     back_here="\n您的签到还算数，走的时候发一声 签退。",
-    each_alone="替别人报名还不能在这里办，请本人发 报名 {number}，同行的人您可以写人数，例如 报名 {number} 2人。",
-    each_alone_cancel="替别人取消还不能在这里办，请本人发 取消报名 {number}。",
-    not_signed_up="您现在没有报名的活动，不用取消。",
-    which_cancel="您报名了好几个，要取消哪一个？请回复序号：\n{choices}",
-    choice="{index} {number}号 {title}",
-    undone_signup="已撤销「{title}」的报名。",
-    undone_change="已改回：{name} 报名「{title}」{party}。",
-    undone_cancel="已恢复「{title}」的报名{note}。",
-    now_waiting="，现在排在候补第{place}位",
     undone_publish="已撤回 {number}号活动「{title}」。",
     reminder="提醒：{when}「{title}」，{place}。{count}到了请发 签到 {number}。",
     reminder_count="已报{count}人，",
     reminder_more="这时候还有{count}个活动，看活动请发 活动。",
     today="今天{time}",
     tomorrow="明天{time}",
-    alone="（1人）",
 )
 
 router = Router(
@@ -136,7 +127,6 @@ router = Router(
     {
         NoSuchActivity: "没有找到 {number}号活动。看看有哪些活动，请发 活动。",
         ActivityCancelled: "「{title}」已经取消了。看看别的活动，请发 活动。",
-        ActivityStarted: "「{title}」{starts_at} 已经开始，不能报名了。人到现场可以直接发 签到 {number}。",
         ActivityOver: "「{title}」已经结束了（{ends_at}）。",
         NotCancelled: "「{title}」没有取消，照常举行。",
         StartsInThePast: "{starts_at} 已经过去了，请换一个以后的时间再发。",
@@ -144,11 +134,6 @@ router = Router(
         TooLong: "活动的名字和地点各用{most}个字以内，请写短一点再发。",
         NoPlaces: "名额至少要有1人。不限人数的话，不用写名额。",
         PointsOutOfRange: "一次活动给0到{most}分，请改一下分数再发。",
-        TooManyCompanions: "一个人最多带{most}位同伴，人多请分开报名。",
-        NotSignedUp: "您没有报名「{title}」，不用取消。",
-        NoRoomForMore: "「{title}」只剩{left}个名额了，人数没有改。",
-        NoRoom: "「{title}」没有多的名额了，人数没有改。",
-        NoCompanions: "「{title}」不能带同伴，请同伴自己报名。",
     },
 )
 
@@ -194,12 +179,6 @@ def _party(companions: int) -> str:
     return say("party", count=1 + companions) if companions else ""
 
 
-def _left(left: int | None) -> str:
-    if left is None:
-        return ""
-    return say("left", left=left) if left else say("left_none")
-
-
 def _line(listed: Listed) -> str:
     activity = listed.activity
     seats = ""
@@ -210,7 +189,13 @@ def _line(listed: Listed) -> str:
             seats = say("seats_waiting", waiting=listed.waiting)
         else:
             seats = say("seats_left", left=left) if left > 0 else say("seats_full")
-    mine = {None: "", SignupState.CONFIRMED: say("mine"), SignupState.WAITING: say("mine_waiting")}[listed.mine]
+    mine = {
+        None: "",
+        SignupState.CONFIRMED: say("mine"),
+        SignupState.WAITING: say("mine_waiting"),
+        SignupState.OFFERED: say("mine_offered"),
+        SignupState.ASKED: say("mine_asked"),
+    }[listed.mine]
     return say(
         "line",
         number=activity.number,
@@ -238,7 +223,7 @@ AUDIENCES = (
     ("孩子", ("小孩子", "小孩", "小朋友", "儿童", "娃娃", "学生")),
     ("年轻人", ("青年", "上班族")), ("党员", ()), ("亲子", ()),
 )  # fmt: skip
-"""For whom something is meant; it is not written down yet, and the list says all there is."""
+"""For whom something is meant."""
 
 
 @router.command(
@@ -309,21 +294,39 @@ def list_activities(turn: Turn) -> Answer:
     number = turn.slots.get("activity")
     if number is not None:
         return _show(turn, number)
-    listed = books.coming_activities(
-        turn.session,
-        community_id=turn.community.id,
-        member_id=turn.who.id,
-        now=turn.now,
-        limit=LISTED,
-    )
-    if not listed:
-        return say("nothing")
-    return "\n".join([*map(_line, listed), _more(turn, listed)])
+    for wanted in (asked := _wanted(turn.slots), _for_everybody(asked)):
+        listed = books.coming_activities(
+            turn.session,
+            community_id=turn.community.id,
+            member_id=turn.who.id,
+            now=turn.now,
+            limit=LISTED,
+            wanted=wanted,
+        )
+        if listed:
+            return "\n".join([*map(_line, listed), _more(turn, listed, wanted)])
+    return say("nothing" if asked == EVERYTHING else "nothing_such")
 
 
-def _more(turn: Turn, listed: list[Listed]) -> str:
+def _wanted(slots: Mapping[str, Any]) -> Wanted:
+    since: datetime | None = slots.get("when_at")
+    until: datetime | None = slots.get("when_until")
+    if since is not None:
+        # Somebody who asks about an hour asks about its day.
+        since = start_of(day_of(since))
+        days = {"week": 7, "month": 31}.get(slots.get("when_grain", ""), 1)
+        until = max(until or since, start_of(day_of(since) + timedelta(days=days)))
+    return Wanted(since, until, "open_only" in slots, slots.get("audience"))
+
+
+def _for_everybody(wanted: Wanted) -> Wanted:
+    """Where nothing is meant for them alone, what is meant for everybody is for them too."""
+    return replace(wanted, audience="") if wanted.audience else wanted
+
+
+def _more(turn: Turn, listed: list[Listed], wanted: Wanted) -> str:
     later = books.later_activities(
-        turn.session, community_id=turn.community.id, now=turn.now, skip=len(listed), limit=NAMED
+        turn.session, community_id=turn.community.id, now=turn.now, skip=len(listed), limit=NAMED, wanted=wanted
     )
     if not later.count:
         return say("more", number=listed[0].activity.number)
@@ -385,182 +388,25 @@ def _next_step(turn: Turn, activity: ActivityHere) -> str:
         return say("next_check_in", number=number)
     own = books.own_signup(turn.session, activity=activity, member_id=turn.who.id)
     if own is None:
-        return say("next_sign_up", number=number)
+        return _whether_open(activity, turn.now) or say("next_sign_up", number=number)
+    if own.state is SignupState.OFFERED and own.until is not None:
+        return say("next_offered", until=spoken(own.until), party=_party(own.companions), number=number)
+    if own.state is SignupState.ASKED:
+        return say("next_asked", number=number)
     if own.state is SignupState.WAITING:
         return say("next_waiting", place=own.place, party=_party(own.companions), then=_then(turn, number))
     return say("next_mine", number=number, party=_party(own.companions))
 
 
-def _undo_signup(turn: Turn, act: Act) -> str:
-    activity, member_id, _ = books.activity_by_signup(turn.session, community_id=turn.community.id, signup_id=act.row)
-    left = books.cancel_signup(turn.session, activity=activity, member_id=member_id, by=turn.who.id, now=turn.now)
-    _tell_promoted(turn, activity, left.promoted)
-    return say("undone_signup", title=activity.title)
-
-
-def _undo_change(turn: Turn, act: Act) -> str:
-    activity, member_id, _ = books.activity_by_signup(turn.session, community_id=turn.community.id, signup_id=act.row)
-    again = _sign_up(turn, activity, member_id, act.detail["before"])
-    _tell_promoted(turn, activity, again.promoted)
-    party = _party(again.companions) or say("alone")
-    return say("undone_change", name=turn.shown, title=activity.title, party=party)
-
-
-def _undo_cancel(turn: Turn, act: Act) -> str:
-    activity, member_id, companions = books.activity_by_signup(
-        turn.session, community_id=turn.community.id, signup_id=act.row
-    )
-    again = _sign_up(turn, activity, member_id, companions)
-    note = say("now_waiting", place=again.place) if again.state is SignupState.WAITING else ""
-    return say("undone_cancel", title=activity.title, note=note)
-
-
-@router.command(
-    "signup",
-    "报名",
-    "参加",
-    "报名参加",
-    "我要报名",
-    "报上名",
-    "要报名",
-    slots=(
-        Slot("activity", Kind.OBJECT, of="activity"),
-        Slot("count", Kind.COUNT),
-        Slot("on_behalf", Kind.PERSON),
-        Slot("names", Kind.PEOPLE),
-    ),
-    writes=True,
-    fillers=(
-        "活动",
-        "的活动",
-        "那个活动",
-        "参加",
-        "报名",
-        "一家",
-        "全家",
-        "都去",
-        "位置",
-        "名额",
-        "一道",
-        "俩",
-        "那场",
-        "这场",
-    ),
-    usage="报名 12 2人",
-    gist="参加活动，可以带同伴",
-    undo={"signup": _undo_signup, "change_signup": _undo_change},
-)
-def sign_up(turn: Turn) -> Answer:
-    number = turn.slots.get("activity")
-    if number is None:
-        return say("nothing_open")
-    if "on_behalf" in turn.slots or "names" in turn.slots:
-        return say("each_alone", number=number)
-    activity = books.find_activity(turn.session, community_id=turn.community.id, number=number)
-    before = books.own_signup(turn.session, activity=activity, member_id=turn.who.id)
-    # Saying it again without a number leaves the companions as they were.
-    companions = max(0, turn.slots["count"] - 1) if "count" in turn.slots else before.companions if before else 0
-    result = _sign_up(turn, activity, turn.who.id, companions)
-    _tell_promoted(turn, activity, result.promoted)
-    fields = {"name": turn.shown, "title": activity.title, "party": _party(result.companions)}
-    if not result.changed:
-        return Reply(say("same", **fields), ref=activity.ref)
-    detail = {"activity": activity.number, "companions": companions, "state": result.state}
-    if before is None:
-        turn.wrote("signup", result.id, **detail)
-    else:
-        turn.wrote("change_signup", result.id, before=before.companions, **detail)
-    if result.state is SignupState.WAITING:
-        then = _then(turn, activity.number)
-        text = say("waiting", place=result.place, then=then, **fields)
-        return Reply(text, activity.ref, leave_button(activity.number))
-    if not result.first_time:
-        party = _party(result.companions) or say("alone")
-        text = say("changed", name=turn.shown, title=activity.title, party=party, left=_left(result.left))
-        return Reply(text, ref=activity.ref)
-    text = say(
-        "done",
-        left=_left(result.left),
-        when=spoken(activity.starts_at),
-        place=activity.place or say("no_place"),
-        **fields,
-    )
-    return Reply(text, activity.ref, leave_button(activity.number))
-
-
-def _sign_up(turn: Turn, activity: ActivityHere, member_id: int, companions: int) -> books.SignedUp:
-    return books.sign_up(
-        turn.session,
-        activity=activity,
-        member_id=member_id,
-        companions=companions,
-        made_by=turn.who.id,
-        now=turn.now,
-        companions_max=turn.rules["activities"].companions_max,
-    )
-
-
-@router.command(
-    "cancel_signup",
-    "取消报名",
-    "退出活动",
-    "不参加了",
-    "退出报名",
-    "退报名",
-    "撤销报名",
-    "不报名了",
-    "取消参加",
-    "退活动",
-    slots=(
-        Slot("activity", Kind.OBJECT, of="activity"),
-        Slot("on_behalf", Kind.PERSON),
-        Slot("reason", Kind.REASON),
-    ),
-    writes=True,
-    fillers=("活动", "的活动", "那个活动", "报名", "的报名", "那天", "那场", "这场", "可能", "怕是", "取消", "参加"),
-    usage="取消报名 12",
-    gist="来不了就说一声，把位置让出来",
-    chooses=True,
-    undo={"cancel_signup": _undo_cancel},
-)
-def cancel_signup(turn: Turn) -> Answer:
-    number = turn.slots.get("activity")
-    if "on_behalf" in turn.slots:
-        return say("each_alone_cancel", number=number or "")
-    if number is None:
-        own = books.signed_up_for(turn.session, community_id=turn.community.id, member_id=turn.who.id, now=turn.now)
-        if not own:
-            return say("not_signed_up")
-        if len(own) > 1:
-            return _which_cancel(own[:3])
-        number = own[0].number
-    activity = books.find_activity(turn.session, community_id=turn.community.id, number=number)
-    left = books.cancel_signup(turn.session, activity=activity, member_id=turn.who.id, by=turn.who.id, now=turn.now)
-    turn.wrote("cancel_signup", left.id, activity=activity.number)
-    _tell_promoted(turn, activity, left.promoted)
-    text = say("cancelled", name=turn.shown, title=activity.title)
-    return Reply(text, activity.ref, sign_up_button(activity.number))
-
-
-def _which_cancel(own: list[ActivityHere]) -> Ask:
-    lines = [
-        say("choice", index=index, number=activity.number, title=activity.title)
-        for index, activity in enumerate(own, 1)
-    ]
-    options = tuple(activity.number for activity in own)
-    return Ask(say("which_cancel", choices="\n".join(lines)), slot="activity", options=options)
-
-
-def _tell_promoted(turn: Turn, activity: ActivityHere, promoted: tuple[Promoted, ...]) -> None:
-    for moved in promoted:
-        text = say(
-            "promoted",
-            title=activity.title,
-            when=spoken(activity.starts_at),
-            place=activity.place or say("no_place"),
-            number=activity.number,
-        )
-        turn.tell(moved.member_id, text, key=f"promoted:{moved.signup_id}", ref=activity.ref)
+def _whether_open(activity: ActivityHere, now: datetime) -> str:
+    """Why nobody signs up now; empty where they can."""
+    if books.may_be_joined(activity, now):
+        return ""
+    if activity.locked_at is not None:
+        return say("next_locked")
+    if activity.signup_opens_at is not None and now < activity.signup_opens_at:
+        return say("next_opens", opens_at=spoken(activity.signup_opens_at))
+    return say("next_closed")
 
 
 def _undo_publish(turn: Turn, act: Act) -> str:
@@ -583,6 +429,7 @@ def _undo_publish(turn: Turn, act: Act) -> str:
     "再发一个",
     "发布一个活动",
     slots=(
+        Slot("closes", Kind.WHEN, labels=("报名到", "报名截止", "截止报名")),
         Slot("when", Kind.WHEN, required=True, ask="活动什么时候开始？例如 发布活动 周六9点 清洁家园 中心花园"),
         Slot(
             "title",
@@ -596,6 +443,7 @@ def _undo_publish(turn: Turn, act: Act) -> str:
         Slot("points", Kind.POINTS),
         Slot("duration", Kind.DURATION),
         Slot("check_in", Kind.CHOICE, choices=CHECK_INS),
+        Slot("audience", Kind.LABELLED, labels=("面向", "适合", "对象是", "对象")),
         Slot(
             "copy_of",
             Kind.OBJECT,
@@ -619,6 +467,9 @@ def _undo_publish(turn: Turn, act: Act) -> str:
         "一次",
         "一场",
         "的内容",
+        "报名到",
+        "报名截止",
+        "截止报名",
     ),
     role=Role.STAFF,
     for_group=True,
@@ -645,15 +496,19 @@ def create_activity(turn: Turn) -> Answer:
     way = WAYS.get(slots.get("check_in", ""))
     if not turn.confirmed:
         books.refuse_odd_plans(**plan)
-        return Ask(_preview(**plan, check_in=slots.get("check_in", "")), minutes=30)
+        return Ask(_preview(**plan, check_in=slots.get("check_in", ""), more=_more_terms(slots)), minutes=30)
     activity = books.publish_activity(
         turn.session,
         community_id=turn.community.id,
         unit=_whose(turn),
         made_by=turn.who.id,
         check_in_opens_minutes=rules.check_in_opens_minutes,
+        confirm_minutes=rules.confirm_minutes,
+        audience=_audience(slots),
         **plan,
     )
+    if "closes_at" in slots:
+        books.set_terms(turn.session, activity=activity, now=turn.now, signup_closes_at=slots["closes_at"])
     turn.wrote("publish_activity", activity.number, title=activity.title)
     if way is not None:
         set_terms(turn.session, activity=activity, terms=Terms((way,)), by=turn.who.id, now=turn.now)
@@ -694,6 +549,7 @@ def _preview(
     quota: int | None,
     points: int | None,
     check_in: str,
+    more: str,
     **_rules: object,
 ) -> str:
     return say(
@@ -704,7 +560,20 @@ def _preview(
         quota=say("unlimited") if quota is None else f"{quota}人",
         points=say("by_rule") if points is None else f"{points}分",
         check_in=say("by_check_in", way=check_in) if check_in else "",
+        more=more,
     )
+
+
+def _audience(slots: Mapping[str, Any]) -> str:
+    """For whom it is meant, in the word by which it is asked for; empty for everybody."""
+    typed = slots.get("audience", "")
+    return next((word for word, others in AUDIENCES if typed in (word, *others)), "")
+
+
+def _more_terms(slots: Mapping[str, Any]) -> str:
+    audience, closes = _audience(slots), slots.get("closes_at")
+    more = say("preview_audience", audience=audience) if audience else ""
+    return more + (say("preview_closes", closes=spoken(closes)) if closes else "")
 
 
 def _whose(turn: Turn) -> UnitHere:

@@ -9,20 +9,21 @@ action of `models/`, and chooses a sentence.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
 from handlers.language.phrasing import is_kin
 from handlers.language.slots import Slot
-from models.activities import ActivityHere, Promoted
+from models import pending
+from models.activities import ActivityHere, Promoted, give_place, whose_signup
 from models.audit import Act
 from models.base import Button as Button
 from models.base import Refusal
 from models.clock import spoken
-from models.directory import CommunityHere, GroupHere
-from models.members import Neighbour, Person, Role, Term, masked
+from models.directory import CommunityHere, GroupHere, is_reached
+from models.members import Neighbour, Person, Role, Term, masked, member_by_id
 from models.photos import Photo
 from models.places import Location
 from models.posts import ClaimState, Ended, Offer, PostHere, Resumed, claims_of, find_post, free_slots, who_decides
@@ -301,6 +302,17 @@ class Turn:
         self.told.append(replace(told, group_id=group_id))
 
 
+_of_place = Texts(
+    "offers",
+    promoted="好消息：「{title}」空出了位置，您已从候补转为正式报名。\n{when}，{place}。来不了请发 取消报名 {number}。",
+    offered="好消息：「{title}」空出了位置，给您留到{until}。\n{when}，{place}。\n"
+    "能来请回复 能来 {number}，来不了请回复 取消报名 {number}。",
+    offered_for="您替 {name} 报的「{title}」空出了位置，留到{until}。\n{when}，{place}。\n"
+    "去请回复 替 {name} 报名 {number}，不去请回复 替 {name} 取消报名 {number}。",
+    moved_notice="「{title}」空出了位置，{name} 从候补转成了正式报名。我联系不上，请转告一声。",
+)
+"""What is said when a place became free: by whatever feature that came about."""
+
 _SPOKEN_OF = re.compile(r"(?:(?P<room>[0-9]{3,4})室?的?)?@?(?P<name>.+)")
 
 
@@ -317,15 +329,85 @@ def spoken_of(turn: Turn, written: str) -> Neighbour:
 
 
 def tell_promoted(turn: Turn, activity: ActivityHere, moved: Promoted) -> None:
-    """Tells somebody who waited that they have a place, where another feature than the activities made it free."""
-    text = sentence(
-        "activities.promoted",
-        title=activity.title,
-        when=spoken(activity.starts_at),
-        place=activity.place or sentence("activities.no_place"),
-        number=activity.number,
-    )
-    turn.tell(moved.member_id, text, key=f"promoted:{moved.signup_id}", ref=activity.ref)
+    """Tells somebody who waited that a place is free for them, or asks them whether they still come."""
+    turn.told += news_of_place(turn.session, turn.rules, activity, moved, turn.now)
+
+
+def news_of_place(
+    session: Session, rules: Mapping[str, Any], activity: ActivityHere, moved: Promoted, now: datetime
+) -> "list[Told]":
+    """What is said when somebody moved up: to them, else to whoever signed them up.
+
+    Where the bot can write to neither there is nobody to ask: the place is theirs at once, and whoever organises it is
+    asked to tell them.
+    """
+    fields = {
+        "number": activity.number,
+        "title": activity.title,
+        "when": spoken(activity.starts_at),
+        "place": activity.place or sentence("activities.no_place"),
+    }
+    whom, name = voice_of(session, rules, activity, moved.signup_id)
+    if moved.until is not None and whom is not None:
+        yes, no = f"能来 {activity.number}", f"取消报名 {activity.number}"
+        if name:
+            yes, no = f"替 {name} 报名 {activity.number}", f"替 {name} {no}"
+        fields |= {"until": spoken(moved.until), "name": name}
+        text = _of_place("offered_for" if name else "offered", **fields)
+        hours = -(-(moved.until - now) // timedelta(hours=1))
+        if not name:
+            _expect_yes(session, activity, moved, now)
+        buttons = (Button("能来", yes), Button("来不了", no))
+        return [Told(f"offered:{moved.signup_id}", text, activity.ref, hours, member_id=whom, buttons=buttons)]
+    if moved.until is not None:
+        give_place(session, activity=activity, moved=moved)
+    if whom is not None and not name:
+        text = _of_place("promoted", **fields)
+        return [Told(f"promoted:{moved.signup_id}", text, activity.ref, 24, member_id=whom)]
+    told = whom or activity.made_by
+    if told is None:
+        return []
+    member = member_by_id(session, community_id=activity.community_id, member_id=moved.member_id)
+    text = _of_place("moved_notice", name=member.name, **fields)
+    return [Told(f"promoted:{moved.signup_id}", text, activity.ref, 24, member_id=told)]
+
+
+def _expect_yes(session: Session, activity: ActivityHere, moved: Promoted, now: datetime) -> None:
+    """A plain 确认 takes the place as well, unless they are being asked about something else."""
+    who = _alone_with(activity, moved.member_id)
+    if moved.until is not None and pending.open_question(session, **who, now=now) is None:
+        question = pending.Question("take_place", {"activity": activity.number}, None, [])
+        pending.ask(session, **who, question=question, expires_at=moved.until)
+
+
+def end_offer(turn: Turn, activity: ActivityHere, member_id: int) -> None:
+    """What somebody has said about a place that was held for them is not asked any more."""
+    who = _alone_with(activity, member_id)
+    question = pending.open_question(turn.session, **who, now=turn.now)
+    if question is not None and (question.intent, question.slots) == ("take_place", {"activity": activity.number}):
+        pending.close_question(turn.session, **who)
+
+
+def _alone_with(activity: ActivityHere, member_id: int) -> dict[str, Any]:
+    conversation = pending.conversation(None)
+    return {"community_id": activity.community_id, "member_id": member_id, "conversation": conversation}
+
+
+def voice_of(
+    session: Session, rules: Mapping[str, Any], activity: ActivityHere, signup_id: int
+) -> tuple[int | None, str]:
+    """Who is written to about a sign-up: whose it is, else whoever made it for them; then it also says for whom.
+
+    None where the bot can write to neither.
+    """
+    reached = rules.get("pushes", frozenset())
+    here = activity.community_id
+    whose, made_by, name = whose_signup(session, community_id=here, signup_id=signup_id)
+    if is_reached(session, community_id=here, member_id=whose, namespaces=reached):
+        return whose, ""
+    if made_by is not None and is_reached(session, community_id=here, member_id=made_by, namespaces=reached):
+        return made_by, name
+    return None, ""
 
 
 told = Texts(

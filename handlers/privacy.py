@@ -3,7 +3,7 @@
 王秀英（3栋群）: @小邻 我的资料
 小邻: 已私信您。
 小邻 → 王秀英: 王秀英，3栋2单元501，手机13900005849；账号1个，职务：居民。
-      报名0次，签到3次，积分16分；同意书：第1版已同意。
+      报名0次，签到3次，岗位0个，积分16分；同意书：第1版已同意。
       别人看过您的资料0次，是谁请发 谁看过我。
       要一份完整的请发 导出我的资料，不想留了请发 注销。
 陈美玲: 注销
@@ -19,6 +19,7 @@ import secrets
 
 from handlers.chat import Answer, Ask, Router, Texts, Turn, tell_post_left, tell_promoted
 from models import files, forgetting, records
+from models.absences import absences_of
 from models.clock import spoken
 from models.forgetting import OnlySecretary
 from models.ledger import Currency, balance_of
@@ -28,9 +29,10 @@ from models.privacy import Look, Private, looks_at
 say = Texts(
     "privacy",
     mine="{name}，{lives}，{phone}；账号{accounts}个，职务：{roles}。\n"
-    "报名{signups}次，签到{check_ins}次，岗位{posts}个，积分{balance}分；同意书：{consent}。\n"
+    "报名{signups}次，签到{check_ins}次{away}，岗位{posts}个，积分{balance}分；同意书：{consent}。\n"
     "别人看过您的资料{looks}次，是谁请发 谁看过我。\n"
     "要一份完整的请发 导出我的资料，不想留了请发 注销。",
+    away="，最近报了名没来{count}次",
     phone="手机{phone}",
     no_phone="没有登记手机",
     consent_given="第{version}版已同意",
@@ -109,10 +111,23 @@ def my_records(turn: Turn) -> Answer:
         signups=held.signups,
         check_ins=held.check_ins,
         posts=held.posts,
+        away=_away(turn),
         balance=held.balance,
         consent=say("consent_given", version=held.consent) if held.consent else say("consent_none"),
         looks=held.looks,
     )
+
+
+def _away(turn: Turn) -> str:
+    """What makes the next sign-up wait for a word: nobody shall be surprised by it."""
+    away = absences_of(
+        turn.session,
+        community_id=turn.community.id,
+        member_id=turn.who.id,
+        now=turn.now,
+        days=turn.rules["activities"].absences_days,
+    )
+    return say("away", count=len(away)) if away else ""
 
 
 @router.command(

@@ -26,7 +26,8 @@ from typing import Any
 
 from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, sentence, tell_offered, tell_post_left
 from handlers.language.slots import Kind, Slot
-from models import broadcast, check_in, duties, members, points, posts
+from models import activities, broadcast, check_in, duties, members, points, posts
+from models.activities import Asked, DecidedAsked, NoSuchAsked
 from models.audit import Act
 from models.broadcast import NoSuchDraft, Notice, OwnDraft
 from models.check_in import AlreadyCheckedIn, DecidedMakeUp, NoSuchMakeUp
@@ -105,6 +106,8 @@ say = Texts(
     duty_rejected_notice="您 {day} 在「{title}」的履职没有算上：{reason}。\n有出入请和负责人当面说。",
     undone_duty_notice="您 {day} 在「{title}」的履职要重新确认，有结果我会告诉您。",
     undone_duty="已撤销 {number}号的答复：{name} 的履职重新等您看。",
+    signup="{number}号 报名 {name}{party}「{title}」（最近报了名没来）",
+    signup_party="共{count}人",
     foot="同意请回复 通过 {number}，不同意请回复 驳回 {number} 理由。",
     basis="绑定审核",
     approved="已通过 {number}号：{name} 现在是{unit}的居民了。",
@@ -132,6 +135,12 @@ say = Texts(
     turned_down="已驳回 {number}号：{broadcast}号广播不发了（{reason}）。",
     passed_notice="{broadcast}号广播「{title}」有人点头了，{when}。",
     turned_down_notice="{broadcast}号广播「{title}」没有通过：{reason}。\n改好了请重新说一遍。",
+    let_in="已通过 {number}号：{name} 报上了「{title}」{left}。",
+    let_wait="已通过 {number}号：「{title}」名额满了，{name} 排在候补第{place}位。",
+    kept_out="已驳回 {number}号：{name} 没有报上「{title}」（{reason}）。",
+    let_in_notice="组织的同志同意了，您已报上「{title}」，{when}。\n这次来不了请早点回复 取消报名 {activity}。",
+    let_wait_notice="组织的同志同意了；「{title}」名额满了，您排在候补第{place}位，有空位我会告诉您。",
+    kept_out_notice="「{title}」这次没有报上：{reason}。\n有疑问请找社区当面说。",
     upheld="已通过 {number}号申诉：{name} {change:+d}分，现有{balance}分。",
     dismissed="已驳回 {number}号申诉：{name}（{reason}）。",
     upheld_notice="您的申诉（{number}号）通过了：{change:+d}分，现有{balance}分。",
@@ -148,6 +157,7 @@ router = Router(
         OwnApplication: "{number}号和您自己有关，要请别的同志来看。",
         PostFull: "「{title}」满员了，要有人退岗才能通过。",
         NoRoomForTwo: "「{title}」现在只空{left}个名额，两个人要等有人退岗才能通过。",
+        NoSuchAsked: "没有等您看的{number}号。看看有哪些，请发 审核。",
         NoSuchAppeal: "没有等您看的{number}号。看看有哪些，请发 审核。",
         OwnDraft: "{number}号是您自己写的，要请别的同志来看。",
         OwnDecision: "{number}号和您自己有关，要请别的同志来看。",
@@ -222,6 +232,8 @@ def review(turn: Turn) -> Answer:
         for one in duties.waiting_entries(turn.session, community_id=turn.community.id)
         if one.entry.member_id != turn.who.id and _in_charge(turn, one)
     }
+    signups = activities.waiting_asked(turn.session, reviewer=turn.who, now=turn.now)
+    lines |= {one.number: _signup_line(one) for one in signups}
     if not lines:
         return say("none")
     first = sorted(lines)[:SHOWN]
@@ -260,6 +272,11 @@ def _draft(turn: Turn, one: Notice) -> str:
 
 def _in_charge(turn: Turn, waiting: WaitingEntry) -> bool:
     return in_charge(turn.session, post=waiting.post, person=turn.who, now=turn.now)
+
+
+def _signup_line(one: Asked) -> str:
+    party = say("signup_party", count=1 + one.companions) if one.companions else ""
+    return say("signup", number=one.number, name=one.name, party=party, title=one.activity.title)
 
 
 def _note(one: Waiting) -> str:
@@ -478,9 +495,35 @@ def _decide(turn: Turn, *, approve: bool) -> Answer:
             turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD, number=number, agree=approve, now=turn.now
         )
     except NoSuchTie:
+        pass
+    else:
+        turn.wrote("decide_family", tie.id, agree=approve)
+        return _tell_tie(turn, tie, approve, answer)
+    try:
+        asked = activities.decide_asked(turn.session, reviewer=turn.who, number=number, agree=approve, now=turn.now)
+    except NoSuchAsked:
         return _decide_registration(turn, number, approve, answer)
-    turn.wrote("decide_family", tie.id, agree=approve)
-    return _tell_tie(turn, tie, approve, answer)
+    turn.wrote("decide_signup", asked.asked.signup_id, agree=approve)
+    return _tell_asked(turn, asked, answer)
+
+
+def _tell_asked(turn: Turn, decided: DecidedAsked, answer: str) -> str:
+    asked = decided.asked
+    name = "kept_out" if decided.state is None else "let_wait" if decided.place else "let_in"
+    left = "" if decided.left is None else sentence("signing.left", left=decided.left)
+    fields = {
+        "number": asked.number,
+        "name": asked.name,
+        "title": asked.activity.title,
+        "activity": asked.activity.number,
+        "when": spoken(asked.activity.starts_at),
+        "place": decided.place,
+        "left": left,
+        "reason": answer,
+    }
+    notice = say(f"{name}_notice", **fields)
+    turn.tell(asked.member_id, notice, key=f"asked-decided:{asked.number}", ref=asked.activity.ref, expires_hours=72)
+    return say(name, **fields)
 
 
 def _decide_application(turn: Turn, one: Application, approve: bool, answer: str) -> str:

@@ -8,14 +8,18 @@ from jobs import (
     handover,
     housekeeping,
     membership,
+    offers,
     organisation,
     posts,
     privacy,
+    signing,
     tenure,
 )
 
 JOBS = (
+    offers.LAPSE,
     activities.REMIND,
+    signing.REMIND,
     check_in.CLOSE,
     posts.LAPSE,
     posts.EMPTY,

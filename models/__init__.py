@@ -27,7 +27,7 @@ from models import (
     tenure,
     units,
 )
-from models.activities import plan, signups
+from models.activities import declines, plan, signups
 from models.broadcast import notices, receipts, sending
 from models.check_in import coming, going, making_up, vouching, ways
 from models.duties import entries
@@ -41,6 +41,7 @@ EVERY_TABLE = (
     coming,
     consent,
     counters,
+    declines,
     detaching,
     directory,
     entries,

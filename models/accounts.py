@@ -321,7 +321,7 @@ def _places(
         if keeper in live:
             better = live[other].state == SignupState.CONFIRMED and live[keeper].state == SignupState.WAITING
             leaver = keeper if better else other
-            left = cancel_signup(session, activity=activity, member_id=leaver, by=by, now=now)
+            left = cancel_signup(session, activity=activity, member_id=leaver, by=by, now=now, in_charge=True)
             given_up.append(left.id)
             promoted += [(activity, one) for one in left.promoted]
             if leaver == other:
@@ -523,6 +523,7 @@ def _place_again(
             made_by=by,
             now=now,
             companions_max=max(companions_max, companions),
+            in_charge=True,
         )
     except Refusal:
         # It has begun, is over or was called off: there is no place to give back.

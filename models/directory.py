@@ -562,6 +562,14 @@ _TOUCH = Prepared(
 )
 
 
+def is_reached(session: Session, *, community_id: int, member_id: int, namespaces: Collection[str]) -> bool:
+    """Whether somebody has an account in one of the namespaces in which the bot can write to people first."""
+    found = select(Identity.id).where(
+        Identity.community_id == community_id, Identity.member_id == member_id, Identity.namespace.in_(namespaces)
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def touch(session: Session, community_id: int) -> None:
     """Says that what is open in this community has changed: snapshots look again after the commit."""
     touched: set[int] = session.info.setdefault("touched", set())

@@ -334,7 +334,7 @@ def _leave_activities(
     promoted = []
     for member_id in ids:
         for activity in signed_up_for(session, community_id=community_id, member_id=member_id, now=now):
-            left = cancel_signup(session, activity=activity, member_id=member_id, by=by, now=now)
+            left = cancel_signup(session, activity=activity, member_id=member_id, by=by, now=now, in_charge=True)
             promoted += [(activity, moved) for moved in left.promoted]
         for number in check_in.where_checked_in(session, community_id=community_id, member_id=member_id):
             coming = check_in.find_coming(session, community_id=community_id, number=number, now=now)

@@ -78,6 +78,10 @@ class NobodyToTell(Refusal):
     """The person has no account, so that a neighbour's act would stay unknown to them. Fields: name."""
 
 
+class NotForNeighbours(Refusal):
+    """What stands for somebody is changed by themselves, family, those in charge, and who wrote it. Fields: name."""
+
+
 class WhoseRelative(Refusal):
     """`我妈` was said by somebody with no tie, or with several: the name is needed."""
 

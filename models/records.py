@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from models import ledger
-from models.activities import Activity, Signup
+from models.activities import Activity, Decline, Signup
 from models.audit import LOOK, Audit
 from models.broadcast import Broadcast, Receipt
 from models.check_in import CheckIn, CheckOut, MakeUp
@@ -53,6 +53,7 @@ class Records:
     consents: list[Row]
     registrations: list[Row]
     signups: list[Row]
+    declines: list[Row]
     check_ins: list[Row]
     posts: list[Row]
     duties: list[Row]
@@ -121,6 +122,7 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
             .order_by(Registration.id),
         ),
         signups=_signups(session, community_id, ids),
+        declines=_declines(session, community_id, ids),
         check_ins=_check_ins(session, community_id, ids),
         posts=_posts(session, community_id, ids),
         duties=_duties(session, community_id, ids),
@@ -248,12 +250,23 @@ def _signups(session: Session, community_id: int, ids: Sequence[int]) -> list[Ro
             Activity.starts_at,
             Signup.companions,
             Signup.state,
+            Signup.right,
             Signup.at,
             Signup.undone_at,
         )
         .join(Activity, Signup.activity_id == Activity.id)
         .where(Signup.community_id == community_id, Signup.member_id.in_(ids))
         .order_by(Signup.id),
+    )
+
+
+def _declines(session: Session, community_id: int, ids: Sequence[int]) -> list[Row]:
+    return _rows(
+        session,
+        select(Activity.number, Activity.title, Activity.starts_at, Decline.at, Decline.undone_at)
+        .join(Activity, Decline.activity_id == Activity.id)
+        .where(Decline.community_id == community_id, Decline.member_id.in_(ids))
+        .order_by(Decline.id),
     )
 
 

@@ -70,6 +70,15 @@ async def talk(street: Street, table: Sequence[Spoken | datetime]) -> list[Push]
     return pushes
 
 
+DAY_BEFORE = "提醒您："
+"""How whoever comes to an activity is reminded of it, alone."""
+
+
+def to_groups(pushes: Sequence[Push]) -> list[Push]:
+    """What was pushed but for the reminders that people get alone."""
+    return [push for push in pushes if not push.text.startswith(DAY_BEFORE)]
+
+
 def incoming(
     street: Street,
     who: str,

@@ -193,8 +193,12 @@ def publish(
     minutes: int = 120,
     quota: int | None = None,
     points: int | None = None,
+    confirm_minutes: int = 0,
 ) -> ActivityHere:
-    """清洁家园, on Saturday morning unless said otherwise; check-in opens half an hour before."""
+    """清洁家园, on Saturday morning unless said otherwise; check-in opens half an hour before.
+
+    Who moves up has the place without being asked, unless `confirm_minutes` says otherwise.
+    """
     return publish_activity(
         session,
         community_id=ground.community.id,
@@ -208,4 +212,5 @@ def publish(
         made_by=ground.people["张敏"],
         now=starts_at - timedelta(days=4),
         check_in_opens_minutes=30,
+        confirm_minutes=confirm_minutes,
     )

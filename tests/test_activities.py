@@ -115,6 +115,36 @@ async def test_one_activity_is_shown_with_the_next_step_for_the_asker(street: St
     )
 
 
+@ON_SQLITE
+async def test_the_list_shows_what_is_asked_for(street: Street) -> None:
+    """A day, what is still open, and for whom: what is meant for nobody in particular is for everybody."""
+    for typed in ("周六15点 剪发 活动室 适合老人", "周日9点 折纸 活动室 1人 面向小朋友 报名到周五18点"):
+        await street.say("张敏", f"发布活动 {typed}")
+        await street.say("张敏", "确认")
+    await street.say("老魏", "报名 16")
+    clean = "12号 清洁家园 11月21日 周六 9:00 中心花园（还剩13个名额）\n"
+    cut = "15号 剪发 11月21日 周六 15:00 活动室\n"
+    clinic = "13号 义诊 11月22日 周日 9:00 活动室（还剩30个名额）\n"
+    fold = "16号 折纸 11月22日 周日 9:00 活动室（已满，可以候补）\n"
+    fraud = "14号 反诈宣传 11月22日 周日 14:30 1栋门厅\n"
+    how = "报名请发 报名 加编号，例如 报名 {}。"
+    await talk(
+        street,
+        [
+            ("王秀英", direct, "周六有什么活动", clean + cut + how.format(12)),
+            ("王秀英", direct, "周日有什么活动呀", clinic + fold + fraud + how.format(13)),
+            ("王秀英", direct, "周日还能报名的活动有哪些", clinic + fraud + how.format(13)),
+            ("王秀英", direct, "有没有适合老人的活动", cut + how.format(15)),
+            ("王秀英", direct, "周六有适合孩子的活动吗", clean + how.format(12)),
+            ("王秀英", direct, "有没有小朋友能参加的活动", fold + how.format(16)),
+            ("王秀英", direct, "明天有活动吗", "没有合适的活动。看看都有哪些，请发 活动。"),
+            ("王秀英", direct, "下周社区都有啥活动安排呀", "没有合适的活动。看看都有哪些，请发 活动。"),
+            november(20, 18),
+            ("王秀英", direct, "报名 16", "「折纸」的报名 11月20日 周五 18:00 已经截止了。看看别的活动，请发 活动。"),
+        ],
+    )
+
+
 # -- coming and not coming ----------------------------------------
 
 
@@ -141,19 +171,20 @@ async def test_people_sign_up_with_companions_wait_and_move_up(street: Street) -
             ("孙姐", "5栋群", "报名 15", "「包饺子」名额不够了，孙姐 排在候补第2位。\n有空位我会告诉您。"),
             ("王秀英", "3栋群", "报名 15 3人", "「包饺子」没有多的名额了，人数没有改。"),
             ("王秀英", "3栋群", "报名 15 4人", "一个人最多带2位同伴，人多请分开报名。"),
-            ("老魏", direct, "取消报名 15", "您没有报名「包饺子」，不用取消。"),
+            ("老魏", direct, "取消报名 15", "记下了，老魏 这次不来「包饺子」，不再问您。想来了随时发 报名 15。"),
             # A smaller party lets the first in who waits, and the next must wait on.
             ("王秀英", "3栋群", "报名 15 1人", "已改：王秀英 报名「包饺子」（1人），名额正好满了。"),
             ("王秀英", "3栋群", "取消报名 15", "已取消 王秀英 的「包饺子」报名。谢谢告诉大家！"),
         ],
     )
     news = (
-        "好消息：「包饺子」空出了位置，您已从候补转为正式报名。\n11月21日 周六 9:00，活动室。来不了请发 取消报名 15。"
+        "好消息：「包饺子」空出了位置，给您留到11月17日 周二 21:30。\n11月21日 周六 9:00，活动室。\n"
+        "能来请回复 能来 15，来不了请回复 取消报名 15。"
     )
-    assert pushes == [Push("李建国", news), Push("孙姐", news)]
+    assert [(push.to, push.text) for push in pushes] == [("李建国", news), ("孙姐", news)]
     assert await street.house.books.read(signed_up(15)) == [
-        ("李建国", 1, SignupState.CONFIRMED),
-        ("孙姐", 0, SignupState.CONFIRMED),
+        ("李建国", 1, SignupState.OFFERED),
+        ("孙姐", 0, SignupState.OFFERED),
     ]
     assert sorted(street.script.sent) == sorted([("李建国", news), ("孙姐", news)])
 
@@ -286,6 +317,11 @@ PREVIEWS = (
     (
         "发布活动 12月1日上午9点 两小时 义务剪发 活动室",
         "【义务剪发】12月1日 周二 9:00-11:00\n地点：活动室；名额：不限；积分：按社区规则",
+    ),
+    (
+        "发布活动 周日9点 义务剪发 活动室 30人 面向老年人 报名到周五18点",
+        "【义务剪发】11月22日 周日 9:00-11:00\n"
+        "地点：活动室；名额：30人；积分：按社区规则；面向老人；报名到 11月20日 周五 18:00",
     ),
 )
 """What is typed, and what is understood of it."""

@@ -113,7 +113,7 @@ async def test_replay_plays_a_file_in_order_and_moves_the_clock(tmp_path: Path) 
     ]
     assert [[push["to"] for push in one["pushes"]] for one in heard] == [
         [],
-        ["3栋群", "5栋群", "社区大群"],
+        ["何叔", "小吴", "陈美玲", "赵强", "3栋群", "5栋群", "社区大群"],
         [],
         [],
         [],

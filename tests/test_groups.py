@@ -10,7 +10,7 @@ from models.audit import Audit
 from models.directory import Endpoint, Group, add_endpoint
 from models.members import Member, Role, give_role
 from models.units import find_unit
-from tests.dialogue import ON_SQLITE, Spoken, count_rows, direct, grown, november, silence, talk
+from tests.dialogue import ON_SQLITE, Spoken, count_rows, direct, grown, november, silence, talk, to_groups
 from tests.fakes.street import Street
 
 UNBOUND = "这个群还没有绑定到楼栋。请社区书记在群里 @我 发 绑定群 3栋。"
@@ -79,7 +79,7 @@ async def appoint(street: Street, name: str, unit: str) -> None:
 
 async def reminded(street: Street) -> list[str]:
     """Who is reminded of the clean-up."""
-    return [push.to for push in await street.until(november(21, 7))]
+    return [push.to for push in to_groups(await street.until(november(21, 7)))]
 
 
 # -- binding ----------------------------------------

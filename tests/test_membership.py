@@ -31,6 +31,7 @@ from tests.dialogue import (
     november,
     silence,
     talk,
+    to_groups,
 )
 from tests.fakes.street import Street, open_street
 from tests.ground import agree
@@ -362,7 +363,7 @@ async def test_a_stranger_to_several_communities_says_in_a_group_which_is_theirs
 
 @ON_SQLITE
 async def test_reminders_of_each_community_go_to_its_own_groups(two: Street) -> None:
-    pushes = await two.until(november(21, 7))
+    pushes = to_groups(await two.until(november(21, 7)))
     ours = "提醒：今天9:00「清洁家园」，中心花园。已报7人，到了请发 签到 12。"
     theirs = "\n".join(
         f"提醒：今天9:00「{title}」，河边。到了请发 签到 {number}。"

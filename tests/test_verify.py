@@ -122,6 +122,20 @@ def fill(session: Session) -> None:
         )  # fmt: skip
     activities.cancel_signup(session, activity=full, member_id=ids["何叔"], by=ids["何叔"], now=NOW)
 
+    # A place that is held for 孙姐, a sign-up that waits for a word, and somebody who does not come.
+    small = activities.publish_activity(
+        session, community_id=ours, unit=find_unit(session, community_id=ours, name="社区"), title="下象棋", place="",
+        starts_at=SATURDAY, ends_at=SATURDAY + timedelta(hours=2), quota=1, points=None, made_by=ids["张敏"], now=NOW,
+        check_in_opens_minutes=30,
+    )  # fmt: skip
+    for name, asks in (("王秀英", False), ("孙姐", False), ("老魏", True)):
+        activities.sign_up(
+            session, activity=small, member_id=ids[name], companions=0, made_by=ids[name], now=NOW, companions_max=5,
+            asks=asks,
+        )  # fmt: skip
+    activities.cancel_signup(session, activity=small, member_id=ids["王秀英"], by=ids["王秀英"], now=NOW)
+    activities.decline(session, activity=small, member_id=ids["何婶"], by=ids["何婶"], now=NOW)
+
     # One is there; one came and went; one took the check-out back; one took everything back.
     found = check_in.find_coming(session, community_id=ours, number=12, now=LATER)
     assert found is not None
@@ -658,10 +672,21 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         (f"UPDATE activities SET cancelled_at = {WHEN} WHERE number = 13",),
         ("UPDATE activities SET state = 'cancelled' WHERE number = 13",),
     ],
+    "activities.terms": [
+        ("UPDATE activities SET confirm_minutes = -1 WHERE number = 13",),
+        (f"UPDATE activities SET signup_opens_at = {TODAY}, signup_closes_at = {WHEN} WHERE number = 13",),
+    ],
+    "signups.offered": [("UPDATE signups SET offered_until = NULL WHERE state = 'offered'",)],
+    "signups.asked": [("UPDATE signups SET number = NULL WHERE state = 'asked'",)],
+    "declines.signed_up": [
+        ("UPDATE declines SET member_id = (SELECT member_id FROM signups WHERE state = 'offered')",)
+    ],
     "signups.state": [("UPDATE signups SET state = 'foo' WHERE undone_at IS NOT NULL",)],
     "signups.undone": [
         ("UPDATE signups SET undone_by = NULL WHERE undone_at IS NOT NULL",),
         (f"UPDATE signups SET undone_by = {SOMEBODY} WHERE undone_at IS NULL AND {MINE}",),
+        # Nobody took it back, and its time was not over.
+        (f"UPDATE signups SET undone_at = {WHEN} WHERE state = 'offered'",),
     ],
     "check_ins.points": [
         (

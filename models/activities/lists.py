@@ -1,13 +1,15 @@
-"""What is on: for the list of somebody who asks, and for the reminder of a group."""
+"""What is on: for the list of somebody who asks, for reminders; and who comes, for whoever organises it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
+from models.activities.declines import Decline
 from models.activities.plan import COLUMNS, Activity, ActivityHere, ActivityState, here
-from models.activities.signups import Signup, SignupState, how_full
+from models.activities.signups import PLACED, Signup, SignupState, how_full
+from models.members.people import Member, Neighbour, present
 from models.units import Unit
 
 
@@ -21,8 +23,64 @@ class Listed:
     mine: SignupState | None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody asks for: what begins in a span of time, is still open to them, is meant for them."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    open_only: bool = False
+    audience: str | None = None
+    """None: whatever it is; empty: for everybody."""
+
+
+EVERYTHING = Wanted()
+
+
+def _narrowed(community_id: int, wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
+    narrowed: list[ColumnElement[bool]] = []
+    if wanted.since is not None:
+        narrowed.append(Activity.ends_at > wanted.since)
+    if wanted.until is not None:
+        narrowed.append(Activity.starts_at < wanted.until)
+    if wanted.audience is not None:
+        narrowed.append(Activity.audience == wanted.audience)
+    if wanted.open_only:
+        seats = (
+            select(func.coalesce(func.sum(1 + Signup.companions), 0))
+            .where(
+                Signup.community_id == community_id,
+                Signup.activity_id == Activity.id,
+                Signup.undone_at.is_(None),
+                Signup.state.in_(PLACED),
+            )
+            .correlate(Activity)
+            .scalar_subquery()
+        )
+        waits = exists().where(
+            Signup.community_id == community_id,
+            Signup.activity_id == Activity.id,
+            Signup.undone_at.is_(None),
+            Signup.state == SignupState.WAITING,
+        )
+        narrowed += [
+            Activity.starts_at > now,
+            or_(Activity.signup_opens_at.is_(None), Activity.signup_opens_at <= now),
+            or_(Activity.signup_closes_at.is_(None), Activity.signup_closes_at > now),
+            Activity.locked_at.is_(None),
+            or_(Activity.quota.is_(None), and_(seats < Activity.quota, ~waits)),
+        ]
+    return narrowed
+
+
 def coming_activities(
-    session: Session, *, community_id: int, member_id: int | None, now: datetime, limit: int
+    session: Session,
+    *,
+    community_id: int,
+    member_id: int | None,
+    now: datetime,
+    limit: int,
+    wanted: Wanted = EVERYTHING,
 ) -> list[Listed]:
     """What is published and not over, soonest first."""
     rows = session.execute(
@@ -31,6 +89,7 @@ def coming_activities(
             Activity.community_id == community_id,
             Activity.state == ActivityState.PUBLISHED,
             Activity.ends_at > now,
+            *_narrowed(community_id, wanted, now),
         )
         .order_by(Activity.starts_at, Activity.number)
         .limit(limit)
@@ -59,12 +118,15 @@ class Later:
     named: list[tuple[int, str]]
 
 
-def later_activities(session: Session, *, community_id: int, now: datetime, skip: int, limit: int) -> Later:
+def later_activities(
+    session: Session, *, community_id: int, now: datetime, skip: int, limit: int, wanted: Wanted = EVERYTHING
+) -> Later:
     """What `coming_activities` leaves out when it shows `skip`."""
     coming = select(Activity.number, Activity.title).where(
         Activity.community_id == community_id,
         Activity.state == ActivityState.PUBLISHED,
         Activity.ends_at > now,
+        *_narrowed(community_id, wanted, now),
     )
     rows = session.execute(coming.order_by(Activity.starts_at, Activity.number).offset(skip)).all()
     return Later(len(rows), [(row.number, row.title) for row in rows[:limit]])
@@ -94,3 +156,100 @@ def announced_between(
         .order_by(Activity.starts_at, Activity.number)
     ).all()
     return [Announced(here(row[: len(COLUMNS)]), row.path) for row in rows if row.made_at <= row.starts_at - ahead]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Somebody's answer to an activity. `state` None: they do not come. `by` is who answered for them, if anybody."""
+
+    who: Neighbour
+    companions: int
+    state: SignupState | None
+    by: str = ""
+
+
+def roll_of(session: Session, activity: ActivityHere) -> list[Part]:
+    """Everybody who has answered, in the order of their answers: first who comes, then who does not."""
+    by = aliased(Member)
+    rows = session.execute(
+        present(activity.community_id)
+        .add_columns(Signup.companions, Signup.state, Signup.right, by.name)
+        .join(Signup, Signup.member_id == Member.id)
+        .outerjoin(by, Signup.made_by == by.id)
+        .where(Signup.activity_id == activity.id, Signup.undone_at.is_(None))
+        .order_by(Signup.id)
+    )
+    parts = [Part(Neighbour(*row[:5]), row[5], SignupState(row[6]), row[8] if row[7] else "") for row in rows]
+    no = session.execute(
+        present(activity.community_id)
+        .join(Decline, Decline.member_id == Member.id)
+        .where(Decline.activity_id == activity.id, Decline.undone_at.is_(None))
+        .order_by(Decline.id)
+    )
+    return [*parts, *(Part(Neighbour(*row), 0, None) for row in no)]
+
+
+def silent_count(session: Session, activity: ActivityHere) -> int:
+    """How many of those for whom it is have not answered."""
+    here = activity.community_id
+    comes = exists().where(
+        Signup.community_id == here,
+        Signup.activity_id == activity.id,
+        Signup.member_id == Member.id,
+        Signup.undone_at.is_(None),
+    )
+    does_not = exists().where(
+        Decline.community_id == here,
+        Decline.activity_id == activity.id,
+        Decline.member_id == Member.id,
+        Decline.undone_at.is_(None),
+    )
+    path = session.execute(select(Unit.path).where(Unit.community_id == here, Unit.id == activity.unit_id)).scalar_one()
+    silent = (
+        select(func.count(Member.id))
+        .join(Unit, Member.unit_id == Unit.id)
+        .where(
+            Member.community_id == here,
+            Member.moved_out_at.is_(None),
+            Member.forgotten_at.is_(None),
+            Member.merged_into.is_(None),
+            Unit.path.like(path + "%"),
+            ~comes,
+            ~does_not,
+        )
+    )
+    return int(session.execute(silent).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Somebody who is expected at an activity."""
+
+    activity: ActivityHere
+    signup_id: int
+    member_id: int
+    companions: int
+
+
+def expected_at(
+    session: Session, *, community_id: int, after: datetime, until: datetime, ahead: timedelta
+) -> list[Expected]:
+    """Who has a place at what starts in `(after, until]` and signed up at least `ahead` before; others know it yet."""
+    rows = session.execute(
+        select(*COLUMNS, Signup.id.label("signup"), Signup.member_id, Signup.companions, Signup.at)
+        .join(Signup, Signup.activity_id == Activity.id)
+        .where(
+            Activity.community_id == community_id,
+            Activity.state == ActivityState.PUBLISHED,
+            Activity.starts_at > after,
+            Activity.starts_at <= until,
+            Signup.state == SignupState.CONFIRMED,
+            Signup.undone_at.is_(None),
+        )
+        .order_by(Signup.id)
+    ).all()
+    return [
+        Expected(here(row[: len(COLUMNS)]), row.signup, row.member_id, row.companions)
+        for row in rows
+        if row.at <= row.starts_at - ahead
+    ]

@@ -11,8 +11,10 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    Integer,
     String,
     UniqueConstraint,
+    and_,
     bindparam,
     func,
     insert,
@@ -38,6 +40,14 @@ class Settings(BaseModel):
     reminder_hours: int = Field(2, ge=1, le=48, description="活动开始前几小时提醒")
     companions_max: int = Field(5, ge=0, le=50, description="一个人报名最多带几位同伴")
     points_max: int = Field(100, ge=1, le=10000, description="一次活动最多给多少分")
+    confirm_minutes: int = Field(
+        120, ge=0, le=1440, description="候补轮到后几分钟内要回一声(夜里不算,临近开始减少),不回就给下一位;0就是直接给"
+    )
+    day_before_hours: int = Field(24, ge=0, le=168, description="开始前几小时逐个提醒报了名的人;0就是不提醒")
+    absences_max: int = Field(2, ge=0, le=100, description="报了名没来满几次,下一次报名要组织者同意;0就是不管")
+    absences_days: int = Field(60, ge=1, le=3650, description="没来的次数只算最近几天的")
+    day_hours_max: int = Field(6, ge=0, le=24, description="一天里报名的活动加起来超过几小时就提醒一声;0就是不提醒")
+    gap_minutes_min: int = Field(30, ge=0, le=480, description="两个活动之间不到几分钟就提醒一声")
 
 
 class ActivityState(StrEnum):
@@ -77,6 +87,18 @@ class Activity(Base):
     made_at: Mapped[datetime]
     cancelled_at: Mapped[datetime | None]
     cancel_reason: Mapped[str] = mapped_column(String(200), server_default="")
+    signup_opens_at: Mapped[datetime | None]
+    """Nobody signs up before."""
+    signup_closes_at: Mapped[datetime | None]
+    """Nobody signs up from then on; None: until it starts."""
+    leave_until: Mapped[datetime | None]
+    """Who leaves from then on counts as somebody who did not come; None: until it starts."""
+    locked_at: Mapped[datetime | None]
+    """Since when nobody but those in charge signs up or leaves."""
+    confirm_minutes: Mapped[int] = mapped_column(Integer, server_default="120")
+    """How long somebody who moves up has to say yes; 0: the place is theirs at once."""
+    audience: Mapped[str] = mapped_column(String(16), server_default="")
+    """For whom it is meant, in a word; empty: for everybody."""
 
 
 class NoSuchActivity(Refusal):
@@ -133,6 +155,12 @@ class ActivityHere:
     state: ActivityState
     made_by: int | None
     cancel_reason: str
+    signup_opens_at: datetime | None = None
+    signup_closes_at: datetime | None = None
+    leave_until: datetime | None = None
+    locked_at: datetime | None = None
+    confirm_minutes: int = 0
+    audience: str = ""
 
     @property
     def ref(self) -> str:
@@ -154,6 +182,12 @@ COLUMNS = (
     Activity.state,
     Activity.made_by,
     Activity.cancel_reason,
+    Activity.signup_opens_at,
+    Activity.signup_closes_at,
+    Activity.leave_until,
+    Activity.locked_at,
+    Activity.confirm_minutes,
+    Activity.audience,
 )
 
 
@@ -207,6 +241,8 @@ def publish_activity(
     now: datetime,
     check_in_opens_minutes: int,
     points_max: int = 100,
+    confirm_minutes: int = 120,
+    audience: str = "",
 ) -> ActivityHere:
     """Announces an activity under the community's next number. Raises what `refuse_odd_plans` raises."""
     refuse_odd_plans(
@@ -232,6 +268,8 @@ def publish_activity(
         "points": points,
         "state": ActivityState.PUBLISHED,
         "made_by": made_by,
+        "confirm_minutes": confirm_minutes,
+        "audience": audience,
     }
     activity_id = session.execute(
         insert(Activity).returning(Activity.id), {**values, "made_at": now, "cancelled_at": None}
@@ -334,6 +372,19 @@ INVARIANTS = (
             or_(
                 Activity.state.not_in(list(ActivityState)),
                 (Activity.state == ActivityState.CANCELLED) != Activity.cancelled_at.is_not(None),
+            )
+        ),
+    ),
+    Invariant(
+        "activities.terms",
+        select(Activity.id).where(
+            or_(
+                Activity.confirm_minutes < 0,
+                and_(
+                    Activity.signup_opens_at.is_not(None),
+                    Activity.signup_closes_at.is_not(None),
+                    Activity.signup_opens_at >= Activity.signup_closes_at,
+                ),
             )
         ),
     ),

@@ -11,15 +11,19 @@ from sqlalchemy import (
     Integer,
     Row,
     String,
+    and_,
     case,
     func,
     insert,
+    or_,
     select,
     text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from models.activities.declines import Decline, note_decline, withdraw_decline
+from models.activities.offers import offered_until
 from models.activities.plan import (
     COLUMNS,
     Activity,
@@ -27,11 +31,15 @@ from models.activities.plan import (
     ActivityStarted,
     ActivityState,
     NoSuchActivity,
+    find_activity,
     here,
     lock,
     refuse_over,
 )
+from models.activities.terms import leaves_late, refuse_joining, refuse_locked
 from models.base import Base, Invariant, Refusal
+from models.counters import next_number
+from models.members.people import Member
 
 
 class SignupState(StrEnum):
@@ -41,6 +49,14 @@ class SignupState(StrEnum):
     """Has a place."""
     WAITING = "waiting"
     """候补: gets a place when one is free, in order."""
+    OFFERED = "offered"
+    """Moved up: a place is held until `offered_until`, for the time in which they can say yes."""
+    ASKED = "asked"
+    """Did not come more than once lately: whoever organises it says yes first. Holds no place and waits for none."""
+
+
+PLACED = (SignupState.CONFIRMED, SignupState.OFFERED)
+"""Who has a place, or has one held for them."""
 
 
 class Signup(Base):
@@ -56,6 +72,14 @@ class Signup(Base):
             postgresql_where=text("undone_at IS NULL"),
         ),
         Index("ix_signups_member", "community_id", "member_id"),
+        Index("uq_signups_number", "community_id", "number", unique=True),
+        # Few are ever in it: what was offered and not answered yet.
+        Index(
+            "ix_signups_offered",
+            "offered_until",
+            sqlite_where=text("state = 'offered' AND undone_at IS NULL"),
+            postgresql_where=text("state = 'offered' AND undone_at IS NULL"),
+        ),
         CheckConstraint("companions >= 0", name="companions"),
     )
 
@@ -70,6 +94,13 @@ class Signup(Base):
     promoted_at: Mapped[datetime | None]
     undone_at: Mapped[datetime | None]
     undone_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    """None where nobody took it back: an offer that was not answered in time."""
+    offered_until: Mapped[datetime | None]
+    """Until when a place was held, of whoever moved up and was asked."""
+    right: Mapped[str | None] = mapped_column(String(12))
+    """By which right somebody else made it (`models.proxies.Right`); None: it is the person's own."""
+    number: Mapped[int | None]
+    """Of one that whoever organises it has to agree to: of the row of numbers of everything that waits for a word."""
 
 
 class NoCompanions(Refusal):
@@ -108,6 +139,8 @@ class Promoted:
 
     signup_id: int
     member_id: int
+    until: datetime | None = None
+    """By when they have to say yes; None: the place is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +158,10 @@ class SignedUp:
     """Others who moved up because this party became smaller."""
     first_time: bool = True
     """False where a sign-up stood already, with another number of people."""
+    number: int | None = None
+    """Under which whoever organises it finds one that they have to agree to."""
+    accepted: bool = False
+    """A place that was held for them is theirs now."""
 
 
 def sign_up(
@@ -136,32 +173,39 @@ def sign_up(
     made_by: int,
     now: datetime,
     companions_max: int,
+    right: str | None = None,
+    in_charge: bool = False,
+    asks: bool = False,
 ) -> SignedUp:
-    """Signs somebody up, or changes how many they bring. Without room they wait.
+    """Signs somebody up, or changes how many they bring. Without room they wait; who is offered a place takes it.
 
-    Raises ActivityCancelled, ActivityOver, ActivityStarted, TooManyCompanions, NoCompanions, NoRoomForMore, NoRoom.
+    `right` is that of whoever signs somebody else up. The terms of sign-up do not bind those `in_charge`. Who `asks`
+    is not signed up before whoever organises it agrees (`decide_asked`).
+
+    Raises ActivityCancelled, ActivityOver, ActivityStarted, ListLocked, SignupNotOpen, SignupClosed, TooManyCompanions,
+    NoCompanions, NoRoomForMore, NoRoom.
     """
     refuse_over(activity, now)
     if now >= activity.starts_at:
         raise ActivityStarted(number=activity.number, title=activity.title, starts_at=activity.starts_at)
     quota = lock(session, activity)
+    # As it stands by now: it may have been changed since it was read.
+    activity = find_activity(session, community_id=activity.community_id, number=activity.number)
     # A party larger than the quota would wait for ever, and everybody behind it with free places in sight.
     most = companions_max if quota is None else min(companions_max, quota - 1)
     if companions > most:
         raise TooManyCompanions(most=most) if most else NoCompanions(title=activity.title)
     taken, waiting = how_full(session, activity)
-    live = session.execute(
-        select(Signup.id, Signup.companions, Signup.state).where(
-            Signup.community_id == activity.community_id,
-            Signup.activity_id == activity.id,
-            Signup.member_id == member_id,
-            Signup.undone_at.is_(None),
-        )
-    ).one_or_none()
+    live = _live_of(session, activity, member_id)
     if live is not None:
+        if companions != live.companions and not in_charge:
+            refuse_locked(activity)
         return _change_party(session, activity, live, companions, quota, taken, waiting, now)
-    # Whoever waits already goes first, even where a small party would fit.
-    state = SignupState.CONFIRMED if waiting == 0 and fits(1 + companions, quota, taken) else SignupState.WAITING
+    if not in_charge:
+        refuse_joining(activity, now)
+    withdraw_decline(session, activity=activity, member_id=member_id, now=now)
+    state = SignupState.ASKED if asks else state_for(1 + companions, quota, taken, waiting)
+    number = next_number(session, community_id=activity.community_id, kind="review") if asks else None
     signup_id = session.execute(
         insert(Signup).returning(Signup.id),
         {
@@ -175,11 +219,21 @@ def sign_up(
             "promoted_at": None,
             "undone_at": None,
             "undone_by": None,
+            "offered_until": None,
+            "right": right,
+            "number": number,
         },
     ).scalar_one()
     if state is SignupState.CONFIRMED:
         return SignedUp(signup_id, state, companions, seats_left(quota, taken + 1 + companions), 0, True)
-    return SignedUp(signup_id, state, companions, seats_left(quota, taken), waiting + 1, True)
+    place = waiting + 1 if state is SignupState.WAITING else 0
+    return SignedUp(signup_id, state, companions, seats_left(quota, taken), place, True, number=number)
+
+
+def state_for(party: int, quota: int | None, taken: int, waiting: int) -> SignupState:
+    """What becomes of a party that signs up where so many have places and so many parties wait."""
+    # Whoever waits already goes first, even where a small party would fit.
+    return SignupState.CONFIRMED if waiting == 0 and fits(party, quota, taken) else SignupState.WAITING
 
 
 def _change_party(
@@ -193,10 +247,11 @@ def _change_party(
     now: datetime,
 ) -> SignedUp:
     signup_id, before, state = live.id, live.companions, SignupState(live.state)
-    if companions == before:
-        place = 0 if state is SignupState.CONFIRMED else _place(session, activity, signup_id)
+    accepted = state is SignupState.OFFERED
+    if companions == before and not accepted:
+        place = waiting_place(session, activity, signup_id) if state is SignupState.WAITING else 0
         return SignedUp(signup_id, state, companions, seats_left(quota, taken), place, False, first_time=False)
-    if state is SignupState.CONFIRMED and companions > before:
+    if state in PLACED and companions > before:
         # What is free belongs to those who wait; a party that has places does not grow past them.
         left = 0 if waiting else seats_left(quota, taken)
         if left is not None and companions - before > left:
@@ -206,16 +261,19 @@ def _change_party(
     session.execute(
         update(Signup)
         .where(Signup.community_id == activity.community_id, Signup.id == signup_id)
-        .values(companions=companions)
+        .values(companions=companions, state=SignupState.CONFIRMED if accepted else state)
     )
-    # A smaller party leaves room, or fits now itself.
-    promoted = _promote(session, activity, quota, now)
+    if accepted:
+        state = SignupState.CONFIRMED
+    # A smaller party leaves room, or fits now itself; who has just said so need not be asked whether they come.
+    promoted = _promote(session, activity, quota, now, asked=signup_id)
     if any(moved.signup_id == signup_id for moved in promoted):
         state = SignupState.CONFIRMED
     taken, _ = how_full(session, activity)
-    place = 0 if state is SignupState.CONFIRMED else _place(session, activity, signup_id)
+    place = waiting_place(session, activity, signup_id) if state is SignupState.WAITING else 0
     others = tuple(moved for moved in promoted if moved.signup_id != signup_id)
-    return SignedUp(signup_id, state, companions, seats_left(quota, taken), place, True, others, first_time=False)
+    left = seats_left(quota, taken)
+    return SignedUp(signup_id, state, companions, left, place, True, others, first_time=False, accepted=accepted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,15 +283,34 @@ class Left:
     id: int
     left: int | None
     promoted: tuple[Promoted, ...]
+    late: bool = False
+    """The last moment to leave was over, and somebody with a place gives it up."""
+    declined: int | None = None
+    """The row of the no that came with it."""
 
 
-def cancel_signup(session: Session, *, activity: ActivityHere, member_id: int, by: int, now: datetime) -> Left:
-    """Takes a sign-up back and lets those who wait move up, in order.
+def cancel_signup(
+    session: Session,
+    *,
+    activity: ActivityHere,
+    member_id: int,
+    by: int,
+    now: datetime,
+    in_charge: bool = False,
+    declines: bool = False,
+) -> Left:
+    """Takes a sign-up back and lets those who wait move up, in order. Who `declines` is asked no more.
 
-    Raises NotSignedUp, ActivityCancelled, ActivityOver.
+    Raises NotSignedUp, ActivityCancelled, ActivityOver, and ListLocked for who is not `in_charge`.
     """
     refuse_over(activity, now)
     quota = lock(session, activity)
+    activity = find_activity(session, community_id=activity.community_id, number=activity.number)
+    live = _live_of(session, activity, member_id)
+    if live is None:
+        raise NotSignedUp(number=activity.number, title=activity.title)
+    if not in_charge:
+        refuse_locked(activity)
     signup_id = session.execute(
         update(Signup)
         .where(
@@ -244,16 +321,31 @@ def cancel_signup(session: Session, *, activity: ActivityHere, member_id: int, b
         )
         .values(undone_at=now, undone_by=by)
         .returning(Signup.id)
-    ).scalar_one_or_none()
-    if signup_id is None:
-        raise NotSignedUp(number=activity.number, title=activity.title)
+    ).scalar_one()
+    late = live.state == SignupState.CONFIRMED and leaves_late(activity, now)
+    declined = note_decline(session, activity=activity, member_id=member_id, by=by, now=now) if declines else None
     promoted = _promote(session, activity, quota, now)
     taken, _ = how_full(session, activity)
-    return Left(signup_id, seats_left(quota, taken), promoted)
+    return Left(signup_id, seats_left(quota, taken), promoted, late, declined)
 
 
-def _promote(session: Session, activity: ActivityHere, quota: int | None, now: datetime) -> tuple[Promoted, ...]:
+def _live_of(session: Session, activity: ActivityHere, member_id: int) -> Row[int, int, str] | None:
+    return session.execute(
+        select(Signup.id, Signup.companions, Signup.state).where(
+            Signup.community_id == activity.community_id,
+            Signup.activity_id == activity.id,
+            Signup.member_id == member_id,
+            Signup.undone_at.is_(None),
+        )
+    ).one_or_none()
+
+
+def _promote(
+    session: Session, activity: ActivityHere, quota: int | None, now: datetime, *, asked: int | None = None
+) -> tuple[Promoted, ...]:
+    """Lets those who wait move up, in order. Whose sign-up `asked` is has just said that they come."""
     taken, _ = how_full(session, activity)
+    until = offered_until(now=now, starts_at=activity.starts_at, minutes=activity.confirm_minutes)
     promoted = []
     for row in session.execute(
         select(Signup.id, Signup.member_id, Signup.companions)
@@ -268,22 +360,28 @@ def _promote(session: Session, activity: ActivityHere, quota: int | None, now: d
         if not fits(1 + row.companions, quota, taken):
             break
         taken += 1 + row.companions
+        held = None if row.id == asked else until
+        state = SignupState.CONFIRMED if held is None else SignupState.OFFERED
         session.execute(
             update(Signup)
             .where(Signup.community_id == activity.community_id, Signup.id == row.id)
-            .values(state=SignupState.CONFIRMED, promoted_at=now)
+            .values(state=state, promoted_at=now, offered_until=held)
         )
-        promoted.append(Promoted(row.id, row.member_id))
+        promoted.append(Promoted(row.id, row.member_id, held))
     return tuple(promoted)
 
 
+def move_up(session: Session, *, activity: ActivityHere, now: datetime) -> tuple[Promoted, ...]:
+    """Lets those who wait move up, in order, where there are more places now. Raises ActivityCancelled."""
+    return _promote(session, activity, lock(session, activity), now)
+
+
 def how_full(session: Session, activity: ActivityHere) -> tuple[int, int]:
-    """How many people (with companions) have a place, and how many parties wait."""
-    confirmed = Signup.state == SignupState.CONFIRMED
+    """How many people (with companions) have a place, or one held for them, and how many parties wait."""
     row = session.execute(
         select(
-            func.coalesce(func.sum(case((confirmed, 1 + Signup.companions), else_=0)), 0),
-            func.coalesce(func.sum(case((confirmed, 0), else_=1)), 0),
+            func.coalesce(func.sum(case((Signup.state.in_(PLACED), 1 + Signup.companions), else_=0)), 0),
+            func.coalesce(func.sum(case((Signup.state == SignupState.WAITING, 1), else_=0)), 0),
         ).where(
             Signup.community_id == activity.community_id,
             Signup.activity_id == activity.id,
@@ -293,7 +391,8 @@ def how_full(session: Session, activity: ActivityHere) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _place(session: Session, activity: ActivityHere, signup_id: int) -> int:
+def waiting_place(session: Session, activity: ActivityHere, signup_id: int) -> int:
+    """The place of a sign-up in the waiting list, from 1."""
     return int(
         session.execute(
             select(func.count()).where(
@@ -319,6 +418,16 @@ def activity_by_signup(session: Session, *, community_id: int, signup_id: int) -
     return here(row[: len(COLUMNS)]), row.member_id, row.companions
 
 
+def whose_signup(session: Session, *, community_id: int, signup_id: int) -> tuple[int, int | None, str]:
+    """Whose sign-up it is, who made it for them (None where they did themselves), and their name."""
+    row = session.execute(
+        select(Signup.member_id, Signup.right, Signup.made_by, Member.name)
+        .join(Member, Signup.member_id == Member.id)
+        .where(Signup.community_id == community_id, Signup.id == signup_id)
+    ).one()
+    return row.member_id, row.made_by if row.right else None, row.name
+
+
 def who_comes(session: Session, activity: ActivityHere) -> list[tuple[int, int, SignupState]]:
     """Member, companions and state of each live sign-up, in order."""
     return [
@@ -337,17 +446,21 @@ def who_comes(session: Session, activity: ActivityHere) -> list[tuple[int, int, 
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A person's own live sign-up. `place` is the place in the waiting list, from 1; 0 with a place."""
+    """A person's own live sign-up. `place` is the place in the waiting list, from 1; 0 for who does not wait."""
 
     companions: int
     state: SignupState
     place: int
+    until: datetime | None = None
+    """By when they have to say yes, where a place is held for them."""
+    made_by: int | None = None
+    """Who signed them up."""
 
 
 def own_signup(session: Session, *, activity: ActivityHere, member_id: int) -> Own | None:
     """How somebody stands with an activity; None where they are not signed up."""
     row = session.execute(
-        select(Signup.id, Signup.companions, Signup.state).where(
+        select(Signup.id, Signup.companions, Signup.state, Signup.offered_until, Signup.made_by).where(
             Signup.community_id == activity.community_id,
             Signup.activity_id == activity.id,
             Signup.member_id == member_id,
@@ -357,8 +470,9 @@ def own_signup(session: Session, *, activity: ActivityHere, member_id: int) -> O
     if row is None:
         return None
     state = SignupState(row.state)
-    place = _place(session, activity, row.id) if state is SignupState.WAITING else 0
-    return Own(row.companions, state, place)
+    place = waiting_place(session, activity, row.id) if state is SignupState.WAITING else 0
+    until = row.offered_until if state is SignupState.OFFERED else None
+    return Own(row.companions, state, place, until, row.made_by)
 
 
 def signed_up_for(session: Session, *, community_id: int, member_id: int, now: datetime) -> list[ActivityHere]:
@@ -389,14 +503,48 @@ _waiting_first = (
 )
 _people = (
     select(func.coalesce(func.sum(1 + Signup.companions), 0))
-    .where(Signup.activity_id == Activity.id, _live, Signup.state == SignupState.CONFIRMED)
+    .where(Signup.activity_id == Activity.id, _live, Signup.state.in_(PLACED))
     .correlate(Activity)
     .scalar_subquery()
 )
 
 INVARIANTS = (
     Invariant("signups.state", select(Signup.id).where(Signup.state.not_in(list(SignupState)))),
-    Invariant("signups.undone", select(Signup.id).where(_live != Signup.undone_by.is_(None))),
+    Invariant(
+        # Whoever took it back is named, unless nobody did: a place was held and its time ran out.
+        "signups.undone",
+        select(Signup.id).where(
+            or_(
+                and_(_live, Signup.undone_by.is_not(None)),
+                and_(
+                    Signup.undone_at.is_not(None),
+                    Signup.undone_by.is_(None),
+                    or_(Signup.offered_until.is_(None), Signup.offered_until > Signup.undone_at),
+                ),
+            )
+        ),
+    ),
+    Invariant(
+        "signups.offered",
+        select(Signup.id).where(_live, Signup.state == SignupState.OFFERED, Signup.offered_until.is_(None)),
+    ),
+    Invariant(
+        "signups.asked",
+        select(Signup.id).where(_live, Signup.state == SignupState.ASKED, Signup.number.is_(None)),
+    ),
+    Invariant(
+        "declines.signed_up",
+        select(Decline.id)
+        .join(
+            Signup,
+            and_(
+                Signup.community_id == Decline.community_id,
+                Signup.activity_id == Decline.activity_id,
+                Signup.member_id == Decline.member_id,
+            ),
+        )
+        .where(_live, Decline.undone_at.is_(None)),
+    ),
     Invariant(
         "signups.once",
         select(func.min(Signup.id))
