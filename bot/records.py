@@ -131,7 +131,6 @@ WORDS = {
     "approved": "通过",
     "rejected": "没通过",
     "confirmed": "已报上",
-    "offered": "留着位置等回话",
     "upheld": "成立",
     "dismissed": "不成立",
     "asked": "等答复",
