@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import typer
 
-from bot.terminal import beginning, community, keeping, looking, outbox, poster, privacy, roster, serving, trying
+from bot.terminal import beginning, community, keeping, looking, outbox, paper, poster, privacy, roster, serving, trying
 
 app = typer.Typer(
     add_completion=False,
@@ -28,6 +28,7 @@ COMMANDS = (
     community.webhook,
     privacy.records,
     community.chart,
+    paper.roll,
     poster.poster,
     roster.import_,
     roster.export,

@@ -43,6 +43,9 @@ from models import (
     posts,
     privacy,
     proxies,
+    reports,
+    roll,
+    series,
     tenure,
 )
 from models.clock import Clock, MovedClock, WallClock
@@ -78,6 +81,9 @@ FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
     "privacy": privacy.Settings,
     "proxies": proxies.Settings,
     "tenure": tenure.Settings,
+    "reports": reports.Settings,
+    "roll": roll.Settings,
+    "series": series.Settings,
 }
 
 AFTER_A_BUG_SECONDS = 5.0

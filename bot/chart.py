@@ -47,7 +47,11 @@ VACANT = "（暂缺）"
 
 
 class NoPdf(Exception):
-    """The library that makes PDFs, or a font with Chinese letters for it, is not installed."""
+    """The library that makes PDFs, or a font with Chinese letters, is not installed. `remedy` says what helps."""
+
+    def __init__(self, remedy: str) -> None:
+        super().__init__(remedy)
+        self.remedy = remedy
 
 
 # -- what stands on the cards ----------------------------------------
@@ -155,7 +159,9 @@ def fitted(text: str, size: float, width: float) -> str:
     return text + "…"
 
 
-def _text(x: float, y: float, text: str, size: float, *, fill: str = INK, anchor: str = "start", bold: str = "") -> str:
+def text_at(
+    x: float, y: float, text: str, size: float, *, fill: str = INK, anchor: str = "start", bold: str = ""
+) -> str:
     weight = ' font-weight="bold"' if bold else ""
     return (
         f'<text x="{x:.2f}" y="{y:.2f}" font-size="{size:.2f}" fill="{fill}" text-anchor="{anchor}"{weight}>'
@@ -163,7 +169,7 @@ def _text(x: float, y: float, text: str, size: float, *, fill: str = INK, anchor
     )
 
 
-def _line(x1: float, y1: float, x2: float, y2: float) -> str:
+def line_to(x1: float, y1: float, x2: float, y2: float) -> str:
     return f'<path d="M{x1:.2f} {y1:.2f}L{x2:.2f} {y2:.2f}" stroke="{PALE}" stroke-width="0.35"/>'
 
 
@@ -178,11 +184,11 @@ def _box(card: Card, x: float, y: float, width: float) -> Iterator[str]:
     inner, left, right = width - 5.0, x + 2.5, x + width - 2.5
     note = width_of(card.note, TEXT) + 2.0
     single = not card.leader
-    yield _text(left, y + (7.0 if single else 4.9), _title(card, inner - note), 3.4, bold="bold")
-    yield _text(right, y + (7.0 if single else 4.9), card.note, TEXT, anchor="end")
+    yield text_at(left, y + (7.0 if single else 4.9), _title(card, inner - note), 3.4, bold="bold")
+    yield text_at(right, y + (7.0 if single else 4.9), card.note, TEXT, anchor="end")
     if card.leader:
         fill = RED if VACANT in card.leader else INK
-        yield _text(left, y + 9.4, fitted(card.leader, TEXT, inner), TEXT, fill=fill)
+        yield text_at(left, y + 9.4, fitted(card.leader, TEXT, inner), TEXT, fill=fill)
     for number, row in enumerate(card.rows):
         yield from _row(row, left, right, y + HEAD + PADDING + LINE * number + 3.1)
 
@@ -195,7 +201,7 @@ def _title(card: Card, width: float) -> str:
 def _row(row: Row, left: float, right: float, y: float) -> Iterator[str]:
     indent = left + row.depth * 3.2
     if row.depth:
-        yield _line(indent - 2.2, y - 1.0, indent - 0.6, y - 1.0)
+        yield line_to(indent - 2.2, y - 1.0, indent - 0.6, y - 1.0)
     note = width_of(row.note, TEXT)
     # The leader stands in the middle, or as far to the right as the name needs.
     room = right - note - 1.5 - indent
@@ -203,9 +209,9 @@ def _row(row: Row, left: float, right: float, y: float) -> Iterator[str]:
     name = fitted(row.name, TEXT, room - width_of(leader, TEXT) - 1.5)
     at = max(left + (right - left) * 0.44, indent + width_of(name, TEXT) + 1.5)
     at = min(at, right - note - 1.5 - width_of(leader, TEXT))
-    yield _text(indent, y, name, TEXT)
-    yield _text(at, y, leader, TEXT, fill=PALE if row.leader == VACANT else INK)
-    yield _text(right, y, row.note, TEXT, fill=PALE, anchor="end")
+    yield text_at(indent, y, name, TEXT)
+    yield text_at(at, y, leader, TEXT, fill=PALE if row.leader == VACANT else INK)
+    yield text_at(right, y, row.note, TEXT, fill=PALE, anchor="end")
 
 
 class Paper:
@@ -236,7 +242,7 @@ def pages(root: Node, now: datetime) -> list[str]:
     top = _card(root, with_rows=False)
     paper.draw(*_box(top, middle - wide / 2, paper.y, wide))
     start = paper.y + top.height / 2
-    paper.draw(_line(ROOT_LINE, start, middle - wide / 2, start))
+    paper.draw(line_to(ROOT_LINE, start, middle - wide / 2, start))
     paper.y += top.height
     hangs = [_draw_section(paper, section, wide) for section in sections(root)]
     _draw_root_line(paper, start, hangs)
@@ -255,7 +261,7 @@ def _draw_root_line(paper: Paper, start: float, hangs: Sequence[tuple[int, float
     for page in range(last + 1):
         end = BOTTOM if page < last else max(y for at, y in hangs if at == page)
         begin = start if page == 0 else TOP - 4.0
-        paper.pages[page].append(_line(ROOT_LINE, begin, ROOT_LINE, end))
+        paper.pages[page].append(line_to(ROOT_LINE, begin, ROOT_LINE, end))
 
 
 def _counts(root: Node) -> dict[UnitKind, int]:
@@ -273,17 +279,17 @@ def _draw_section(paper: Paper, section: Section, wide: float) -> tuple[int, flo
         paper.y += TRUNK
     hangs = paper.y + section.top.height / 2
     paper.draw(*_box(section.top, middle - wide / 2, paper.y, wide))
-    paper.draw(_line(ROOT_LINE, hangs, middle - wide / 2, hangs))
+    paper.draw(line_to(ROOT_LINE, hangs, middle - wide / 2, hangs))
     paper.y += section.top.height
     bar = paper.y + TRUNK / 2
-    paper.draw(_line(middle, paper.y, middle, bar) if ranks else "")
+    paper.draw(line_to(middle, paper.y, middle, bar) if ranks else "")
     page = len(paper.pages)
     for number, rank in enumerate(ranks):
         height = max(card.height for card in rank)
         if paper.left < TRUNK + height:
-            paper.draw(_line(GUTTER, bar, GUTTER, BOTTOM))
+            paper.draw(line_to(GUTTER, bar, GUTTER, BOTTOM))
             paper.turn()
-            paper.draw(_text(WIDTH / 2, paper.y - 2.0, f"{section.top.name}（续）", 3.0, fill=PALE, anchor="middle"))
+            paper.draw(text_at(WIDTH / 2, paper.y - 2.0, f"{section.top.name}（续）", 3.0, fill=PALE, anchor="middle"))
             bar = paper.y - 2.0
         bar = _draw_rank(paper, rank, height, bar if number else None)
     return page - 1, hangs
@@ -300,11 +306,11 @@ def _draw_rank(paper: Paper, rank: Sequence[Card], height: float, above: float |
     places = [MARGIN + shift + place * (CARD + GAP) for place in range(len(rank))]
     centres = [place + CARD / 2 for place in places]
     if above is not None:
-        paper.draw(_line(GUTTER, above, GUTTER, bar))
+        paper.draw(line_to(GUTTER, above, GUTTER, bar))
     ends = [*centres, WIDTH / 2 if above is None else GUTTER]
-    paper.draw(_line(min(ends), bar, max(ends), bar))
+    paper.draw(line_to(min(ends), bar, max(ends), bar))
     for place, centre, card in zip(places, centres, rank, strict=True):
-        paper.draw(_line(centre, bar, centre, top), *_box(card, place, top, CARD))
+        paper.draw(line_to(centre, bar, centre, top), *_box(card, place, top, CARD))
     paper.y = top + height
     return bar
 
@@ -327,10 +333,10 @@ def _parts(card: Card) -> Iterator[Card]:
 
 def _page(marks: Iterable[str], title: str, counts: str, foot: str) -> str:
     heading = [
-        _text(MARGIN, 15.0, title, 5.4, bold="bold"),
-        _text(WIDTH - MARGIN, 15.0, counts, 3.2, fill=RED, anchor="end"),
-        _line(MARGIN, 18.5, WIDTH - MARGIN, 18.5),
-        _text(WIDTH / 2, HEIGHT - 8.0, foot, TEXT, fill=PALE, anchor="middle"),
+        text_at(MARGIN, 15.0, title, 5.4, bold="bold"),
+        text_at(WIDTH - MARGIN, 15.0, counts, 3.2, fill=RED, anchor="end"),
+        line_to(MARGIN, 18.5, WIDTH - MARGIN, 18.5),
+        text_at(WIDTH / 2, HEIGHT - 8.0, foot, TEXT, fill=PALE, anchor="middle"),
     ]
     body = "\n".join([*heading, *marks])
     return (
@@ -383,9 +389,9 @@ def as_pdf(drawn: Sequence[str]) -> bytes:
     try:
         import typst
     except ImportError:
-        raise NoPdf("typst") from None
+        raise NoPdf("先装上：pip install typst") from None
     if not any(name in FONTS for name in typst.Fonts().families()):
-        raise NoPdf("fonts")
+        raise NoPdf("先装中文字体，例如 fonts-wqy-microhei")
     with tempfile.TemporaryDirectory(prefix="linli-chart-") as folder:
         source = [f"#set page(width: {WIDTH}mm, height: {HEIGHT}mm, margin: 0mm)"]
         for number, page in enumerate(drawn, start=1):

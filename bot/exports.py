@@ -23,14 +23,14 @@ from bot.books import Books
 from bot.roster_file import COLUMNS, cells_of
 from bot.sheets import guarded
 from models import audit, points
-from models.activities import Activity, ActivityState, Signup, SignupState
-from models.check_in import CheckIn, CheckOut
+from models.activities import Activity, ActivityState, SignupState, find_activity
 from models.clock import at, local
 from models.directory import CommunityHere
 from models.duties import DutyLog, EntryState
-from models.ledger import Currency, SystemAccount, Transfer, TransferNote
+from models.ledger import Currency, MonthlyTotal, SystemAccount, Transfer, TransferNote
 from models.members import Member, Person, masked
 from models.posts import Post
+from models.roll import RollLine, people_now, roll_of
 from models.roster import roster_lines
 from models.roster.tree import read_tree
 
@@ -203,6 +203,8 @@ REASONS = {
     "hours": "服务满时",
     "service": "服务时长",
     "duty": "履职",
+    "vouched": "荣誉时",
+    "vouched_hours": "荣誉时满时",
     "award": "加分",
     "deduct": "扣分",
     "appeal": "申诉",
@@ -268,70 +270,102 @@ def _activities(session: Session, order: Order) -> Iterator[Sheet]:
     )
     query = order.span.narrow(query.with_only_columns(*Activity.__table__.c), Activity.starts_at)
     held = session.execute(query).all()
-    rolls = {row.id: _roll(session, order, row.id) for row in held}
+    rolls = {row.id: _roll(session, order.community.id, row.number) for row in held}
     rows = [
         (
             row.number, row.title, row.place, row.starts_at, row.ends_at, tree.title[row.unit_id], row.quota,
             row.points, STATES[ActivityState(row.state)], row.cancel_reason,
-            sum(1 + one.companions for one in rolls[row.id] if one.state is SignupState.CONFIRMED),
-            sum(one.came_at is not None for one in rolls[row.id]),
-            sum(one.minutes or 0 for one in rolls[row.id]),
+            sum(1 + line.companions for line in rolls[row.id] if line.state is SignupState.CONFIRMED),
+            sum(line.stay is not None for line in rolls[row.id]),
+            sum(line.stay.recorded for line in rolls[row.id] if line.stay),
+            sum(line.stay.vouched for line in rolls[row.id] if line.stay),
         )
         for row in held
     ]  # fmt: skip
     columns = (
         ("编号", 8), ("活动", 20), ("地点", 16), ("开始", 17), ("结束", 17), ("组织单位", 16), ("名额", 8), ("积分", 8),
-        ("状态", 10), ("取消原因", 20), ("报名人数", 10), ("签到人数", 10), ("服务分钟", 10),
+        ("状态", 10), ("取消原因", 20), ("报名人数", 10), ("签到人数", 10), *MINUTES,
     )  # fmt: skip
     yield Sheet("活动", columns, rows)
-    names = _names(session, order)
-    people = (
-        (
-            row.number, row.title, row.starts_at, names.get(one.member_id, str(one.member_id)), one.companions,
-            SIGNUPS[one.state] if one.state else "没报名", one.signed_at, one.came_at, one.left_at, one.minutes,
-        )
-        for row in held
-        for one in rolls[row.id]
+    people = ((row.number, row.title, row.starts_at, *_roll_cells(line)) for row in held for line in rolls[row.id])
+    yield Sheet("名单", (("活动编号", 10), ("活动", 20), ("开始", 17), *ROLL_COLUMNS), people)
+
+
+MINUTES = (("信用时（分钟）", 14), ("荣誉时（分钟）", 14))
+"""Recorded and vouched minutes stand apart, and are never added together."""
+ROLL_COLUMNS = (
+    ("姓名", 12), ("同伴", 8), ("报名", 10), ("报名时间", 17), ("签到", 17), ("签退", 17), *MINUTES,
+)  # fmt: skip
+
+
+def _roll(session: Session, community_id: int, number: int) -> list[RollLine]:
+    """Who signed up and who came; whoever withdrew and did not come is left out."""
+    activity = find_activity(session, community_id=community_id, number=number)
+    return [line for line in roll_of(session, activity=activity) if line.state is not None or line.stay is not None]
+
+
+def _roll_cells(line: RollLine) -> tuple[Cell, ...]:
+    stay = line.stay
+    return (
+        line.person.name, line.companions, SIGNUPS[line.state] if line.state else "没报名",
+        line.signed_at if line.state else None, stay.came_at if stay else None, stay.left_at if stay else None,
+        stay.recorded if stay else None, stay.vouched if stay else None,
     )  # fmt: skip
-    roll = (
-        ("活动编号", 10), ("活动", 20), ("开始", 17), ("姓名", 12), ("同伴", 8), ("报名", 10), ("报名时间", 17),
-        ("签到", 17), ("签退", 17), ("服务分钟", 10),
-    )  # fmt: skip
-    yield Sheet("名单", roll, people)
 
 
-@dataclass(slots=True)
-class _Part:
-    """What one person had to do with an activity."""
-
-    member_id: int
-    companions: int = 0
-    state: SignupState | None = None
-    signed_at: datetime | None = None
-    came_at: datetime | None = None
-    left_at: datetime | None = None
-    minutes: int | None = None
+def roll_sheet(session: Session, *, community_id: int, number: int) -> Sheet:
+    """The roll of one activity, with the numbers of its lines."""
+    rows = ((line.number, *_roll_cells(line)) for line in _roll(session, community_id, number))
+    return Sheet("名单", (("号", 6), *ROLL_COLUMNS), rows)
 
 
-def _roll(session: Session, order: Order, activity_id: int) -> list[_Part]:
-    """Who signed up and who came, in the order of the sign-ups; those who came without one after them."""
-    here = order.community.id
-    parts: dict[int, _Part] = {}
+def hours_sheet(session: Session, *, community_id: int, first: int, last: int, reach: Sequence[str] = ("",)) -> Sheet:
+    """Minutes of service in the months from `first` to `last` (202611), of those who live within `reach` (unit paths).
+
+    As the books have them: what was taken back is not in them, and who was merged is one person.
+    """
+    tree = read_tree(session, community_id=community_id)
+    served: dict[int, dict[str, int]] = {}
     for row in session.execute(
-        select(Signup.member_id, Signup.companions, Signup.state, Signup.at)
-        .where(Signup.community_id == here, Signup.activity_id == activity_id, Signup.undone_at.is_(None))
-        .order_by(Signup.id)
+        select(MonthlyTotal.member_id, MonthlyTotal.currency, func.sum(MonthlyTotal.amount).label("minutes"))
+        .where(
+            MonthlyTotal.community_id == community_id,
+            MonthlyTotal.month.between(first, last),
+            MonthlyTotal.currency.in_([Currency.RECORDED_MINUTES, Currency.VOUCHED_MINUTES]),
+        )
+        .group_by(MonthlyTotal.member_id, MonthlyTotal.currency)
+        .having(func.sum(MonthlyTotal.amount) != 0)
     ):
-        parts[row.member_id] = _Part(row.member_id, row.companions, SignupState(row.state), row.at)
-    for came in session.execute(
-        select(CheckIn.member_id, CheckIn.at, CheckOut.at.label("left_at"), CheckOut.minutes)
-        .outerjoin(CheckOut, (CheckOut.check_in_id == CheckIn.id) & CheckOut.undone_at.is_(None))
-        .where(CheckIn.community_id == here, CheckIn.activity_id == activity_id, CheckIn.undone_at.is_(None))
-        .order_by(CheckIn.id)
-    ):
-        part = parts.setdefault(came.member_id, _Part(came.member_id))
-        part.came_at, part.left_at, part.minutes = came.at, came.left_at, came.minutes
-    return list(parts.values())
+        served.setdefault(row.member_id, {})[row.currency] = int(row.minutes)
+    people = people_now(session, community_id=community_id, member_ids=list(served))
+    rows = sorted(
+        (
+            (people[member_id].name, tree.title[people[member_id].unit_id],
+             minutes.get(Currency.RECORDED_MINUTES, 0), minutes.get(Currency.VOUCHED_MINUTES, 0))
+            for member_id, minutes in served.items()
+            if any(people[member_id].unit_path.startswith(path) for path in reach)
+        ),
+        key=lambda row: (-row[2], -row[3], row[0]),
+    )  # fmt: skip
+    return Sheet("服务时长", (("姓名", 12), ("住址", 16), *MINUTES), rows)
+
+
+def _hours(session: Session, order: Order) -> Iterator[Sheet]:
+    first = _month(order.span.first) if order.span.first else 0
+    last = _month(order.span.last) if order.span.last else 999912
+    yield hours_sheet(session, community_id=order.community.id, first=first, last=last)
+
+
+def _month(day: date) -> int:
+    return day.year * 100 + day.month
+
+
+def as_workbook(sheets: Iterable[Sheet]) -> bytes:
+    """The sheets as an Excel file."""
+    with tempfile.TemporaryDirectory(prefix="linli-sheet-") as folder:
+        path = Path(folder, "sheet.xlsx")
+        _write_workbook(path, sheets)
+        return path.read_bytes()
 
 
 def _duties(session: Session, order: Order) -> Iterator[Sheet]:
@@ -389,5 +423,6 @@ KINDS: dict[str, Callable[[Session, Order], Iterable[Sheet]]] = {
     "activities": _activities,
     "duties": _duties,
     "boards": _boards,
+    "hours": _hours,
 }
 """What can be exported."""

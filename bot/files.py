@@ -15,12 +15,15 @@ from urllib.parse import quote
 from aiohttp import web
 from sqlalchemy.orm import Session
 
-from bot import logs
+from bot import exports, logs, printing
 from bot.books import Books, BooksBusy, BooksClosed
+from bot.chart import NoPdf
 from bot.poster import poster_page
 from bot.records import records_file
 from handlers.privacy import RECORDS
+from handlers.roll import HOURS, PRINTED, SHEET
 from handlers.site import POSTER
+from models.activities import find_activity
 from models.clock import Clock
 from models.files import Ordered, offered_file, take_file
 
@@ -58,7 +61,36 @@ def _poster(session: Session, ordered: Ordered, now: datetime) -> File:
     return File("海报.html", "text/html", content, inline=True)
 
 
-MAKERS: Mapping[str, Maker] = {RECORDS: _records, POSTER: _poster}
+def _printed_roll(session: Session, ordered: Ordered, now: datetime) -> File:
+    activity = find_activity(session, community_id=ordered.community_id, number=ordered.detail["activity"])
+    try:
+        return File("签到表.pdf", "application/pdf", printing.as_file(session, activity=activity, now=now))
+    except NoPdf:
+        # A browser prints it as well.
+        page = printing.as_file(session, activity=activity, now=now, html=True)
+        return File("签到表.html", "text/html", page, inline=True)
+
+
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def _roll_sheet(session: Session, ordered: Ordered, now: datetime) -> File:
+    sheet = exports.roll_sheet(session, community_id=ordered.community_id, number=ordered.detail["activity"])
+    return File("名单.xlsx", EXCEL, exports.as_workbook([sheet]))
+
+
+def _hours_sheet(session: Session, ordered: Ordered, now: datetime) -> File:
+    sheet = exports.hours_sheet(session, community_id=ordered.community_id, **ordered.detail)
+    return File("服务时长.xlsx", EXCEL, exports.as_workbook([sheet]))
+
+
+MAKERS: Mapping[str, Maker] = {
+    RECORDS: _records,
+    POSTER: _poster,
+    PRINTED: _printed_roll,
+    SHEET: _roll_sheet,
+    HOURS: _hours_sheet,
+}
 """Every kind of file that a link can be for."""
 
 HEADERS = {

@@ -28,6 +28,7 @@ SECTIONS = {
     "registrations": "绑定申请",
     "signups": "报名",
     "declines": "说了不来的",
+    "series": "每次都来的活动",
     "check_ins": "签到",
     "posts": "公益岗位",
     "duties": "履职",

@@ -17,6 +17,7 @@ from models import broadcast, posts
 from models.activities import ActivityHere, open_objects, places_of
 from models.directory import CommunityHere, Endpoint, Group, GroupHere, Place, communities
 from models.roll_call import open_roll_calls
+from models.series import in_series, running_series
 from models.units import Unit, names_of_units
 
 LOOK_SECONDS = 0.02
@@ -118,8 +119,10 @@ def _world(session: Session, community: CommunityHere, now: datetime, promised: 
     activities = open_objects(session, community_id=community.id, now=now)
     notices = broadcast.spoken_of(session, community_id=community.id, now=now)
     chains = open_roll_calls(session, community_id=community.id, now=now)
+    recurring = in_series(session, community_id=community.id)
     objects = (
-        *(_meant(activity, now) for activity in activities),
+        *(_meant(activity, now, again=activity.id in recurring) for activity in activities),
+        *(OpenObject("series", one.number, one.title) for one in running_series(session, community_id=community.id)),
         *(OpenObject("post", one.number, one.title) for one in posts.open_posts(session, community_id=community.id)),
         *(_told(notice) for notice in notices),
         *(OpenObject("roll_call", chain.number, chain.title) for chain, _ in chains),
@@ -143,8 +146,10 @@ def _world(session: Session, community: CommunityHere, now: datetime, promised: 
     return World(community, surroundings, min(edges, default=None))
 
 
-def _meant(activity: ActivityHere, now: datetime) -> OpenObject:
-    allows = {"list_activities", "cancel_signup", "cancel_activity", "activity_roll"}
+def _meant(activity: ActivityHere, now: datetime, *, again: bool) -> OpenObject:
+    allows = {"list_activities", "cancel_signup", "cancel_activity", "activity_roll", "repeat_activity"}
+    if again:
+        allows |= {"come_always", "stop_coming"}
     if now < activity.starts_at:
         allows |= {"signup", "take_place", "lock_list", "unlock_list", "signup_window", "leave_until"}
     if activity.check_in_opens_at <= now < activity.ends_at:

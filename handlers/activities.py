@@ -29,6 +29,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn
+from handlers.language.recurrence import spoken_rule
 from handlers.language.slots import Kind, Slot
 from models import activities as books
 from models import audit
@@ -49,10 +50,11 @@ from models.activities import (
     Wanted,
 )
 from models.audit import Act
-from models.check_in import CheckedOut, Terms, Way, call_back, how_many_came, send_home, set_terms
-from models.clock import clock_time, day_of, spoken, spoken_minutes, spoken_span, start_of
+from models.check_in import CheckedOut, Terms, Way, call_back, how_many_came, send_home, set_terms, terms_of
+from models.clock import at, clock_time, day_of, local, spoken, spoken_minutes, spoken_span, start_of
 from models.members import Role, require
 from models.points import refuse_long
+from models.series import announce_ahead, coming_of, find_series, start_series, stop_series
 from models.units import UnitHere, unit_by_id
 
 say = Texts(
@@ -96,6 +98,8 @@ say = Texts(
     preview_audience="；面向{audience}",
     preview_closes="；报名到 {closes}",
     published="已发布 {number}号活动「{title}」{when}，{place}。\n想参加的邻居请发 报名 {number}。",
+    again="，以后{rule}都办",
+    goes_on="以后{rule}都办（{number}号系列），每一次我提前发布。不办了请发 停办 {number}。",
     unlimited="不限",
     by_rule="按社区规则",
     no_place="地点待定",
@@ -115,6 +119,7 @@ say = Texts(
     back_on_notice="通知：「{title}」（{when}）照常举行，刚才说的取消不算。{here}",
     back_here="\n您的签到还算数，走的时候发一声 签退。",
     undone_publish="已撤回 {number}号活动「{title}」。",
+    undone_start="已撤回 {number}号系列「{title}」，以后不再自动发布。",
     reminder="提醒：{when}「{title}」，{place}。{count}到了请发 签到 {number}。",
     reminder_count="已报{count}人，",
     reminder_more="这时候还有{count}个活动，看活动请发 活动。",
@@ -415,6 +420,15 @@ def _undo_publish(turn: Turn, act: Act) -> str:
     return say("undone_publish", number=activity.number, title=activity.title)
 
 
+def _undo_start(turn: Turn, act: Act) -> str:
+    series = find_series(turn.session, community_id=turn.community.id, number=act.row)
+    coming = coming_of(turn.session, series=series, now=turn.now)
+    for activity in coming:
+        _call_off(turn, activity, "")
+    stop_series(turn.session, series=series, by=turn.who.id, now=turn.now)
+    return say("undone_start", number=series.number, title=series.title)
+
+
 @router.command(
     "create_activity",
     "发布活动",
@@ -478,10 +492,12 @@ def _undo_publish(turn: Turn, act: Act) -> str:
     aloud=("发布活动", "发起活动", "新建活动", "发活动"),
     usage="发布活动 周六9点 清洁家园 中心花园 20人 5分",
     gist="发布一次活动，先预览再确认",
-    undo={"publish_activity": _undo_publish},
+    undo={"publish_activity": _undo_publish, "start_series": _undo_start},
 )
 def create_activity(turn: Turn) -> Answer:
-    slots = _copied(turn)
+    slots = turn.slots
+    if "copy_of" in slots:
+        return _hold_again(turn, slots["copy_of"])
     rules = turn.rules["activities"]
     plan: dict[str, Any] = {
         "title": slots["title"],
@@ -496,7 +512,8 @@ def create_activity(turn: Turn) -> Answer:
     way = WAYS.get(slots.get("check_in", ""))
     if not turn.confirmed:
         books.refuse_odd_plans(**plan)
-        return Ask(_preview(**plan, check_in=slots.get("check_in", ""), more=_more_terms(slots)), minutes=30)
+        terms = {"check_in": slots.get("check_in", ""), "more": _more_terms(slots), "again": _again(turn)}
+        return Ask(_preview(**plan, **terms), minutes=30)
     activity = books.publish_activity(
         turn.session,
         community_id=turn.community.id,
@@ -509,9 +526,86 @@ def create_activity(turn: Turn) -> Answer:
     )
     if "closes_at" in slots:
         books.set_terms(turn.session, activity=activity, now=turn.now, signup_closes_at=slots["closes_at"])
-    turn.wrote("publish_activity", activity.number, title=activity.title)
     if way is not None:
         set_terms(turn.session, activity=activity, terms=Terms((way,)), by=turn.who.id, now=turn.now)
+    return _published(turn, activity)
+
+
+@router.command(
+    "repeat_activity",
+    "再办一次",
+    "再办一场",
+    "再来一场",
+    "再搞一次",
+    slots=(
+        Slot("activity", Kind.OBJECT, of="activity", required=True, ask="再办几号活动？例如 再办一次 12 下周六9点"),
+        Slot("when", Kind.WHEN, required=True, ask="这次什么时候办？例如 再办一次 12 下周六9点"),
+        Slot("place", Kind.PLACE),
+        Slot("quota", Kind.COUNT),
+        Slot("points", Kind.POINTS),
+        Slot("duration", Kind.DURATION),
+    ),
+    fillers=("活动", "地点", "时间", "名额", "改成", "改到", "换到", "在"),
+    role=Role.STAFF,
+    writes=True,
+    overheard=False,
+    usage="再办一次 12 下周六9点",
+    gist="照以前的活动再办一次，先预览再确认",
+)
+def repeat_activity(turn: Turn) -> Answer:
+    return _hold_again(turn, turn.slots["activity"])
+
+
+def _hold_again(turn: Turn, number: int) -> Answer:
+    """Another activity with everything that one had, but for what was typed."""
+    model = books.find_activity(turn.session, community_id=turn.community.id, number=number)
+    unit = unit_by_id(turn.session, community_id=turn.community.id, unit_id=model.unit_id)
+    require(turn.who, Role.STAFF, unit.path)
+    plan = books.plan_of(turn.session, activity=model)
+    plan |= {name: turn.slots[name] for name in ("title", "place", "quota", "points") if name in turn.slots}
+    starts_at = _at_its_hour(turn.slots, model)
+    lasts = _lasts(turn.slots, starts_at)
+    if lasts is not None:
+        plan["ends_at"] = lasts // timedelta(minutes=1)
+    rules: dict[str, Any] = {"now": turn.now, "points_max": turn.rules["activities"].points_max}
+    if not turn.confirmed:
+        planned = books.placed(plan, starts_at=starts_at, **rules)
+        return Ask(_preview(**planned, check_in="", more="", again=_again(turn)), minutes=30)
+    activity = books.publish_plan(
+        turn.session,
+        community_id=turn.community.id,
+        plan=plan,
+        starts_at=starts_at,
+        made_by=turn.who.id,
+        **rules,
+    )
+    set_terms(
+        turn.session,
+        activity=activity,
+        terms=terms_of(turn.session, activity=model),
+        by=turn.who.id,
+        now=turn.now,
+    )
+    return _published(turn, activity)
+
+
+def _at_its_hour(slots: Mapping[str, Any], model: ActivityHere) -> datetime:
+    """The moment that was typed; of a day alone, the hour at which the other one began."""
+    starts_at: datetime = slots["when_at"]
+    if slots.get("when_grain") in (None, "now"):
+        return starts_at
+    there = local(model.starts_at)
+    return at(day_of(starts_at), there.hour, there.minute)
+
+
+def _lasts(slots: Mapping[str, Any], starts_at: datetime) -> timedelta | None:
+    if "when_until" in slots and "when_grain" not in slots:
+        until: datetime = slots["when_until"]
+        return until - starts_at
+    return min(timedelta(minutes=slots["duration"]), books.LONGEST * 2) if "duration" in slots else None
+
+
+def _published(turn: Turn, activity: ActivityHere) -> Reply:
     text = say(
         "published",
         number=activity.number,
@@ -519,18 +613,25 @@ def create_activity(turn: Turn) -> Answer:
         when=_when(activity),
         place=activity.place or say("no_place"),
     )
+    if (rule := turn.slots.get("when_recur")) is None:
+        turn.wrote("publish_activity", activity.number, title=activity.title)
+        return Reply(text, activity.ref, sign_up_button(activity.number))
+    series = start_series(turn.session, first=activity, rule=rule, made_by=turn.who.id, now=turn.now)
+    announce_ahead(
+        turn.session,
+        series=series,
+        now=turn.now,
+        weeks=turn.rules["series"].weeks_ahead,
+        companions_max=turn.rules["activities"].companions_max,
+    )
+    turn.wrote("start_series", series.number, title=activity.title, activity=activity.number)
+    text = f"{text}\n{say('goes_on', rule=spoken_rule(rule), number=series.number)}"
     return Reply(text, activity.ref, sign_up_button(activity.number))
 
 
-def _copied(turn: Turn) -> dict[str, Any]:
-    """What was typed; where another activity is copied, what was not typed is as it was there."""
-    slots = turn.slots
-    if "copy_of" not in slots:
-        return slots
-    model = books.find_activity(turn.session, community_id=turn.community.id, number=slots["copy_of"])
-    minutes = (model.ends_at - model.starts_at) // timedelta(minutes=1)
-    there = {"title": model.title, "place": model.place, "quota": model.quota, "points": model.points}
-    return {**there, "duration": minutes, **slots}
+def _again(turn: Turn) -> str:
+    rule = turn.slots.get("when_recur")
+    return say("again", rule=spoken_rule(rule)) if rule else ""
 
 
 def _ends_at(slots: Mapping[str, Any], minutes: int) -> datetime:
@@ -550,12 +651,13 @@ def _preview(
     points: int | None,
     check_in: str,
     more: str,
+    again: str,
     **_rules: object,
 ) -> str:
     return say(
         "preview",
         title=title,
-        when=spoken_span(starts_at, ends_at),
+        when=spoken_span(starts_at, ends_at) + again,
         place=place or say("no_place"),
         quota=say("unlimited") if quota is None else f"{quota}人",
         points=say("by_rule") if points is None else f"{points}分",

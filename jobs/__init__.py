@@ -12,6 +12,8 @@ from jobs import (
     organisation,
     posts,
     privacy,
+    reports,
+    series,
     signing,
     tenure,
 )
@@ -41,5 +43,7 @@ JOBS = (
     privacy.LET_GO,
     privacy.TRACES,
     privacy.LEFT_OVER,
+    series.ANNOUNCE,
+    reports.TELL,
 )
 """Every job, in the order in which they run where several are due at one moment."""

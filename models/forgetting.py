@@ -55,6 +55,7 @@ from models.points import Appeal, AppealState
 from models.roll_call import forget_lines
 from models.roster.stays import forget_homes
 from models.schedule import JobSlot
+from models.series import end_regulars
 from models.units import Unit, root_of
 
 BLACKED = "***"
@@ -249,6 +250,7 @@ def forget(session: Session, *, community_id: int, member_id: int, by: int | Non
     for one in ids:
         end_links(session, community_id=community_id, member_id=one)
         end_all_ties(session, community_id=community_id, member_id=one, now=now)
+    end_regulars(session, community_id=community_id, member_ids=ids, now=now)
     close_all_questions(session, community_id=community_id, member_ids=ids)
     _end_what_is_theirs(session, community_id, ids, now)
     _blacken_registrations(session, community_id, ids, words, now)

@@ -35,6 +35,7 @@ from models.posts import Claim, ClaimState, Post
 from models.privacy import looks_at
 from models.proxies import ProxyAct
 from models.roll_call import RollCall, RollCallLine
+from models.series import Regular, Series
 from models.tenure import PostLeave
 from models.units import Unit, called
 
@@ -54,6 +55,7 @@ class Records:
     registrations: list[Row]
     signups: list[Row]
     declines: list[Row]
+    series: list[Row]
     check_ins: list[Row]
     posts: list[Row]
     duties: list[Row]
@@ -123,6 +125,13 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
         ),
         signups=_signups(session, community_id, ids),
         declines=_declines(session, community_id, ids),
+        series=_rows(
+            session,
+            select(Series.number, Regular.since, Regular.ended_at)
+            .join(Series, Regular.series_id == Series.id)
+            .where(Regular.community_id == community_id, Regular.member_id.in_(ids))
+            .order_by(Regular.id),
+        ),
         check_ins=_check_ins(session, community_id, ids),
         posts=_posts(session, community_id, ids),
         duties=_duties(session, community_id, ids),

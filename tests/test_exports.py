@@ -134,7 +134,7 @@ async def test_activities_come_with_their_rolls(street: Street, tmp_path: Path) 
     assert activities[1][:8] == (
         12, "清洁家园", "中心花园", datetime(2026, 11, 21, 9), datetime(2026, 11, 21, 11), "社区", 20, 5,  # noqa: DTZ001
     )  # fmt: skip
-    assert activities[1][8:] == ("已发布", None, 9, 0, 0)
+    assert activities[1][8:] == ("已发布", None, 9, 0, 0, 0)
     assert [row[3:6] for row in roll[1:]] == [
         ("何叔", 1, "已报名"), ("小吴", 0, "已报名"), ("陈美玲", 2, "已报名"), ("赵强", 0, "已报名"), ("王秀英", 1, "已报名"),
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from bot.__main__ import app
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
 from bot.books import Books
 from bot.config import ConfigError, load
-from bot.files import MAKERS, File, Files
+from bot.files import EXCEL, MAKERS, File, Files
 from bot.records import COLUMNS, SECTIONS, in_chinese, page
 from bot.script import Script
 from models.clock import MovedClock
@@ -165,6 +165,37 @@ async def test_of_two_who_press_at_once_one_gets_the_file(street: Street) -> Non
     assert sorted(status for status, _, _ in answers) == [200, 404, 404, 404]
     (given,) = [answer for answer in answers if answer[0] == 200]
     assert given[1:] == (b'{"unit": 3}', "attachment; filename*=UTF-8''%E5%90%8D%E5%8D%95.xlsx")
+
+
+@ON_SQLITE
+async def test_organiser_fetches_rolls_and_hours(street: Street) -> None:
+    """The paper for the site, the roll and the hours as sheets, each by a link of its own and for those in charge."""
+    async with TestServer(street.house.application()) as server, ClientSession() as client:
+        for said, told, media_type, begins in (
+            (
+                "名单打印 12",
+                "「清洁家园」的名单，打印出来带到现场：",
+                ("application/pdf", "text/html"),
+                (b"%PDF", b"<!do"),
+            ),
+            ("导出 12", "「清洁家园」名单的表格：", (EXCEL,), (b"PK",)),
+            ("导出 时长 11月", "2026年11月服务时长的表格：", (EXCEL,), (b"PK",)),
+            ("导出 时长 上月", "2026年10月服务时长的表格：", (EXCEL,), (b"PK",)),
+            ("导出 时长 12月", "2025年12月服务时长的表格：", (EXCEL,), (b"PK",)),
+            ("导出 今年时长", "2026年1月到2026年11月服务时长的表格：", (EXCEL,), (b"PK",)),
+        ):
+            answer = (await street.say("张敏", said)).splitlines()
+            assert answer[0] == told
+            path = answer[1].removeprefix("https://bot.example.com/linli")
+            async with client.post(server.make_url(path)) as given:
+                assert given.status == 200
+                assert given.content_type in media_type
+                assert (await given.read()).startswith(begins)
+    assert await street.say("张敏", "@小邻 名单打印 12", where="3栋群") == (
+        "这件事请私聊我说：打开和我的单聊，发 名单打印 12。"
+    )
+    assert await street.say("何叔", "导出 12") == "这件事要社区工作人员来办。您能办的事请发 帮助。"
+    assert await street.say("老赵", "名单打印 12") == "这件事不在您负责的范围里。您能办的事请发 帮助。"
 
 
 @pytest.mark.parametrize("url", ["bot.example.com", "ftp://bot.example.com", "https://a b", "https://a.com/?x=1"])

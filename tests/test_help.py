@@ -14,7 +14,7 @@ from tests.fakes.street import Street
 
 HEAD = "我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。"
 MORE = "想知道怎么用，请发 帮助 加名字，比如 帮助 积分。"
-ALSO = "还有：岗位、履职、转岗、岗位请假、服务队、收到通知、接龙、确认参加、切换社区、同意、家人、我的资料、解绑、组织、角色、服务时长、撤销。"
+ALSO = "还有：岗位、履职、转岗、岗位请假、服务队、收到通知、接龙、确认参加、切换社区、同意、家人、我的资料、解绑、组织、角色、服务时长、系列、撤销。"
 RESIDENT = f"{HEAD}\n{ALSO}\n例如 报名 12 2人（参加活动，可以带同伴）。\n{MORE}"
 STRANGER = "我是小邻，锦绣社区的帮手。\n让我认识您，请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
 
@@ -32,19 +32,19 @@ async def test_help_names_what_this_person_may_do(street: Street) -> None:
                 "老赵",
                 direct,
                 "帮助",
-                f"{HEAD}\n{ALSO}\n您还能：加分、广播、本楼党员、任命、审核。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：加分、发布岗位、本楼党员、任命、签到方式、审核、名单打印。\n{MORE}",
             ),
             (
                 "孙丽",
                 direct,
                 "帮助",
-                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、名单、发布岗位、合并、本楼党员、任命、签到方式、审核、登记居民。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、发布岗位、合并、本楼党员、任命、签到方式、审核、登记居民、改活动、跳过、名单打印、发小结。\n{MORE}",
             ),
             (
                 "张敏",
                 "3栋群",
                 "@小邻 帮助",
-                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、名单、发布岗位、合并、绑定群、本楼党员、新建、任命、签到方式、审核、登记居民。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、发布岗位、合并、绑定群、本楼党员、新建、任命、签到方式、审核、登记居民、改活动、跳过、名单打印、发小结。\n{MORE}",
             ),
             ("陌生人", direct, "帮助", STRANGER),
             ("陌生人", "3栋群", "@小邻 帮助", STRANGER),
@@ -86,6 +86,7 @@ async def test_help_with_one_thing_says_how_it_is_typed(street: Street) -> None:
                 "帮助 发布活动",
                 "发布活动 周六9点 清洁家园 中心花园 20人 5分\n发布一次活动，先预览再确认。\n"
                 "还可以说：发起活动、新建活动、组织活动、发活动。\n同一类的还有：活动、取消活动。",
+                "还可以说：发起活动、新建活动、组织活动、发活动。\n同一类的还有：活动、报名、取消报名、再办一次、取消活动。",
             ),
         ],
     )
@@ -124,10 +125,8 @@ VALUES: dict[str, Any] = {
     "who": LONG_NAME,
     "review": 1_234_567,
     "entries": 1_000,
-    "served": "，服务1000小时59分",
     "year": 1_000,
     "taker": LONG_NAME,
-    "numbers": "、".join(["1234567"] * 9),
     "one": "1 或 ",
     "two": "2 或 ",
     "hours": 24,
@@ -158,6 +157,23 @@ VALUES: dict[str, Any] = {
     "closes": "11月21日 周六 19:00",
     "opens_at": "11月21日 周六 19:00",
     "closes_at": "11月21日 周六 19:00",
+    "again": "，以后每月最后一个周五都办",
+    "command": "linli roll 1234567",
+    "goes": "您不答复的话，12月31日 周四 19:30 我自己发到群里。",
+    "head": f"「{LONG_TITLE}」12月31日 办好了，来了1000位邻居，服务 1000小时59分，另记荣誉时 1000小时59分",
+    "last": "2027年12月",
+    "numbers": "、".join(["1234567号"] * 5),
+    "besides": "\n没来："
+    + "、".join([LONG_NAME] * 12)
+    + "。\n没找到："
+    + "、".join([LONG_NAME] * 12)
+    + "，请核对姓名再补。",
+    "rule": "每月最后一个周五",
+    "served": "，服务 1000小时59分，另记荣誉时 1000小时59分",
+    "signed": "，已报 " + "、".join(["1234567号"] * 5),
+    "thanks": "谢谢 " + "、".join([LONG_NAME] * 10) + "和各位邻居！",
+    "vouched": "1000小时59分",
+    "days": "12月31日、12月24日",
     "after": "第123栋第12单元12345",
     "back": 1_234_567,
     "accounts": 12,
@@ -180,7 +196,6 @@ VALUES: dict[str, Any] = {
     "proxy": LONG_NAME,
     "radius": 5000,
     "recorded": "，签到签退已经记了23小时59分",
-    "vouched": "1000小时59分",
     "ways": "一句话、签到码、照片、到场（5000米内）",
     "counts": "6个总支，21个支部，87个小组，227户，12个网格，99栋楼，300个单元，12支服务队",
     "fitting": "业委会主任",
@@ -199,7 +214,6 @@ VALUES: dict[str, Any] = {
     "terms": "、".join(["第二党支部书记 欧阳娜娜（2027年12月31日）"] * 6),
     "units": 1_000,
     "until": "2027年12月",
-    "again": "，回过收到的不用再回",
     "again_at": "12月31日 周四 19:30",
     "all": 1_000,
     "broadcast": 1_234_567,
@@ -228,7 +242,6 @@ VALUES: dict[str, Any] = {
     "consent": "没有记录",
     "count": 1_000,
     "day": "12月31日",
-    "days": 31,
     "doubled": "，重复的签到退了12次",
     "end": 23,
     "entry": 1_234_567,
@@ -335,7 +348,10 @@ def test_every_refusal_of_the_models_has_a_sentence() -> None:
     import models.organisation
     import models.points
     import models.posts
+    import models.reports
+    import models.roll
     import models.roster
+    import models.series
     import models.tree
     import models.units
     from models.base import Refusal
@@ -356,6 +372,9 @@ def test_every_refusal_of_the_models_has_a_sentence() -> None:
             models.organisation,
             models.points,
             models.posts,
+            models.reports,
+            models.roll,
+            models.series,
             models.tree,
             models.roster,
             models.units,

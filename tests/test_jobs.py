@@ -160,7 +160,7 @@ async def test_who_checked_out_or_took_it_back_is_left_alone(street: Street) -> 
     await street.say("李建国", "撤销")
     await street.until(november(21, 10, 55))
     await street.say("王秀英", "签退", where="3栋群")
-    pushes = await street.until(november(21, 12))
+    pushes = await street.until(november(21, 11, 59))
     assert [push.to for push in pushes] == ["陈阿姨"]
     assert (
         await street.house.books.read(

@@ -39,8 +39,10 @@ from models import (
     points,
     posts,
     privacy,
+    reports,
     roll_call,
     schedule,
+    series,
     tenure,
     tree,
 )
@@ -330,6 +332,22 @@ def fill(session: Session) -> None:
         session, proxy=person("王秀英"), member=member, act="signup", ref="activity:12", now=NOW,
         limits=ProxySettings(),
     )  # fmt: skip
+    # Series of both communities, with who always comes and a day that is skipped; one that was stopped; a report.
+    for first, member_id in ((other, wang), (activity(13), ids["王秀英"])):
+        one = series.start_series(session, first=first, rule="FREQ=WEEKLY;BYDAY=SA,SU", made_by=member_id, now=NOW)
+        series.come_always(session, series=one, member_id=member_id, now=NOW, companions_max=5)
+    day = (SATURDAY + timedelta(days=7)).date()
+    series.skip_day(session, series=one, day=day, reason="", by=ids["张敏"], now=NOW)
+    later = activities.publish_plan(
+        session, community_id=ours, plan=one.plan, starts_at=SATURDAY + timedelta(days=30), made_by=ids["张敏"], now=NOW,
+        points_max=100,
+    )  # fmt: skip
+    ended = series.start_series(session, first=later, rule="FREQ=MONTHLY;BYMONTHDAY=1", made_by=None, now=NOW)
+    series.stop_series(session, series=ended, by=ids["张敏"], now=NOW)
+    over = SATURDAY + timedelta(hours=3)
+    report = reports.draft_report(session, activity=full, goes_at=over, now=over)
+    assert report is not None
+    reports.end_report(session, report=report, state=reports.ReportState.SENT, by=ids["张敏"], now=over)
     detach(session, community_id=ours, member_id=ids["老魏"], name="老魏", by=ids["张敏"], now=NOW)
     files.offer_file(session, community_id=ours, member_id=ids["王秀英"], kind="my_records", token="t" * 32, now=NOW)
     session.execute(insert(privacy.Kept), {"community_id": ours, "what": "replies", "last_id": 1})
@@ -660,6 +678,23 @@ def agreed(account: str, change: str, month: str) -> tuple[str, str]:
 
 
 DAMAGE: dict[str, list[tuple[str, ...]]] = {
+    "series.stopped": [
+        ("UPDATE series SET stopped_by = NULL WHERE stopped_at IS NOT NULL",),
+        (f"UPDATE series SET stopped_at = {WHEN} WHERE stopped_at IS NULL AND {MINE}",),
+    ],
+    "occurrences.activity": [
+        (
+            "UPDATE occurrences SET activity_id = (SELECT id FROM activities WHERE number = 13)"
+            f" WHERE activity_id IS NULL AND {MINE}",
+        ),
+    ],
+    "occurrences.unit": [
+        (f"UPDATE series SET unit_id = (SELECT max(id) FROM units WHERE {MINE}) WHERE stopped_at IS NULL AND {MINE}",),
+    ],
+    "reports.ended": [
+        ("UPDATE reports SET ended_at = NULL",),
+        ("UPDATE reports SET state = 'told'",),
+    ],
     "balances.overdrawn": [
         (
             forged(SOMEBODY, "-3", 500),
@@ -1206,6 +1241,14 @@ TOGETHER: list[tuple[tuple[str, ...], set[str]]] = [
         ),
         {"schema.unique", "signups.once"},
     ),
+    (
+        (
+            "DROP INDEX uq_regulars_live",
+            "INSERT INTO regulars (community_id, series_id, member_id, since)"
+            f" SELECT community_id, series_id, member_id, since FROM regulars WHERE {MINE}",
+        ),
+        {"schema.unique", "regulars.once"},
+    ),
     (("UPDATE transfers SET currency = 'vouched_minutes' WHERE key = 'misc:2'",), {*SUMS}),
     (("UPDATE transfers SET month = 202001 WHERE key = 'misc:2'",), {"monthly_totals.sum"}),
     ((f"UPDATE transfers SET amount = amount + 1 {CORRECTION}",), {*SUMS, "transfers.correction"}),
@@ -1365,6 +1408,10 @@ BESIDES_A_STRANGER = {
     "handovers.claim_id": {"handovers.moment"},
     "handovers.taken_claim_id": {"handovers.moment"},
     "posts.squad_id": {"posts.squad"},
+    "activities.unit_id": {"occurrences.unit"},
+    "occurrences.activity_id": {"occurrences.unit"},
+    "occurrences.series_id": {"occurrences.unit"},
+    "series.unit_id": {"occurrences.unit"},
     "member_homes.member_id": {"member_homes.open"},
     "receipts.made_by": {"receipts.way"},
     "units.parent_id": {"units.path"},

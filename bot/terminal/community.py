@@ -144,8 +144,7 @@ def drawn_chart(root: Node, suffix: str, now: datetime) -> bytes:
     try:
         return chart_drawing.as_pdf(drawn)
     except chart_drawing.NoPdf as missing:
-        need = "先装上：pip install typst" if str(missing) == "typst" else "先装中文字体，例如 fonts-wqy-microhei"
-        raise refused(f"还不能做 PDF，{need}。也可以用 .html，在浏览器里打印。", 1) from None
+        raise refused(f"还不能做 PDF，{missing.remedy}。也可以用 .html，在浏览器里打印。", 1) from None
 
 
 def chart(

@@ -330,7 +330,11 @@ _CLAUSES_END = re.compile(r"[;\n]")
 
 def _day_of_thing(filling: Filling, at: int) -> int | None:
     """`周六清洁家园`: the day of something that is numbered tells which one is meant, or says it once more."""
-    if "activity" not in filling.plan.kinds or filling.plan.takes_time or filling.day is not None:
+    plan = filling.plan
+    if "activity" not in plan.kinds or plan.takes_time or filling.day is not None:
+        return None
+    if plan.text is not None and plan.object is not None and plan.object.name in filling.slots:
+        # 补录 12 4号没来: which one is meant has been said, and a day is part of the text.
         return None
     found = dates.read_at(filling.text, at, filling.now)
     if (

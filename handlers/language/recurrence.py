@@ -121,3 +121,23 @@ READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Recurrence | Non
     (_MONTHLY, _monthly),
     (_YEARLY, _yearly),
 )
+
+
+def spoken_rule(rule: str) -> str:
+    """What a rule is called: `每周六`, `隔周六`, `每月1号`, `每月最后一个周五`, `每个工作日`."""
+    parts = dict(part.split("=") for part in rule.split(";"))
+    other = parts.get("INTERVAL") == "2"
+    match parts["FREQ"]:
+        case "DAILY":
+            return "隔天" if other else "每天"
+        case "YEARLY":
+            return f"每年{parts['BYMONTH']}月{parts['BYMONTHDAY']}日"
+        case "WEEKLY":
+            if parts["BYDAY"] == ",".join(CODES[:5]) and not other:
+                return "每个工作日"
+            days = "".join(_NAME[CODES.index(day)] for day in parts["BYDAY"].split(","))
+            return f"{'隔' if other else '每'}周{days}"
+    if "BYDAY" in parts:
+        which, weekday = int(parts["BYDAY"][:-2]), _NAME[CODES.index(parts["BYDAY"][-2:])]
+        return f"每月最后一个周{weekday}" if which < 0 else f"每月第{which}个周{weekday}"
+    return "每月" + "、".join(f"{day}号" if day != "-1" else "最后一天" for day in parts["BYMONTHDAY"].split(","))

@@ -13,7 +13,7 @@ GENERIC = frozenset(("活动", "岗位", "社区", "服务", "志愿", "今天",
 """Two characters that stand in too many names to mean one of them."""
 
 
-NAMED_ONLY = frozenset(("goods", "venue", "rota"))
+NAMED_ONLY = frozenset(("goods", "venue", "rota", "series"))
 """Kinds of things that have no card of their own: a text that names one is about something else."""
 
 

@@ -293,10 +293,15 @@ def lock(session: Session, activity: ActivityHere, *, alone: bool = False) -> in
     return quota
 
 
-def refuse_over(activity: ActivityHere, now: datetime) -> None:
-    """Raises ActivityCancelled and ActivityOver."""
+def refuse_cancelled(activity: ActivityHere) -> None:
+    """Raises ActivityCancelled."""
     if activity.state is ActivityState.CANCELLED:
         raise ActivityCancelled(number=activity.number, title=activity.title, reason=activity.cancel_reason)
+
+
+def refuse_over(activity: ActivityHere, now: datetime) -> None:
+    """Raises ActivityCancelled and ActivityOver."""
+    refuse_cancelled(activity)
     if now >= activity.ends_at:
         raise ActivityOver(number=activity.number, title=activity.title, ends_at=activity.ends_at)
 

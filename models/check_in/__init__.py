@@ -70,6 +70,7 @@ from models.check_in.making_up import (
     waiting_make_ups,
     withdraw_make_up,
 )
+from models.check_in.stays import Stay, stays_at
 from models.check_in.undoing import (
     call_back,
     undo_check_in,
@@ -141,6 +142,7 @@ __all__ = [
     "Settings",
     "Shown",
     "SpokenFor",
+    "Stay",
     "Stayed",
     "Terms",
     "TooLateToMakeUp",
@@ -177,6 +179,7 @@ __all__ = [
     "served_minutes",
     "set_terms",
     "spoken_for",
+    "stays_at",
     "terms_of",
     "todays_code",
     "undo_check_in",
