@@ -6,7 +6,7 @@ from alembic import op
 import models.base
 
 revision = "0010"
-down_revision = "0012"
+down_revision = "0009"
 
 
 def upgrade() -> None:

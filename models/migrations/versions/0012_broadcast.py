@@ -5,8 +5,8 @@ from alembic import op
 
 import models.base
 
-revision = "0014"
-down_revision = "0007"
+revision = "0012"
+down_revision = "0011"
 
 
 def _key(table: str, column: str, parent: str) -> sa.ForeignKeyConstraint:

@@ -5,7 +5,7 @@ from alembic import op
 
 import models.base
 
-revision = "0007"
+revision = "0011"
 down_revision = "0010"
 
 

@@ -5,8 +5,8 @@ from alembic import op
 
 import models.base
 
-revision = "0009"
-down_revision = "0013"
+revision = "0008"
+down_revision = "0007"
 
 LIVE = sa.text("undone_at IS NULL")
 OFFERED = sa.text("state = 'offered' AND undone_at IS NULL")
