@@ -8,6 +8,7 @@
 小邻: 好的，3号「治安巡逻岗」现在是您的了，谢谢！
       做了事请发 履职 3 加做了什么。
 小邻 → 何叔: 李建国 接了您的 3号「治安巡逻岗」，谢谢您这段时间的付出！
+小邻 → 孙丽: 3号「治安巡逻岗」由 何叔 转给了 李建国。
 """
 
 from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, own_post, sentence, tell_offered, which_post

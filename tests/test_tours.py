@@ -55,6 +55,8 @@ def tour(docstring: str) -> list[Exchange]:
             at = datetime(TUESDAY_EVENING.year, month, day, hour, minute, tzinfo=SHANGHAI)
             found.append(Exchange(moment=at))
         elif pushed := _PUSHED.fullmatch(line):
+            if not found:
+                raise ValueError(f"nothing comes before {line!r}: say at which moment it is sent")
             found[-1].pushes.append(Push(pushed["to"], pushed["text"]))
         elif said := _SAID.fullmatch(line):
             if said["who"] == "小邻":
@@ -94,6 +96,8 @@ def test_a_tour_is_read_with_its_moments_places_and_pushes() -> None:
     ]
     with pytest.raises(ValueError, match="no line of a dialogue"):
         tour("What it is for.\n\n    王秀英 说 签到")
+    with pytest.raises(ValueError, match="at which moment"):
+        tour("What it is for.\n\n    小邻 → 老赵: 三")
 
 
 @ON_SQLITE
@@ -103,6 +107,8 @@ async def test_the_tour_of_a_feature_is_true(street: Street, feature: str) -> No
         before = len(street.pushes)
         if exchange.moment is not None:
             await street.until(exchange.moment)
+            # What the moment brings to others besides is not this feature's.
+            assert [push for push in exchange.pushes if push not in street.pushes[before:]] == []
             continue
         assert await street.say(exchange.who, exchange.said, where=exchange.where) == exchange.heard
         assert street.pushes[before:] == exchange.pushes
