@@ -420,6 +420,10 @@ class Grammar:
         number = _BEHIND.match(behind)
         if number is None:
             return ()
+        own = (scene.world.thing(plan.kinds, int(number[1])) for plan in verb.plans)
+        if not verb.gesture and any(thing is not None for thing in own):
+            # 认领 4 和 李建国 一起: the post of that number, though there is a wish of that number too.
+            return ()
         return tuple(plan for plan in verb.shown if scene.world.thing(plan.kinds, int(number[1])) is not None)
 
     def _meant(self, verb: Verb, before: str, text: str, at: int, scene: Scene) -> Iterator[Plan]:
