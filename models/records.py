@@ -138,7 +138,14 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
         handovers=_handovers(session, community_id, ids),
         post_leaves=_rows(
             session,
-            select(Post.number, Post.title, PostLeave.since, PostLeave.until, PostLeave.reason, PostLeave.undone_at)
+            select(
+                Post.number,
+                Post.title.label("post"),
+                PostLeave.since,
+                PostLeave.until,
+                PostLeave.reason,
+                PostLeave.undone_at,
+            )
             .join(Claim, PostLeave.claim_id == Claim.id)
             .join(Post, Claim.post_id == Post.id)
             .where(PostLeave.community_id == community_id, Claim.member_id.in_(ids))
@@ -307,7 +314,7 @@ def _posts(session: Session, community_id: int, ids: Sequence[int]) -> list[Row]
         session,
         select(
             Post.number,
-            Post.title,
+            Post.title.label("post"),
             Claim.state,
             Claim.at,
             Claim.note,
@@ -328,7 +335,7 @@ def _duties(session: Session, community_id: int, ids: Sequence[int]) -> list[Row
         session,
         select(
             Post.number,
-            Post.title,
+            Post.title.label("post"),
             DutyLog.done_at,
             DutyLog.note,
             DutyLog.came_at,
@@ -351,7 +358,7 @@ def _handovers(session: Session, community_id: int, ids: Sequence[int]) -> list[
         session,
         select(
             Post.number,
-            Post.title,
+            Post.title.label("post"),
             giver.name.label("giver"),
             Member.name.label("taker"),
             Handover.state,
