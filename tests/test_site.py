@@ -300,6 +300,7 @@ async def test_a_neighbour_is_checked_in_by_another_and_can_say_no(street: Stree
         ],
     )
     assert [(push.to, push.text.split("\n")[0]) for push in heard if push.to in ("王秀英", "陈美玲", "李建国")] == [
+        ("陈美玲", "提醒您：明天9:00「清洁家园」，中心花园（共3人）。"),
         ("王秀英", "李建国 替您在「清洁家园」签到了（8:55）。"),
         ("李建国", "王秀英 说自己没去「清洁家园」，您替签的已经撤销了。"),
         ("陈美玲", "李建国 替您在「清洁家园」签到了（8:55）。"),
