@@ -258,6 +258,26 @@ def test_a_second_migrator_waits_however_long_the_first_one_takes(postgresql_not
     first.dispose()
 
 
+def test_a_second_migrator_waits_for_the_file_too(tmp_path: Path) -> None:
+    """A message gives up on a busy file after two seconds; a migration of many books takes longer."""
+    path = str(tmp_path / "linli.sqlite3")
+    first, engine = sqlite_engine(path), sqlite_engine(path)
+
+    @event.listens_for(engine, "connect")
+    def impatient(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA busy_timeout=1")
+
+    with ThreadPoolExecutor(1) as pool:
+        with first.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            waiting = pool.submit(upgrade, engine)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.2)
+            connection.exec_driver_sql("ROLLBACK")
+        assert waiting.result(30) == (None, head())
+    assert tables(first) == TABLES
+
+
 AT = "'2026-11-17T11:30:00.000000Z'"
 FIRST = (
     f"INSERT INTO communities (id, slug, name, bot_name, since) VALUES (1, 'a', 'a', 'a', {AT})",

@@ -3,6 +3,7 @@
 `upgrade` is the one way in which a schema comes to be, in production, in the demo and in tests alike.
 """
 
+import sqlite3
 from pathlib import Path
 
 from alembic import command
@@ -10,6 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 LOCK = 7_256_133
 """PostgreSQL's advisory lock of the one migrator."""
@@ -58,6 +60,20 @@ def run(connection: Connection, revision: str = "head") -> None:
     command.upgrade(_config(connection), revision)
 
 
+def _begin_after_others(connection: Connection) -> None:
+    """Begins to write to SQLite's file, however long another migrator takes.
+
+    Each attempt waits for the connection's `busy_timeout`, and between two of them it can be interrupted.
+    """
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError as refused:
+            if getattr(refused.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise
+
+
 def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Brings a database to this release's schema; returns the revisions before and after.
 
@@ -70,7 +86,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         if connection.dialect.name == "sqlite":
             # Outside the transaction: a rebuilt parent would otherwise empty its children.
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _begin_after_others(connection)
         else:
             # However long another migrator takes: only the migration's own statements give up on a lock.
             connection.execute(text("SET LOCAL lock_timeout = 0"))
