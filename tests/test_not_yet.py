@@ -49,22 +49,6 @@ async def test_a_failing_part_of_a_message_is_named_beside_what_was_done(street:
     )
 
 
-@ON_SQLITE
-async def test_proxies_do_not_become_acts_of_the_speaker(street: Street) -> None:
-    await talk(
-        street,
-        [
-            (
-                "王秀英",
-                "3栋群",
-                "替 陈阿姨 报名 13",
-                "替别人报名还不能在这里办，请本人发 报名 13，同行的人您可以写人数，例如 报名 13 2人。",
-            ),
-            ("王秀英", "3栋群", "替孙姐取消报名12", "替别人取消还不能在这里办，请本人发 取消报名 12。"),
-        ],
-    )
-
-
 @pytest.mark.parametrize("command", COMING, ids=lambda command: f"{command.intent}-{command.verbs[0]}")
 def test_what_is_coming_stands_in_no_help_and_says_what_to_do_instead(command: Command) -> None:
     assert command.coming
