@@ -23,6 +23,7 @@ from bot.troubles import kept
 from bot.worlds import Snapshot, Worlds
 from handlers import consent
 from handlers.chat import (
+    COMMON_REFUSALS,
     LINES,
     PHOTO,
     PLACE,
@@ -199,7 +200,7 @@ class Dispatcher:
         self.commands = tuple(command for router in features for command in router)
         self._by_intent = {command.intent: command for command in self.commands}
         self._by_showing = {shown: command for command in self.commands for shown in command.shown}
-        self._refusals: dict[type[Refusal], str] = {}
+        self._refusals: dict[type[Refusal], str] = dict(COMMON_REFUSALS)
         self._own_refusals: dict[str, Mapping[type[Refusal], str]] = {}
         for router in features:
             for kind, sentence in router.refusals.items():

@@ -23,12 +23,12 @@ from models.base import Button as Button
 from models.base import Refusal
 from models.clock import spoken
 from models.directory import CommunityHere, GroupHere, is_reached
-from models.members import Neighbour, Person, Role, Term, masked, member_by_id
+from models.members import Neighbour, NoSuchMember, Person, Role, SeveralMembers, Term, masked, member_by_id
 from models.photos import Photo
 from models.places import Location
 from models.posts import ClaimState, Ended, Offer, PostHere, Resumed, claims_of, find_post, free_slots, who_decides
 from models.proxies import find_spoken_of, only_relative
-from models.units import LEADERS, UnitHere, called
+from models.units import LEADERS, NoSuchUnit, UnitHere, called
 
 LINES = 4
 """A neighbour reads no more lines than these in one message."""
@@ -596,6 +596,14 @@ class Command:
     """Its question is put by the clock and stands for days: 撤销 means one's own last act, and not this question."""
     coming: bool = False
     """Understood, but its feature is not there yet: said to the bot it is answered honestly, overheard it is not."""
+
+
+COMMON_REFUSALS: Mapping[type[Refusal], str] = {
+    NoSuchMember: "没有找到 {name}。请写全名，或请楼长帮忙看看名册。",
+    SeveralMembers: "叫 {name} 的有{count}位，请写上楼栋，例如 3栋{name}。",
+    NoSuchUnit: "没有找到「{name}」。看看有哪些，请发 组织。",
+}
+"""What is said of people and units in every feature that has no words of its own for it."""
 
 
 class Router:

@@ -26,7 +26,6 @@ from models.units import (
     HOMES,
     LEADERS,
     PARTY,
-    NoSuchUnit,
     UnitClosed,
     UnitHere,
     UnitKind,
@@ -92,7 +91,6 @@ say = Texts(
 router = Router(
     "organisation",
     {
-        NoSuchUnit: "没有找到「{name}」。看看有哪些，请发 组织。",
         BeyondReach: "这件事不在您负责的范围里，请找社区书记。",
         UnitClosed: "{name} 已经撤销了，改不回去。",
         HomesAreNotJoined: "{name}的住户按名册算，不用加入。要改住址请找社区。",

@@ -23,7 +23,7 @@ from models.activities import NoSuchActivity, find_activity
 from models.audit import Act
 from models.clock import short_day
 from models.ledger import Currency, Entry, NoSuchTransfer, NotEnough
-from models.members import Neighbour, NoSuchMember, Role, SeveralMembers, find_member, masked, people_in_scope
+from models.members import Neighbour, Role, find_member, masked, people_in_scope
 from models.members.merging import merged_into
 from models.points import (
     AppealDecided,
@@ -108,8 +108,6 @@ router = Router(
     {
         NotEnough: "对方现在只有{balance}分，扣不了{amount}分。",
         NoSuchTransfer: "没有找到您的{number}号积分记录。编号在 积分明细 里。",
-        NoSuchMember: "没有找到 {name}。请写全名，或请楼长帮忙看看名册。",
-        SeveralMembers: "叫 {name} 的有{count}位，请写上楼栋，例如 3栋{name}。",
         NoSuchUnit: "没有找到「{name}」。请写楼栋，例如 3栋。",
         ToOneself: "不能给自己加减分，请别的同志来办。",
         NoPoints: "分数至少是1分，例如 加分 李建国 5 修灯。",

@@ -33,7 +33,7 @@ from models import audit
 from models import posts as books
 from models.audit import Act
 from models.clock import last_day, spoken_date
-from models.members import NoSuchMember, Role, SeveralMembers, find_member, member_by_id, require
+from models.members import NoSuchMember, Role, find_member, member_by_id, require
 from models.points import refuse_long
 from models.posts import (
     Claiming,
@@ -53,7 +53,7 @@ from models.posts import (
     TakenMeanwhile,
     Why,
 )
-from models.units import NoSuchUnit, UnitHere, UnitKind, find_unit, unit_by_id
+from models.units import UnitHere, UnitKind, find_unit, unit_by_id
 
 say = Texts(
     "post_desk",
@@ -127,8 +127,6 @@ router = Router(
         NotClaimed: "TA 没有认领「{title}」，不用退。",
         TakenMeanwhile: "「{title}」已经有别人接上了，改不回去。",
         NoSuchMember: "没有找到 {name}，请核对姓名。",
-        SeveralMembers: "叫 {name} 的有{count}位，请写上楼栋，例如 3栋{name}。",
-        NoSuchUnit: "没有找到「{name}」。看看有哪些，请发 组织。",
     },
 )
 

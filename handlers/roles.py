@@ -102,7 +102,6 @@ say = Texts(
 router = Router(
     "roles",
     {
-        NoSuchUnit: "没有找到「{name}」。看看有哪些，请发 组织。",
         AboveOneself: "这个职务不归您任免，请找您的上级。",
         TermOver: "任期的最后一天已经过去了，请写一个以后的日期。",
         RoleHeldAlready: "{name} 已经是了，任期也一样，不用再任命。",

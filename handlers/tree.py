@@ -26,7 +26,6 @@ from models.tree import LivedIn, NameTaken, NoParent, UnitFixed, UnitInUse, Wron
 from models.units import (
     LEADERS,
     WORDS,
-    NoSuchUnit,
     UnitClosed,
     UnitKind,
     find_unit,
@@ -62,7 +61,6 @@ router = Router(
         NameTaken: "已经有一个「{name}」了，请换个名称。",
         WrongParent: "{name} 不能放在 {parent} 下面，请换一个上级再发。",
         NoParent: "「{name}」放在哪个组织下面？请在后面写上 在 加上级的名称。",
-        NoSuchUnit: "没有找到「{name}」。看看有哪些，请发 组织。",
         UnitInUse: "{name} 里面还有人或别的组织，请先把他们安排到别处。",
         LivedIn: "{name} 还住着{residents}位邻居，请先在名册上改好住址。",
         UnitFixed: "{name} 是整个社区，不能这样改。",

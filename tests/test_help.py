@@ -7,7 +7,7 @@ import pytest
 
 import bot.dispatch
 from handlers import FEATURES, UNDERSTOOD
-from handlers.chat import LINES, Texts
+from handlers.chat import COMMON_REFUSALS, LINES, Texts
 from models.members import Role
 from tests.dialogue import ON_SQLITE, direct, talk
 from tests.fakes.street import Street
@@ -328,9 +328,13 @@ def test_every_sentence_fits_into_four_lines_with_long_values(name: str) -> None
     assert text.count("\n") < LINES, text
 
 
-@pytest.mark.parametrize("router", FEATURES, ids=lambda router: router.feature)
-def test_every_refusal_fits_into_four_lines_with_long_values(router: Any) -> None:
-    for sentence in router.refusals.values():
+@pytest.mark.parametrize(
+    "refusals",
+    [COMMON_REFUSALS, *(router.refusals for router in FEATURES)],
+    ids=["common", *(router.feature for router in FEATURES)],
+)
+def test_every_refusal_fits_into_four_lines_with_long_values(refusals: Any) -> None:
+    for sentence in refusals.values():
         fields = [field for _, field, _, _ in string.Formatter().parse(sentence) if field]
         values = VALUES | {"at": VALUES["when"], "opens_at": VALUES["when"], "starts_at": VALUES["when"]}
         values["ends_at"] = VALUES["when"]
@@ -356,7 +360,7 @@ def test_every_refusal_of_the_models_has_a_sentence() -> None:
     import models.units
     from models.base import Refusal
 
-    spoken = {kind for router in FEATURES for kind in router.refusals}
+    spoken = {*COMMON_REFUSALS, *(kind for router in FEATURES for kind in router.refusals)}
     never_said = {
         models.ledger.AlreadyCorrected,  # what is corrected twice is left as it is
         models.members.AboveOneself,

@@ -18,7 +18,7 @@ from bot import app
 from bot.config import SECTIONS
 from bot.dispatch import say as dispatch_say
 from handlers import FEATURES, UNDERSTOOD
-from handlers.chat import Command, Router, Texts
+from handlers.chat import COMMON_REFUSALS, Command, Router, Texts
 from handlers.language.match import Grammar
 from jobs import JOBS
 from jobs.tick import Job
@@ -557,16 +557,16 @@ REFUSALS = {kind.__name__: fields_in_docstring(kind.__doc__) for kind in every_r
 
 
 def test_every_refusal_has_its_sentence() -> None:
-    spoken = {kind for router in FEATURES for kind in router.refusals}
+    spoken = {*COMMON_REFUSALS, *(kind for router in FEATURES for kind in router.refusals)}
 
     assert [kind.__name__ for kind in every_refusal() if kind not in spoken] == []
 
 
 def test_sentences_of_refusals_use_only_fields_that_they_bring() -> None:
     wrong = [
-        f"{router.feature}: {kind.__name__} has no {field}"
-        for router in FEATURES
-        for kind, sentence in router.refusals.items()
+        f"{feature}: {kind.__name__} has no {field}"
+        for feature, refusals in [("common", COMMON_REFUSALS), *((one.feature, one.refusals) for one in FEATURES)]
+        for kind, sentence in refusals.items()
         for field in fields_of(sentence)
         if field not in REFUSALS[kind.__name__]
     ]
