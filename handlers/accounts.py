@@ -132,6 +132,7 @@ def _namesakes(turn: Turn, found: list[Candidate], usage: str) -> str:
     direct=True,
     writes=True,
     overheard=False,
+    rare=True,
     usage="合并 张三 李四",
     gist="两份登记是同一个人，合成一份",
     undo={"merge": lambda turn, act: _split(turn, act.row)},
@@ -193,6 +194,7 @@ def _tell_moved_up(turn: Turn, promoted: accounts.MovedUp) -> None:
     direct=True,
     writes=True,
     overheard=False,
+    rare=True,
     usage="拆分 3",
     gist="合并错了，照原样分开",
 )
@@ -230,6 +232,7 @@ def _undo_detach(turn: Turn, act: Act) -> str:
     direct=True,
     writes=True,
     overheard=False,
+    rare=True,
     usage="解绑",
     gist="手机丢了，解绑那个账号；楼长可以 解绑 张三",
     undo={"detach": _undo_detach},
@@ -279,6 +282,7 @@ def _detach(turn: Turn, member_id: int, name: str, but: tuple[str, str] | None) 
     direct=True,
     writes=True,
     overheard=False,
+    rare=True,
     usage="注销居民 张三 搬走了",
     gist="搬走或去世、自己没有账号的，要写理由",
 )

@@ -841,6 +841,7 @@ KIN = tuple(
     fillers=("通知", "好的", "我是", "家", "的", "号通知", "好", "嗯", "回执", "停水", "已", "都", "家人", "全家",
         "业主", "住户", "那个"),
     writes=True, chooses=True,
+    rare=True,
     usage="收到通知 7", gist="通知看到了说一声；回 收到 7 也行",
     undo={"receipt": _undo_receipt},
 )  # fmt: skip

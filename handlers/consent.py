@@ -58,6 +58,7 @@ def declined_already() -> str:
     writes=True,
     overheard=False,
     needs_consent=False,
+    rare=True,
     usage="同意",
     gist="同意我保存您的个人信息",
 )
@@ -74,6 +75,7 @@ def agree(turn: Turn) -> Answer:
     writes=True,
     overheard=False,
     needs_consent=False,
+    rare=True,
     usage="不同意",
     gist="不让我保存您的个人信息",
 )

@@ -97,6 +97,7 @@ def _withdraw(turn: Turn, offered: Offered) -> str:
     writes=True,
     overheard=False,
     aloud=("转岗", "转岗给"),
+    rare=True,
     usage="转岗 3 李建国",
     gist="把岗位交给一位邻居，对方同意才算",
     undo={"offer_post": _undo_offer},

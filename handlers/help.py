@@ -2,7 +2,7 @@
 
 王秀英（3栋群）: @小邻 帮助
 小邻: 我能帮您：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。
-      还有：岗位、履职、转岗、岗位请假、服务队、收到通知、接龙、确认参加、切换社区、同意、家人、我的资料、解绑、组织、角色、服务时长、系列、撤销。
+      还有：岗位、履职、接龙、家人、我的资料、组织、服务时长、撤销。
       例如 报名 12 2人（参加活动，可以带同伴）。
       想知道怎么用，请发 帮助 加名字，比如 帮助 积分。
 """
@@ -76,6 +76,7 @@ def help_(turn: Turn) -> Answer:
     if topic:
         return _about(turn, topic, [*open_to_all, *duties])
     open_to_all = [c for c in open_to_all if not c.rare]
+    duties = [c for c in duties if not c.rare]
     first = open_to_all[:FIRST]
     lines = [say("head", verbs=_verbs(first))]
     if also := _heads([c for c in open_to_all if c.role is not None], without={c.feature for c in first}):

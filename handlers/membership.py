@@ -240,6 +240,7 @@ def _tell_reviewers(turn: Turn, claim: Claim) -> None:
     writes=True,
     overheard=False,
     needs_consent=False,
+    rare=True,
     usage="切换社区 锦绣社区",
     gist="在两个社区都登记过时，选私聊算哪个",
 )

@@ -64,6 +64,7 @@ def _undo_take(turn: Turn, act: Act) -> str:
     writes=True,
     overheard=False,
     fillers=("活动", "的活动", "那个活动", "那天", "那场", "这场", "肯定", "一定", "参加", "会", "到时候", "准时"),
+    rare=True,
     usage="能来 12",
     gist="候补轮到了，回一声就定下来",
     chooses=True,

@@ -358,6 +358,7 @@ def _past_line(turn: Turn, term: Term) -> str:
     overheard=False,
     private=True,
     writes=True,
+    rare=True,
     usage="本楼党员",
     gist="您负责的楼或支部有哪些党员",
 )
@@ -459,6 +460,7 @@ def _undo_join(turn: Turn, act: Act) -> str:
     role=Role.MEMBER,
     writes=True,
     overheard=False,
+    rare=True,
     usage="加入 第一党支部 李建国",
     gist="让人加入您负责的支部、小组、服务队",
     undo={"join_unit": _undo_join},
@@ -508,6 +510,7 @@ def _undo_leave(turn: Turn, act: Act) -> str:
     ),
     writes=True,
     overheard=False,
+    rare=True,
     usage="退出组织 第一党支部 李建国",
     gist="让人退出您负责的组织；自己退出写 本人",
     undo={"leave_unit": _undo_leave},

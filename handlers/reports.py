@@ -161,6 +161,7 @@ def _text(turn: Turn, report: ReportHere) -> str:
     role=Role.STAFF,
     writes=True,
     overheard=False,
+    rare=True,
     usage="发小结 12",
     gist="把活动小结发到群里：来了多少人、服务多久、谢谢大家",
 )
@@ -196,6 +197,7 @@ def _undo_words(turn: Turn, act: Act) -> str:
     role=Role.STAFF,
     writes=True,
     overheard=False,
+    rare=True,
     usage="改小结 12 一共捡了八袋垃圾，辛苦了！",
     gist="用您的话换掉小结里的谢谢",
     undo={"word_report": _undo_words},
@@ -234,6 +236,7 @@ def _undo_drop(turn: Turn, act: Act) -> str:
     role=Role.STAFF,
     writes=True,
     overheard=False,
+    rare=True,
     usage="不发小结 12",
     gist="这次活动的小结不发了",
     undo={"drop_report": _undo_drop},

@@ -393,6 +393,7 @@ def _held_by(turn: Turn, name: str) -> list[Term]:
     "我的职务",
     slots=(Slot("unit", Kind.UNIT), Slot("who", Kind.TEXT)),
     overheard=False,
+    rare=True,
     usage="角色",
     gist="我有什么职务、到什么时候；也可以写上姓名或楼栋",
 )

@@ -52,6 +52,7 @@ TEXT_MOST = 200
     *("服务队", "志愿服务队", "服务队列表", "有哪些服务队", "有什么服务队"),
     slots=(Slot("squad", Kind.UNIT), Slot("name", Kind.TEXT)),
     overheard=False,
+    rare=True,
     usage="服务队 红马甲服务队",
     gist="有哪些服务队，一支队做什么、缺不缺人",
 )

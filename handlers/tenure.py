@@ -446,6 +446,7 @@ def _undo_away(turn: Turn, act: Act) -> str:
     ),
     fillers=("岗位", "岗", "到", "至", "请到"),
     writes=True,
+    rare=True,
     usage="岗位请假 3 到 12月10日",
     gist="出门一阵子，这段时间不催",
     undo={"take_post_leave": _undo_away},
