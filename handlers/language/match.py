@@ -398,6 +398,7 @@ class Grammar:
         """The reading that leaves least of the sentence unexplained; of equals, the earliest."""
         best: Reading | None = None
         gestures = any(self._verb(occurrence).gesture for occurrence in found)
+        led: Reading | None = None
         for occurrence in found:
             before = text[: occurrence.start()]
             if not scene.addressed and len(before) > LEAD:
@@ -407,10 +408,15 @@ class Grammar:
                 verb = replace(verb, plans=shown, gesture=True)
             for plan in self._meant(verb, before, text, occurrence.end(), scene):
                 reading = self._read(verb, plan, text, before, occurrence.end(), scene)
+                if not before and not verb.gesture and led is None:
+                    led = reading
                 if best is None or _rank(reading) < _rank(best):
                     best = reading
             if best is not None and best.complete and not (best.filled.asides or best.verb.gesture or gestures):
                 break
+        if scene.addressed and led and best and not led.complete and best.left and not best.plan.command.writes:
+            # 加入 红马甲服务队 李建国 asks for more than 服务队, where there is no such squad.
+            return led
         return best
 
     def _shown_instead(self, verb: Verb, behind: str, scene: Scene) -> tuple[Plan, ...]:
