@@ -454,7 +454,9 @@ def test_changelog_begins_with_this_version() -> None:
     sections = re.findall(r"^## (.+)$", read("CHANGELOG.md"), re.MULTILINE)
 
     assert sections[0] == version
-    assert [line for line in read("CHANGELOG.md").splitlines()[2:] if line and not line.startswith(("## ", "- "))] == []
+    assert [
+        line for line in read("CHANGELOG.md").splitlines()[2:] if line and not line.startswith(("## ", "### ", "- "))
+    ] == []
 
 
 def test_decisions_are_numbered_and_whole() -> None:
