@@ -51,6 +51,7 @@ from models import (
 from models.clock import Clock, MovedClock, WallClock
 from models.outbox import OutboxState
 from models.quiet import Quiet
+from models.reach import Reach
 from models.schedule import done_until
 
 log = logs.logger(__name__)
@@ -93,15 +94,16 @@ TICK_LATE_SECONDS = 120
 """A scheduler that has not ticked for so long is not ready: reminders would be missed."""
 
 
-def reach_of(channels: Iterable[Channel], quiet: Quiet) -> broadcast.Reach:
-    """What the channels can do together, in the words of whoever announces something."""
+def reach_of(channels: Iterable[Channel], quiet: Quiet) -> Reach:
+    """What the channels can do together, in the words of whoever announces or asks something."""
     every = list(channels)
-    return broadcast.Reach(
+    return Reach(
         groups=frozenset(one.name for one in every if one.ability.pushes_to_groups),
         people=frozenset(one.namespace for one in every if one.ability.pushes_to_people),
         everything=frozenset(one.name for one in every if one.ability.hears is Hears.EVERYTHING),
         mentions=frozenset(one.name for one in every if one.ability.hears is Hears.MENTIONS),
         quiet=quiet,
+        must_open=_must_open(every),
     )
 
 
@@ -140,19 +142,17 @@ class House:
         if config.simulator.enabled:
             self.simulator = Simulator(Stage(self))
             self.channels[self.simulator.name] = self.simulator
-        self.rules["reach"] = reach_of(self.channels.values(), config.delivery.quiet())
-        reached = frozenset(channel.namespace for channel in self.channels.values() if channel.ability.pushes_to_people)
-        # Who asks somebody something must know whether the question reaches them.
-        self.rules["reached"] = reached
-        self.rules["pushes"] = reached
+        # Who asks somebody something, or announces it, must know whether that reaches them.
+        reach = reach_of(self.channels.values(), config.delivery.quiet())
+        self.rules["reach"] = reach
         self.dispatcher = Dispatcher(
             books=books,
             clock=self.clock,
             wall=self.wall,
             features=UNDERSTOOD,
             rules=self.rules,
-            private_namespaces=reached,
-            must_open=_must_open(self.channels.values()),
+            private_namespaces=reach.people,
+            must_open=reach.must_open,
             heard=self.metrics.heard,
             promised=promised,
         )

@@ -25,6 +25,7 @@ from models.members import (
     give_role,
     member_by_id,
 )
+from models.reach import Reach
 from models.units import UnitHere, UnitKind, add_unit
 
 CHANNEL = NAMESPACE = "simulator"
@@ -513,7 +514,7 @@ def _announced(
         settings=settings,
     )  # fmt: skip
     # Nothing of the past goes out when the demo begins: somebody has copied it into the group.
-    reach = broadcast.Reach(everything=frozenset((CHANNEL,)))
+    reach = Reach(everything=frozenset((CHANNEL,)))
     plan = broadcast.plan(session, community_id=community.id, parts=draft.parts, target="3栋", reach=reach, now=sent)
     wording = broadcast.Wording({}, "")
     notice = broadcast.send(

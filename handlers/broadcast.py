@@ -50,7 +50,6 @@ from models.broadcast import (
     OutOfReach,
     Part,
     Plan,
-    Reach,
     ReceiptGone,
     ReceiptsClosed,
     RemindedEnough,
@@ -66,6 +65,7 @@ from models.clock import clock_time, spoken
 from models.members import Role, find_member
 from models.members.merging import one_person
 from models.privacy import Private, looked
+from models.reach import everybody_reached, reach_in
 from models.units import HOMES, NoSuchUnit, covers, find_unit
 
 say = Texts(
@@ -356,11 +356,6 @@ def _short(body: str) -> str:
     return flat if len(flat) <= PREVIEW else f"{flat[:PREVIEW]}…"
 
 
-def _reach(rules: Any) -> Reach:
-    found: Reach = rules["reach"]
-    return found
-
-
 # -- 广播 ----------------------------------------
 
 
@@ -415,7 +410,7 @@ def _compose(turn: Turn, draft: Draft) -> Answer:
             session, community_id=turn.community.id, unit=unit, without=turn.who.id, now=turn.now
         )
     fields = {"text": _short(draft.body), "target": draft.target, "count": _count(draft, plan)}
-    quiet = None if draft.urgent else _reach(turn.rules).quiet_until(draft.due_at or turn.now)
+    quiet = None if draft.urgent else reach_in(turn.rules).quiet_until(draft.due_at or turn.now)
     if not turn.confirmed:
         return Ask(
             say("preview", marks=_marks(draft, second=second, quiet=quiet), where=_where(plan), **fields), minutes=30
@@ -456,7 +451,7 @@ def _plan(turn: Turn, draft: Draft | Notice) -> Plan:
         community_id=turn.community.id,
         parts=draft.parts,
         target=draft.target,
-        reach=_reach(turn.rules),
+        reach=reach_in(turn.rules),
         now=turn.now,
     )
 
@@ -467,7 +462,7 @@ def _sent(turn: Turn, notice: Notice, plan: Plan) -> Reply:
         notice=notice,
         plan=plan,
         wording=wording(notice, unit=turn.called(notice.unit), bot=turn.community.bot_name),
-        reach=_reach(turn.rules),
+        reach=reach_in(turn.rules),
         now=turn.now,
         settings=turn.rules["broadcast"],
     )
@@ -703,7 +698,7 @@ def _houses(turn: Turn, homes: Sequence[Household]) -> Houses:
 def _remind(turn: Turn, notice: Notice, paths: list[str]) -> Answer:
     if not paths:
         raise NoSuchBroadcast(number=notice.number)
-    reachable = books.with_account(turn.session, community_id=turn.community.id, reach=_reach(turn.rules))
+    reachable = everybody_reached(turn.session, community_id=turn.community.id, reach=reach_in(turn.rules))
     done = books.remind(
         turn.session,
         notice=notice,

@@ -22,12 +22,24 @@ from models.audit import Act
 from models.base import Button as Button
 from models.base import Refusal
 from models.clock import spoken
-from models.directory import CommunityHere, GroupHere, is_reached
+from models.directory import CommunityHere, GroupHere
 from models.members import Neighbour, NoSuchMember, Person, Role, SeveralMembers, Term, masked, member_by_id
 from models.photos import Photo
 from models.places import Location
-from models.posts import ClaimState, Ended, Offer, PostHere, Resumed, claims_of, find_post, free_slots, who_decides
+from models.posts import (
+    ClaimState,
+    Ended,
+    Offer,
+    PostHere,
+    Resumed,
+    claims_of,
+    find_post,
+    free_slots,
+    give_slot,
+    who_decides,
+)
 from models.proxies import find_spoken_of, only_relative
+from models.reach import reach_in, reaches
 from models.units import LEADERS, NoSuchUnit, UnitHere, called
 
 LINES = 4
@@ -400,12 +412,12 @@ def voice_of(
 
     None where the bot can write to neither.
     """
-    reached = rules.get("pushes", frozenset())
+    reach = reach_in(rules)
     here = activity.community_id
     whose, made_by, name = whose_signup(session, community_id=here, signup_id=signup_id)
-    if is_reached(session, community_id=here, member_id=whose, namespaces=reached):
+    if reaches(session, community_id=here, member_id=whose, reach=reach):
         return whose, ""
-    if made_by is not None and is_reached(session, community_id=here, member_id=made_by, namespaces=reached):
+    if made_by is not None and reaches(session, community_id=here, member_id=made_by, reach=reach):
         return made_by, name
     return None, ""
 
@@ -413,6 +425,8 @@ def voice_of(
 told = Texts(
     "posts",
     left_offered="已经去问候补的邻居",
+    given_notice="{number}号「{title}」空出来了，候补的 {name} 我联系不上，先归 TA 了，请转告一声。\n"
+    "TA 不做了请发 请退 {number} {name}。",
     revoked_notice="{number}号「{title}」又不空了，您还排在候补里。给您添麻烦了。",
     left_notice="{name} 退出了 {number}号「{title}」{why}，{left}。",
     stays_notice="{name} 退出了 {number}号「{title}」，您还在岗。不能一个人做请发 退岗 {number}。",
@@ -425,17 +439,36 @@ told = Texts(
 def tell_offered(turn: Turn, offers: Sequence[Offer]) -> None:
     """Tells whoever waited for a post that a slot is kept for them."""
     for offer in offers:
-        text = sentence(
-            "posts.offered", number=offer.post.number, title=offer.post.title, until=spoken(offer.answer_by)
-        )
-        turn.tell(
-            offer.member_id,
-            text,
-            key=f"post-offered:{offer.claim_id}:{turn.incoming.message_id[-60:]}",
-            ref=offer.post.ref,
-            expires_hours=hours_until(offer.answer_by, turn.now),
-            buttons=post_buttons(offer.post.number),
-        )
+        turn.told += news_of_slot(turn.session, turn.rules, offer, turn.now, key=turn.incoming.message_id[-60:])
+
+
+def news_of_slot(session: Session, rules: Mapping[str, Any], offer: Offer, now: datetime, *, key: str) -> "list[Told]":
+    """What is said when a slot of a post is kept for somebody who waited; `key` tells this time from others.
+
+    Whom the bot cannot write to is not asked and does not lose it by silence: the post is theirs at once, and whoever
+    is in charge of it is asked to tell them.
+    """
+    post = offer.post
+    fields = {"number": post.number, "title": post.title}
+    if reaches(session, community_id=post.community_id, member_id=offer.member_id, reach=reach_in(rules)):
+        text = sentence("posts.offered", until=spoken(offer.answer_by), **fields)
+        return [
+            Told(
+                f"post-offered:{offer.claim_id}:{key}",
+                text,
+                post.ref,
+                hours_until(offer.answer_by, now),
+                member_id=offer.member_id,
+                buttons=post_buttons(post.number),
+            )
+        ]
+    give_slot(session, offer=offer, now=now)
+    decider = who_decides(session, post=post, now=now, without=[offer.member_id])
+    if decider is None:
+        return []
+    member = member_by_id(session, community_id=post.community_id, member_id=offer.member_id)
+    text = told("given_notice", name=member.name, **fields)
+    return [Told(f"post-given:{offer.claim_id}:{key}", text, post.ref, 72, member_id=decider.id)]
 
 
 def tell_resumed(turn: Turn, back: Resumed, key: str) -> None:

@@ -17,11 +17,11 @@ from handlers.language.slots import Kind, Slot
 from models import handover as books
 from models.audit import Act
 from models.clock import spoken
-from models.directory import has_account
 from models.handover import HandsToOneself, NoOffer, Offered, OfferedAlready
 from models.members import Neighbour, find_member, member_by_id
 from models.members.merging import one_person
 from models.posts import HoldsAlready, PostHere, who_decides
+from models.reach import reach_in, reaches
 from models.units import find_unit
 
 say = Texts(
@@ -120,9 +120,7 @@ def hand_over(turn: Turn) -> Answer:
     hours = 24 * turn.rules["tenure"].handover_days
     buttons = (Button("接岗", f"接岗 {post.number}"), Button("不接", f"不接岗 {post.number}"))
     turn.tell(taker.id, notice, key=f"handover:{offered.id}", ref=post.ref, expires_hours=hours, buttons=buttons)
-    reached = has_account(
-        turn.session, community_id=turn.community.id, member_id=taker.id, namespaces=turn.rules["reached"]
-    )
+    reached = reaches(turn.session, community_id=turn.community.id, member_id=taker.id, reach=reach_in(turn.rules))
     return Reply(say("asked" if reached else "asked_aloud", name=turn.named(taker), **_fields(offered)), ref=post.ref)
 
 

@@ -33,6 +33,7 @@ from handlers.chat import (
     tell_post_left,
     tell_resumed,
 )
+from handlers.chat import news_of_slot as news_of_slot
 from handlers.language.posts import CATEGORIES
 from handlers.language.slots import Kind, Slot
 from models import posts as books
@@ -65,6 +66,7 @@ from models.posts import (
 )
 from models.privacy import Private, looked
 from models.proxies import WhoseRelative, only_relative
+from models.reach import reach_in, reaches
 
 say = Texts(
     "posts",
@@ -542,7 +544,10 @@ def _claimed(turn: Turn, post: PostHere, claimed: Claimed) -> str:
             case = live.number or (claimed.partner.number if claimed.partner else None)
             return say(f"applied{both}", case=case, then=then, **fields)
         case ClaimState.ASKED:
-            return say("asked" if turn.reaches else "asked_yourself", **fields)
+            asked = live.partner_id is not None and reaches(
+                turn.session, community_id=post.community_id, member_id=live.partner_id, reach=reach_in(turn.rules)
+            )
+            return say("asked" if asked else "asked_yourself", **fields)
         case _:
             then = say("will_ask") if turn.reaches else say("look_again", number=post.number)
             return say("waiting", place=claimed.place, then=then, **fields)
@@ -870,16 +875,6 @@ def empty_list(listed: Sequence[Listed]) -> str:
     ]
     foot = say("empty_foot", more=say("empty_more", count=more) if more > 0 else "", number=listed[0].post.number)
     return "\n".join([say("empty_head"), *lines, foot])
-
-
-def offer_buttons(offer: books.Offer) -> tuple[Button, ...]:
-    """Taking what is offered, or leaving it to the next."""
-    return post_buttons(offer.post.number)
-
-
-def offer_line(offer: books.Offer) -> str:
-    """What somebody who waited hears when a slot is free."""
-    return say("offered", number=offer.post.number, title=offer.post.title, until=spoken(offer.answer_by))
 
 
 def lapsed_line(ended: Ended, partner: str) -> str:

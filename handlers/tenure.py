@@ -16,14 +16,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, own_post, sentence, tell_offered, which_post
+from handlers.chat import news_of_slot as news_of_slot
 from handlers.language.persons import read_person
 from handlers.language.slots import Kind, Slot
 from models import pending
 from models import tenure as books
 from models.audit import Act
-from models.clock import day_of, last_day, spoken, spoken_date, spoken_day, start_of
+from models.clock import day_of, last_day, spoken_date, spoken_day, start_of
 from models.duties import held_by
-from models.posts import Offer, PostHere, Why, in_charge, release, resume, who_decides
+from models.posts import PostHere, Why, in_charge, release, resume, who_decides
 from models.tenure import Asked, Held, LeaveOver, LeaveTooLong, NothingAsked, QuestionKind
 
 say = Texts(
@@ -144,11 +145,6 @@ def over_lines(one: Held) -> tuple[str, str]:
     fields = _fields(one.post)
     ended = say("over" if one.post.term_ends_at is None else "over_for_all", **fields)
     return ended, say("over_leader", name=one.name, **fields)
-
-
-def offered_line(offer: Offer) -> str:
-    """What the first who waits hears of a slot that is kept for them."""
-    return sentence("posts.offered", number=offer.post.number, title=offer.post.title, until=spoken(offer.answer_by))
 
 
 # -- answering ----------------------------------------

@@ -31,6 +31,7 @@ from models.broadcast import (
 )
 from models.directory import CommunityHere
 from models.members import Role, people_in_scope
+from models.reach import everybody_reached, reach_in
 from models.units import UnitKind, called
 
 SINCE = timedelta(days=1)
@@ -55,7 +56,7 @@ def send(tick: Tick) -> bool:
         try:
             plan = books.plan(
                 tick.session, community_id=tick.community.id, parts=notice.parts, target=notice.target,
-                reach=tick.rules["reach"], now=tick.at,
+                reach=reach_in(tick.rules), now=tick.at,
             )  # fmt: skip
         except (NobodyThere, OutOfReach) as refusal:
             why = "why_nobody" if isinstance(refusal, NobodyThere) else "why_reach"
@@ -68,7 +69,7 @@ def send(tick: Tick) -> bool:
             notice=notice,
             plan=plan,
             wording=wording(notice, unit=unit, bot=tick.community.bot_name),
-            reach=tick.rules["reach"],
+            reach=reach_in(tick.rules),
             now=tick.at,
             settings=_settings(tick),
         )
@@ -160,7 +161,7 @@ def remind(tick: Tick) -> bool:
                 notice=notice,
                 paths=[notice.unit.path],
                 by=None,
-                reachable=books.with_account(tick.session, community_id=tick.community.id, reach=tick.rules["reach"]),
+                reachable=everybody_reached(tick.session, community_id=tick.community.id, reach=reach_in(tick.rules)),
                 now=tick.at,
                 settings=settings,
             )

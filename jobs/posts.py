@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.posts import empty_list, lapsed_line, offer_buttons, offer_line
+from handlers.posts import empty_list, lapsed_line, news_of_slot
 from jobs.tick import Job, Span, Tick
 from models import outbox
 from models.clock import day_of
@@ -58,17 +58,18 @@ def _tell_lapsed(tick: Tick, one: Ended) -> None:
         ref=one.post.ref,
     )
     for offer in one.offers:
-        outbox.put(
-            tick.session,
-            community_id=tick.community.id,
-            key=f"post-offered:{offer.claim_id}:{offer.answer_by:%Y%m%d%H%M}",
-            message=offer_line(offer),
-            now=tick.at,
-            expires_at=offer.answer_by,
-            member_id=offer.member_id,
-            ref=offer.post.ref,
-            buttons=offer_buttons(offer),
-        )
+        for told in news_of_slot(tick.session, tick.rules, offer, tick.at, key=f"{tick.at:%Y%m%d%H%M}"):
+            outbox.put(
+                tick.session,
+                community_id=tick.community.id,
+                key=told.key,
+                message=told.text,
+                now=tick.at,
+                expires_at=tick.at + timedelta(hours=told.expires_hours),
+                member_id=told.member_id,
+                ref=told.ref,
+                buttons=told.buttons,
+            )
 
 
 def list_empty(tick: Tick) -> bool:

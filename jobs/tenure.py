@@ -13,7 +13,7 @@ from typing import Any
 
 from handlers.tenure import (
     STAYS,
-    offered_line,
+    news_of_slot,
     over_lines,
     question,
     question_buttons,
@@ -23,8 +23,8 @@ from handlers.tenure import (
 from jobs.tick import Job, Tick
 from models import outbox, pending, tenure
 from models.base import Button
-from models.directory import has_account
 from models.posts import Offer, Why, release, who_decides
+from models.reach import reach_in, reaches
 from models.tenure import Held, QuestionKind
 
 TELL_WITHIN = timedelta(days=3)
@@ -70,9 +70,7 @@ def _whom(tick: Tick, one: Held) -> int | None:
 
 
 def _reaches(tick: Tick, member_id: int) -> bool:
-    return has_account(
-        tick.session, community_id=tick.community.id, member_id=member_id, namespaces=tick.rules["reached"]
-    )
+    return reaches(tick.session, community_id=tick.community.id, member_id=member_id, reach=reach_in(tick.rules))
 
 
 def _lets_number_answer(tick: Tick, asked: tenure.Asked) -> bool:
@@ -127,8 +125,12 @@ def _tell_both(tick: Tick, one: Held, lines: tuple[str, str], key: str) -> None:
 
 def _tell_offered(tick: Tick, offers: Sequence[Offer]) -> None:
     for offer in offers:
-        key = f"post-offered:{offer.claim_id}:{offer.answer_by:%Y%m%d%H%M}"
-        _tell(tick, offer.member_id, offered_line(offer), key=key, ref=offer.post.ref)
+        for told in news_of_slot(tick.session, tick.rules, offer, tick.at, key=f"{tick.at:%Y%m%d%H%M}"):
+            assert told.member_id is not None
+            _tell(
+                tick, told.member_id, told.text, key=told.key, ref=told.ref,
+                within=timedelta(hours=told.expires_hours), buttons=told.buttons,
+            )  # fmt: skip
 
 
 def _tell(

@@ -11,7 +11,7 @@ namespace (the WeCom corp, an official account), so that one userid is one perso
 - Endpoints' secrets are stored sealed (see `bot/secrets.py`), never in the clear.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -209,20 +209,6 @@ FIND_MEMBERSHIPS = Prepared(
 def memberships(session: Session, *, namespace: str, external_id: str) -> list[Membership]:
     """The communities in which this outside id is somebody."""
     return [Membership(*row) for row in FIND_MEMBERSHIPS.all(session, namespace=namespace, external_id=external_id)]
-
-
-def has_account(session: Session, *, community_id: int, member_id: int, namespaces: Collection[str]) -> bool:
-    """Whether somebody has an account in one of these namespaces: where the bot can write of its own accord."""
-    found = session.scalar(
-        select(Identity.id)
-        .where(
-            Identity.community_id == community_id,
-            Identity.member_id == member_id,
-            Identity.namespace.in_(namespaces),
-        )
-        .limit(1)
-    )
-    return found is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -560,14 +546,6 @@ def _carry(session: Session, community_id: int, old: int, new: int) -> tuple[tup
 _TOUCH = Prepared(
     update(Revision).where(Revision.community_id == bindparam("community")).values(number=Revision.number + 1)
 )
-
-
-def is_reached(session: Session, *, community_id: int, member_id: int, namespaces: Collection[str]) -> bool:
-    """Whether somebody has an account in one of the namespaces in which the bot can write to people first."""
-    found = select(Identity.id).where(
-        Identity.community_id == community_id, Identity.member_id == member_id, Identity.namespace.in_(namespaces)
-    )
-    return session.scalar(found.limit(1)) is not None
 
 
 def touch(session: Session, community_id: int) -> None:

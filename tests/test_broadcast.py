@@ -22,7 +22,6 @@ from models.broadcast import (
     OutAlready,
     OutOfReach,
     Part,
-    Reach,
     RemindedEnough,
     RemindedRecently,
     Way,
@@ -31,6 +30,7 @@ from models.broadcast import (
 )
 from models.directory import add_endpoint, add_group
 from models.outbox import Outbox, OutboxState
+from models.reach import Reach
 from models.verify import violations
 from tests.dialogue import ON_SQLITE, direct, november, silence, talk
 from tests.fakes.street import Street, muted

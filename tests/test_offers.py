@@ -22,7 +22,7 @@ from models.activities import (
 from models.clock import SHANGHAI
 from models.verify import violations
 from tests.dialogue import ON_SQLITE, direct, november, talk
-from tests.fakes.street import Street, muted
+from tests.fakes.street import Street, muted, reserved
 from tests.ground import Ground, add_many, lay, publish
 from tests.moments import SATURDAY, TUESDAY_EVENING
 
@@ -235,6 +235,27 @@ async def test_where_the_bot_reaches_nobody_the_place_is_theirs_at_once(street: 
     quiet = muted(street)
     assert await quiet.say("王秀英", "取消报名 15") == "已取消 王秀英 的「包饺子」报名。谢谢告诉大家！"
     assert (await quiet.say("李建国", "活动 15")).endswith("您已报名。来不了请发 取消报名 15。")
+
+
+@ON_SQLITE
+async def test_on_some_channels_only_who_has_written_to_the_bot_alone_is_asked(street: Street) -> None:
+    """李建国 has only spoken in the group: silence is no answer from him. 孙姐 has written, and is asked."""
+    await full_house(street)
+    shy = reserved(street)
+    left = "已取消 {} 的「包饺子」报名。谢谢告诉大家！"
+    pushes = await talk(
+        shy,
+        [
+            ("孙姐", direct, "报名 15", "孙姐 已经报过「包饺子」了，不用再报。"),
+            ("王秀英", "3栋群", "取消报名 15", left.format("王秀英")),
+            november(18, 8),
+            ("李建国", "3栋群", "取消报名 15", left.format("李建国")),
+        ],
+    )
+    assert [push for push in pushes if "包饺子" in push.text] == [
+        Push("张敏", "「包饺子」空出了位置，李建国 从候补转成了正式报名。我联系不上，请转告一声。"),
+        Push("孙姐", OFFER.format("11月18日 周三 10:00")),
+    ]
 
 
 @ON_SQLITE

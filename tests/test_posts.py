@@ -4,8 +4,8 @@ from sqlalchemy import select
 
 from bot.script import Push
 from models.audit import LOOK, Audit
-from tests.dialogue import ON_SQLITE, direct, november, silence, talk
-from tests.fakes.street import Street, muted
+from tests.dialogue import ON_SQLITE, direct, november, silence, talk, to_groups
+from tests.fakes.street import Street, muted, reserved
 
 DUTY_3 = "要做的：晚上在小区里转两圈，看看门锁和灯；每周两次；小区各处。"
 DUTY_4 = "要做的：捡拾垃圾，给花浇水；每周一次；中心花园。"
@@ -155,7 +155,7 @@ async def test_an_offer_that_nobody_answers_goes_to_the_next(street: Street) -> 
              "看要做什么请发 岗位 5，不能做了请发 退岗 5。"),
         ],
     )  # fmt: skip
-    assert pushes[2:] == [
+    assert to_groups(pushes)[2:] == [
         Push("赵强", "5号「门栋关照岗」给您留的时间过了，已经问下一位。还想做请再发 认领 5。"),
         Push(
             "王秀英",
@@ -349,6 +349,43 @@ async def test_where_the_bot_can_write_to_nobody_it_promises_nothing(street: Str
             ),
         ],
     )  # fmt: skip
+
+
+@ON_SQLITE
+async def test_who_cannot_be_asked_does_not_lose_a_slot_by_silence(street: Street) -> None:
+    """On a channel on which one must have written alone first: 赵强 has, 王秀英 and 李建国 have not."""
+    shy = reserved(street)
+    await talk(
+        shy,
+        [
+            ("王秀英", "3栋群", "认领 5", "「门栋关照岗」满员了，王秀英 排在候补第1位。\n有没有空出来，请发 岗位 5 看。"),
+            ("赵强", direct, "认领 5", "「门栋关照岗」满员了，赵强 排在候补第2位。\n空出来我先问您。"),
+            ("李建国", "3栋群", "认领 5", "「门栋关照岗」满员了，李建国 排在候补第3位。\n有没有空出来，请发 岗位 5 看。"),
+            (
+                "赵强", direct, "认领 4 和 李建国 一起",
+                "请 李建国 也发 认领 4，答应了「环保护绿岗」就归你们俩。",
+            ),
+        ],
+    )  # fmt: skip
+    given = "5号「门栋关照岗」空出来了，候补的 {0} 我联系不上，先归 TA 了，请转告一声。\nTA 不做了请发 请退 5 {0}。"
+    offered = "好消息：5号「门栋关照岗」空出来了，先问您。\n愿意请在11月20日 周五 19:30前发 认领 5，不愿意请发 退岗 5。"
+    pushes = await talk(
+        shy,
+        [
+            ("何婶", direct, "退岗 5", "何婶 已退出「门栋关照岗」，谢谢您这段时间的付出！"),
+            ("陈美玲", direct, "退岗 5", "陈美玲 已退出「门栋关照岗」，谢谢您这段时间的付出！"),
+            november(20, 19, 31),
+            ("王秀英", "3栋群", "认领 5", f"王秀英 已经在「门栋关照岗」了，{TERM}，不用再认领。"),
+            ("李建国", "3栋群", "认领 5", f"李建国 已经在「门栋关照岗」了，{TERM}，不用再认领。"),
+        ],
+    )  # fmt: skip
+    told = [push for push in pushes if "5号「门栋关照岗」" in push.text and "退出了" not in push.text]
+    assert told == [
+        Push("老赵", given.format("王秀英")),
+        Push("赵强", offered),
+        Push("赵强", "5号「门栋关照岗」给您留的时间过了，已经问下一位。还想做请再发 认领 5。"),
+        Push("老赵", given.format("李建国")),
+    ]
 
 
 @ON_SQLITE

@@ -12,7 +12,7 @@ from models.clock import SHANGHAI
 from models.posts import Claim
 from models.tenure import LeaveOver, LeaveTooLong, TenureQuestion, days_later, refuse_odd_leave, silent_days
 from tests.dialogue import ON_SQLITE, direct, november, talk
-from tests.fakes.street import Street, muted
+from tests.fakes.street import Street, muted, reserved
 from tests.test_handover import holders
 
 DAY = timedelta(days=1)
@@ -137,6 +137,23 @@ async def test_where_the_bot_cannot_write_to_holders_those_in_charge_are_asked_o
     assert pushes == [
         Push("何叔", "孙丽 说您不做 3号「治安巡逻岗」了，已经空出来。\n不是这样请和社区说，或再发 认领 3。")
     ]
+
+
+@ON_SQLITE
+async def test_whom_the_question_cannot_reach_loses_nothing_by_silence(street: Street) -> None:
+    """On a channel that writes only to who has written to it alone: 孙丽 has, of the holders 何婶."""
+    shy = reserved(street)
+    await shy.say("孙丽", "不上榜")
+    await shy.say("何婶", "不上榜")
+    for_him = (
+        "何叔 的 3号「治安巡逻岗」有30天没有记录，我联系不上本人，请您帮忙问一声，12月4日 周五前都行。"
+        "\n还做请回复 继续 3 何叔，不做了请回复 让出 3 何叔。"
+    )
+    assert await posts_of(shy, november(27, 10)) == [Push("孙丽", for_him), WHO_IS_ASKED[2]]
+    await posts_of(shy, at(12, 5))
+    # Who was asked for him said nothing in a week; nobody was asked for 陈美玲, and she stays.
+    assert await shy.house.books.read(holders(3)) == []
+    assert await shy.house.books.read(holders(5)) == ["陈美玲"]
 
 
 def _without_account(name: str) -> Any:

@@ -62,6 +62,7 @@ from models.places import Location
 from models.points import Rule, award_points, decide_appeal, set_rule
 from models.proxies import Settings as ProxySettings
 from models.proxies import act_for
+from models.reach import Reach
 from models.roster.stays import Home, take_home
 from models.units import UnitKind, add_unit, find_unit, root_of
 from models.verify import Violation, invariants, violations
@@ -407,7 +408,7 @@ def claimed(session: Session, ours: int, ids: dict[str, int], person: Callable[[
 def announce(session: Session, ours: int, theirs: int, ids: dict[str, int], wang: int) -> None:
     """Notices in every state, with receipts and a reminder; chains with lines that stand and that are gone."""
     settings = broadcast.Settings()
-    reach = broadcast.Reach(frozenset({"simulator"}), frozenset({"simulator"}), frozenset({"simulator"}))
+    reach = Reach(frozenset({"simulator"}), frozenset({"simulator"}), frozenset({"simulator"}))
     wording = broadcast.Wording(dict.fromkeys(broadcast.Ears, "停水"), "停水")
 
     def write(community_id: int, by: int, target: str, at: datetime = NOW, **more: Any) -> broadcast.Notice:
@@ -420,14 +421,14 @@ def announce(session: Session, ours: int, theirs: int, ids: dict[str, int], wang
             kept_by=kept_by, series_id=series_id, draft=broadcast.Draft(parts, target, "停水", "停水", **more),
         )  # fmt: skip
 
-    def send(notice: broadcast.Notice, at: datetime = NOW, by: broadcast.Reach = reach) -> broadcast.Notice:
+    def send(notice: broadcast.Notice, at: datetime = NOW, by: Reach = reach) -> broadcast.Notice:
         plan = broadcast.plan(
             session, community_id=notice.community_id, parts=notice.parts, target="", reach=by, now=at
         )
         return broadcast.send(session, notice=notice, plan=plan, wording=wording, reach=by, now=at, settings=settings)
 
     long_ago = NOW - timedelta(days=5)
-    send(write(theirs, wang, "社区", long_ago, wants_receipts=True), long_ago, broadcast.Reach())
+    send(write(theirs, wang, "社区", long_ago, wants_receipts=True), long_ago, Reach())
     write(ours, ids["刘洋"], "3栋", second=True)
     (approved,) = find_people(session, namespace="simulator", external_id="张敏", now=NOW)
     asked = write(ours, ids["刘洋"], "3栋", second=True)

@@ -17,7 +17,6 @@ from models.broadcast.audience import (
     OutOfReach,
     Part,
     Plan,
-    Reach,
     Spoken,
     Who,
     house_of,
@@ -28,7 +27,6 @@ from models.broadcast.audience import (
     people_called,
     people_of_room,
     plan,
-    with_account,
 )
 from models.broadcast.notices import (
     OUT,
@@ -153,7 +151,6 @@ __all__ = [
     "OwnDraft",
     "Part",
     "Plan",
-    "Reach",
     "Receipt",
     "ReceiptGone",
     "ReceiptsClosed",
@@ -221,7 +218,6 @@ __all__ = [
     "undo_receipt",
     "waiting_drafts",
     "way_for",
-    "with_account",
     "write_broadcast",
     "writes_still",
 ]

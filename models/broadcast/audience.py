@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from models.base import Refusal
 from models.check_in import CheckIn
-from models.directory import Endpoint, Group, Identity, Listed, audience, groups_of, organisations
+from models.directory import Endpoint, Group, Listed, audience, groups_of, organisations
 from models.members.people import Member, MemberRole, Role, Standing, masked, present
 from models.members.roles import in_force
 from models.organisation import UnitMember, first_of
-from models.quiet import Quiet
+from models.reach import Reach, everybody_reached
 from models.units import HOMES, NoSuchUnit, Unit, UnitHere, UnitKind, covers, find_unit, root_of, unit_by_id
 
 
@@ -225,26 +225,6 @@ def listener(session: Session, *, community_id: int, member_id: int) -> Listener
 # -- how they are reached ----------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What the configured channels can do, by their names and by the namespaces of their accounts."""
-
-    groups: frozenset[str] = frozenset()
-    """Channels that write to groups of their own accord."""
-    people: frozenset[str] = frozenset()
-    """Namespaces in which people are written to first."""
-    everything: frozenset[str] = frozenset()
-    """Channels on which all talk of a group is heard."""
-    mentions: frozenset[str] = frozenset()
-    """Channels on which only what mentions the bot is heard."""
-    quiet: Quiet | None = None
-    """When nobody is written to unless it is urgent."""
-
-    def quiet_until(self, moment: datetime) -> datetime | None:
-        """When what is not urgent leaves, where that is not at once."""
-        return None if self.quiet is None else self.quiet.end(moment)
-
-
 class Ears(StrEnum):
     """What of a group's talk the bot hears."""
 
@@ -287,7 +267,7 @@ def plan(
         raise NobodyThere(target=target)
     groups = groups_of(session, community_id=community_id)
     joined = organisations(session, community_id=community_id)
-    reached = with_account(session, community_id=community_id, reach=reach)
+    reached = everybody_reached(session, community_id=community_id, reach=reach)
     heard: set[int] = set()
     used: dict[int, Listed] = {}
     for part in parts:
@@ -323,18 +303,6 @@ def _hears_for(part: Part, own: Sequence[Listed]) -> Callable[[Listener], bool]:
         return lambda one: any(covers(path, one.path) for path in paths)
     # Who joined which of the units below is not looked up: whoever may have no group is written to as well.
     return lambda one: False
-
-
-def with_account(session: Session, *, community_id: int, reach: Reach) -> set[int]:
-    """The members who can be written to of the bot's own accord."""
-    if not reach.people:
-        return set()
-    rows = session.scalars(
-        select(Identity.member_id)
-        .where(Identity.community_id == community_id, Identity.namespace.in_(sorted(reach.people)))
-        .distinct()
-    )
-    return set(rows)
 
 
 def _spoken(session: Session, community_id: int, groups: Sequence[Listed], reach: Reach) -> list[Spoken]:

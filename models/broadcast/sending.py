@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models import outbox
 from models.base import Base, Button, Invariant, Refusal
-from models.broadcast.audience import Ears, Plan, Reach, Spoken, with_account
+from models.broadcast.audience import Ears, Plan, Spoken
 from models.broadcast.notices import (
     OUT,
     OVER,
@@ -29,6 +29,7 @@ from models.directory import Group
 from models.members.people import Member, Role
 from models.members.roles import people_in_scope
 from models.outbox import Outbox, OutboxState
+from models.reach import Reach, everybody_reached
 from models.units import Unit
 
 
@@ -186,7 +187,7 @@ def _hand(
     keepers = people_in_scope(
         session, community_id=notice.community_id, path=group.unit_path, role=Role.BUILDING_LEAD, now=now
     )
-    reached = with_account(session, community_id=notice.community_id, reach=reach)
+    reached = everybody_reached(session, community_id=notice.community_id, reach=reach)
     for member_id in (one.id for one in keepers if one.id in reached):
         # The text comes a minute later, so that it is a message of its own and can be copied as it is.
         for minutes, text in ((0, wording.hand(group.name)), (1, wording.groups[group.ears])):

@@ -8,7 +8,7 @@ term, somebody who leads it. What a post is stands in `post`, who holds it in `c
 
 from models.posts.changing import change_post, restore_post, withdraw_post
 from models.posts.charge import NotInCharge, in_charge, leads_posts, require_charge, who_decides
-from models.posts.claiming import Claimed, claim, claim_together, hold
+from models.posts.claiming import Claimed, claim, claim_together, give_slot, hold
 from models.posts.claims import (
     SEATED,
     Claim,
@@ -130,6 +130,7 @@ __all__ = [
     "find_squad",
     "free_slots",
     "give_back",
+    "give_slot",
     "hold",
     "holders_of",
     "in_charge",

@@ -11,6 +11,7 @@ from models.posts.claims import (
     ClaimState,
     HoldsAlready,
     NoRoomForTwo,
+    Offer,
     PartnerBusy,
     PostFull,
     Why,
@@ -26,7 +27,7 @@ from models.posts.claims import (
     seat,
     set_claim,
 )
-from models.posts.post import Claiming, PostHere, lock
+from models.posts.post import Claiming, PostHere, lock, relock
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,14 @@ def _agree(
     if not approval:
         first, made = seat(session, post, first, now), seat(session, post, made, now)
     return Claimed(made, True, free_slots(session, post), partner=first)
+
+
+def give_slot(session: Session, *, offer: Offer, now: datetime) -> None:
+    """Lets somebody hold the slot that is kept for them at once, whom nobody can ask."""
+    post = relock(session, offer.post)
+    live = claim_by_id(session, community_id=post.community_id, claim_id=offer.claim_id)
+    if live.ended_at is None and live.state is ClaimState.OFFERED:
+        seat(session, post, live, now)
 
 
 def _as_it_stands(session: Session, post: PostHere, live: ClaimHere) -> Claimed:

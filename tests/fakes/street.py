@@ -87,7 +87,21 @@ class AnswersOnly(Script):
 
 def muted(street: Street) -> Street:
     """The same street, but the bot only answers."""
-    script = AnswersOnly()
+    return _on(street, AnswersOnly())
+
+
+class Opened(Script):
+    """A channel on which the bot can write to nobody who has not written to it alone, and to no group."""
+
+    ability = Ability(hears=Hears.MENTIONS, pushes_to_people=True, writes_first=False, text_bytes=2_048)
+
+
+def reserved(street: Street) -> Street:
+    """The same street, but the bot writes only to those who have written to it alone: nobody yet."""
+    return _on(street, Opened())
+
+
+def _on(street: Street, script: Script) -> Street:
     house = House(street.house.config, street.house.books, clock=street.house.clock, beside=[script])
     return Street(house, script, street.twice)
 
