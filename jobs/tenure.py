@@ -2,7 +2,7 @@
 
 Every day at 10:00 whoever has done nothing for a month gets one friendly question, and whose term ends in two weeks
 another one. Where the bot cannot write to the holder of its own accord, whoever is in charge of the post is asked
-instead; where it can write to neither, nobody is asked, and nobody loses a post by silence. On festivals nobody is
+instead, and their silence takes it from nobody; where it can write to neither, nobody is asked. On festivals nobody is
 asked. At 9:30, before, terms that are over end, and what was asked a week ago and not answered: the post is free
 again, and the holder, whoever is in charge and the first who waits for it hear of it.
 """
@@ -103,14 +103,14 @@ def end(tick: Tick) -> bool:
         _tell_both(tick, one, over_lines(one), f"term-over:{one.claim.id}")
         _tell_offered(tick, ended.offers)
     for asked in tenure.open_questions(tick.session, community_id=here, kind=QuestionKind.IDLE, until=tick.at):
-        if tenure.heard_since(tick.session, asked):
+        if tenure.goes_on(tick.session, asked):
             tenure.answer(
                 tick.session, community_id=here, question_id=asked.id, said=tenure.Answer.STAYS, by=None, now=tick.at
             )
             continue
-        for one, ended in tenure.give_up(tick.session, asked=asked, now=tick.at, offer_hours=hours):
-            _tell_both(tick, one, released_lines(one), f"idle:{one.claim.id}")
-            _tell_offered(tick, ended.offers)
+        ended = tenure.give_up(tick.session, asked=asked, now=tick.at, offer_hours=hours)
+        _tell_both(tick, asked.held, released_lines(asked.held), f"idle:{asked.held.claim.id}")
+        _tell_offered(tick, ended.offers)
     tenure.drop_void(tick.session, community_id=here, now=tick.at)
     return False
 

@@ -66,7 +66,7 @@ class Answer(StrEnum):
     """What became of a question."""
 
     STAYS = "stays"
-    """They go on; a new entry says so too."""
+    """They go on; a new entry says so too, and so does silence of whoever was asked in their place."""
     LEAVES = "leaves"
     """They do not go on."""
     SILENCE = "silence"
@@ -386,8 +386,13 @@ def open_questions(
     ]
 
 
-def heard_since(session: Session, asked: Asked) -> bool:
-    """Whether an entry has said since that they go on."""
+def goes_on(session: Session, asked: Asked) -> bool:
+    """Whether a question that nobody answered takes nothing from anybody.
+
+    An entry has said since that they go on; or the holder could not be asked, and whoever was asked for them is silent.
+    """
+    if asked.asked_id not in asked.held.ids:
+        return True
     return logged_since(session, post=asked.held.post, member_ids=asked.held.ids, moment=asked.asked_at)
 
 
@@ -409,38 +414,12 @@ def answer(
         raise NothingAsked
 
 
-def give_up(session: Session, *, asked: Asked, now: datetime, offer_hours: int) -> list[tuple[Held, Ended]]:
-    """Silence takes effect: the post is free again. Of two who hold it together both lose it, for both were asked."""
+def give_up(session: Session, *, asked: Asked, now: datetime, offer_hours: int) -> Ended:
+    """Silence takes effect: who was asked gives the post up. Who holds it with them stays, to be asked in turn."""
     one, community_id = asked.held, asked.held.post.community_id
-    claims = [find_claim(session, post=one.post, member_id=member_id) for member_id in one.ids]
-    both = held(session, community_id=community_id, claim_ids=[claim.id for claim in claims if claim is not None])
     answer(session, community_id=community_id, question_id=asked.id, said=Answer.SILENCE, by=None, now=now)
-    ended = []
-    for each in both:
-        if each.claim.id != one.claim.id:
-            _was_asked_too(session, each, asked, now)
-        gone = release(
-            session, post=each.post, member_id=each.claim.member_id, by=None, why=Why.IDLE, now=now,
-            offer_hours=offer_hours,
-        )  # fmt: skip
-        ended.append((each, gone))
-    return ended
-
-
-def _was_asked_too(session: Session, one: Held, asked: Asked, now: datetime) -> None:
-    session.execute(
-        insert(TenureQuestion),
-        {
-            "community_id": one.post.community_id,
-            "claim_id": one.claim.id,
-            "kind": asked.kind,
-            "asked_id": asked.asked_id,
-            "asked_at": asked.asked_at,
-            "due_at": asked.due_at,
-            "answer": Answer.SILENCE,
-            "answered_at": now,
-            "answered_by": None,
-        },
+    return release(
+        session, post=one.post, member_id=one.claim.member_id, by=None, why=Why.IDLE, now=now, offer_hours=offer_hours
     )
 
 
