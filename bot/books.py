@@ -15,7 +15,7 @@ import fcntl
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic, perf_counter
@@ -55,21 +55,6 @@ class BooksClosed(Exception):
 
 class FileInUse(Exception):
     """Another serving process holds this SQLite file."""
-
-
-@contextlib.contextmanager
-def savepoint(session: Session, name: str) -> Iterator[None]:
-    """Rolls back what happens inside, and only that, when it raises."""
-    cursor, _ = database.driver(session)
-    cursor.execute(f"SAVEPOINT {name}")
-    try:
-        yield
-    except BaseException:
-        session.expunge_all()
-        cursor.execute(f"ROLLBACK TO SAVEPOINT {name}")
-        cursor.execute(f"RELEASE SAVEPOINT {name}")
-        raise
-    cursor.execute(f"RELEASE SAVEPOINT {name}")
 
 
 class Outcome:
@@ -349,7 +334,7 @@ class SqliteBooks(Books):
     def _write_one(self, waiting: Waiting, session: Session) -> None:
         outcome = waiting.outcome = Outcome()
         try:
-            with savepoint(session, "unit"):
+            with database.savepoint(session, "unit"):
                 _run(waiting.unit, session, outcome)
         except Exception as error:
             session.info.pop("touched", None)
@@ -500,4 +485,4 @@ def take_lock(path: str) -> int:
     return handle
 
 
-__all__ = ["Books", "BooksBusy", "BooksClosed", "FileInUse", "savepoint", "take_lock"]
+__all__ = ["Books", "BooksBusy", "BooksClosed", "FileInUse", "take_lock"]

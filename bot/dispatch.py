@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bot import first_contact, logs
-from bot.books import Books, BooksBusy, BooksClosed, savepoint
+from bot.books import Books, BooksBusy, BooksClosed
 from bot.channels import Unavailable
 from bot.troubles import kept
 from bot.worlds import Snapshot, Worlds
@@ -46,6 +46,7 @@ from handlers.language.slots import Kind
 from models import audit, inbox, outbox, pending
 from models.base import Refusal
 from models.clock import Clock, local, spoken
+from models.database import savepoint
 from models.directory import CommunityHere, GroupHere, has_opened, note_opened
 from models.members import (
     Person,

@@ -16,17 +16,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from handlers.chat import Answer, Reply, Router, Texts, Turn, tell_promoted
+from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, end_offer, sentence, tell_promoted
 from handlers.language.roll_call import Pasted, Roll, read_roll
 from handlers.language.slots import Kind, Slot
 from models import activities, broadcast
 from models import roll_call as books
-from models.activities import ActivityHere
+from models.absences import absences_of
+from models.activities import ActivityHere, SignedUp, SignupState
 from models.audit import Act
 from models.base import Refusal
 from models.broadcast import Listener, Notice, way_for
-from models.members import masked
+from models.clock import spoken
+from models.database import savepoint
+from models.members import Role, masked, member_by_id
+from models.proxies import Right, act_for, has_account, is_oneself
 from models.roll_call import Chain, Entry, Line, Merged, NoSuchRollCall, RollCallMoved
+from models.units import unit_by_id
 
 say = Texts(
     "roll_call",
@@ -43,6 +48,8 @@ say = Texts(
     sign_up_yourself="{names} 自己发一次接龙或 报名 {number} 才算报名。",
     receive_yourself="{names} 自己说一声 收到 {number} 才算。",
     refused="没报上：{names}。",
+    stuck="名单定了，没有退成：{names}。",
+    sign_up_alone="{names} 请自己私聊我发 报名 {number}。",
     unknown="认不出：{names}，名册里没有或有重名，没有算。",
     begun="{number}号接龙「{title}」开始了。\n接着往下写再发出来就行；看名单请发 接龙名单 {number}。",
     nothing="没看出接的是什么。请在第一行写上活动名字或编号，例如 #接龙 报名 12。",
@@ -67,6 +74,7 @@ router = Router(
 
 _BEHIND_VERB = re.compile(r"^.*?接龙[ :：,，]*", re.DOTALL)
 NAMED = 6
+TOLD_HOURS = 72
 ROLL = 100
 """Lines of a roll that is printed."""
 
@@ -158,6 +166,10 @@ class Written:
     others: list[str] = field(default_factory=list)
     """Whose own word it takes."""
     refused: list[str] = field(default_factory=list)
+    alone: list[str] = field(default_factory=list)
+    """Who is signed up by their own word only, because whoever organises it wants to be asked."""
+    stuck: list[str] = field(default_factory=list)
+    """Who stays signed up: the list is closed."""
 
 
 def _merge(turn: Turn, chain: Chain, roll: Roll) -> Answer:
@@ -225,30 +237,100 @@ def _write(turn: Turn, chain: Chain, merged: Merged, entries: Sequence[Entry]) -
 
 
 def _sign_up(turn: Turn, activity: ActivityHere, entries: Sequence[Entry], allowed: set[str], written: Written) -> None:
+    in_charge = _in_charge(turn, activity)
     for entry in entries:
         if entry.name not in allowed or entry.member_id is None:
             continue
         before = activities.own_signup(turn.session, activity=activity, member_id=entry.member_id)
-        if before is not None and before.companions == entry.count - 1:
+        if before is not None and before.companions == entry.count - 1 and before.state is not SignupState.OFFERED:
+            continue
+        if before is None and not in_charge and _too_often_away(turn, entry.member_id):
+            written.alone.append(entry.name)
             continue
         try:
-            signed = activities.sign_up(
-                turn.session,
-                activity=activity,
-                member_id=entry.member_id,
-                companions=entry.count - 1,
-                made_by=turn.who.id,
-                now=turn.now,
-                companions_max=turn.rules["activities"].companions_max,
-            )
+            with savepoint(turn.session, "line"):
+                right = _act_for(turn, activity, entry.member_id, "signup")
+                signed = activities.sign_up(
+                    turn.session,
+                    activity=activity,
+                    member_id=entry.member_id,
+                    companions=entry.count - 1,
+                    made_by=turn.who.id,
+                    now=turn.now,
+                    companions_max=turn.rules["activities"].companions_max,
+                    right=right,
+                    in_charge=in_charge and right is not None,
+                )
         except Refusal:
             written.refused.append(entry.name)
             continue
+        detail = {"activity": activity.number} | ({"member": entry.member_id} if right is not None else {})
         if before is None:
-            turn.wrote("signup", signed.id, activity=activity.number)
+            turn.wrote("signup", signed.id, **detail)
+        elif signed.accepted and before.companions == signed.companions:
+            turn.wrote("take_place", signed.id, **detail)
         else:
-            turn.wrote("change_signup", signed.id, before=before.companions, activity=activity.number)
+            turn.wrote("change_signup", signed.id, before=before.companions, **detail)
+        for moved in signed.promoted:
+            tell_promoted(turn, activity, moved)
+        if signed.accepted:
+            end_offer(turn, activity, entry.member_id)
+        if right is not None:
+            _tell_signed_up(turn, activity, entry, signed)
         written.done.append(entry.name)
+
+
+def _in_charge(turn: Turn, activity: ActivityHere) -> bool:
+    """Whether the speaker decides about the list of an activity, as with signing up by name."""
+    unit = unit_by_id(turn.session, community_id=turn.community.id, unit_id=activity.unit_id)
+    return activity.made_by == turn.who.id or turn.who.may(Role.STAFF, unit.path)
+
+
+def _too_often_away(turn: Turn, member_id: int) -> bool:
+    """Whether whoever organises it wants to be asked first: then they sign up by word, and not by a list."""
+    rules = turn.rules["activities"]
+    away = absences_of(
+        turn.session, community_id=turn.community.id, member_id=member_id, now=turn.now, days=rules.absences_days
+    )
+    return bool(rules.absences_max) and len(away) >= rules.absences_max
+
+
+def _act_for(turn: Turn, activity: ActivityHere, member_id: int, act: str) -> Right | None:
+    """Writes down that the speaker acts for somebody else, by which right; None for themselves."""
+    member = member_by_id(turn.session, community_id=turn.community.id, member_id=member_id)
+    if is_oneself(turn.session, proxy=turn.who, member=member):
+        return None
+    return act_for(
+        turn.session, proxy=turn.who, member=member, act=act, ref=activity.ref, now=turn.now,
+        limits=turn.rules["proxies"],
+    ).right  # fmt: skip
+
+
+def _tell_signed_up(turn: Turn, activity: ActivityHere, entry: Entry, signed: SignedUp) -> None:
+    """Says to somebody that another's list has signed them up, in the words of signing up by name."""
+    what = "signing.told_signup" if signed.first_time or signed.accepted else "signing.told_changed"
+    if signed.state is SignupState.WAITING and signed.first_time:
+        what = "signing.told_waiting"
+    party = sentence("signing.party", count=entry.count) if entry.count > 1 else ""
+    _tell(turn, activity, entry.member_id, what, "取消报名", party=party, count=entry.count, queue=signed.place)
+
+
+def _tell(turn: Turn, activity: ActivityHere, member_id: int | None, what: str, word: str, **fields: object) -> None:
+    assert member_id is not None
+    if not has_account(turn.session, community_id=turn.community.id, member_id=member_id):
+        return
+    text = sentence(
+        what,
+        name=turn.who.name,
+        number=activity.number,
+        title=activity.title,
+        when=spoken(activity.starts_at),
+        place=activity.place or sentence("activities.no_place"),
+        **fields,
+    )
+    key = f"roll:{activity.id}:{member_id}:{turn.incoming.message_id[-60:]}"
+    buttons = (Button(word, f"{word} {activity.number}"),)
+    turn.tell(member_id, text, key=key, ref=activity.ref, expires_hours=TOLD_HOURS, buttons=buttons)
 
 
 def _leave(turn: Turn, activity: ActivityHere, line: Line, written: Written) -> None:
@@ -256,15 +338,24 @@ def _leave(turn: Turn, activity: ActivityHere, line: Line, written: Written) -> 
         return
     if activities.own_signup(turn.session, activity=activity, member_id=line.member_id) is None:
         return
+    in_charge = _in_charge(turn, activity)
     try:
-        left = activities.cancel_signup(
-            turn.session, activity=activity, member_id=line.member_id, by=turn.who.id, now=turn.now
-        )
+        with savepoint(turn.session, "line"):
+            right = _act_for(turn, activity, line.member_id, "cancel_signup")
+            left = activities.cancel_signup(
+                turn.session, activity=activity, member_id=line.member_id, by=turn.who.id, now=turn.now,
+                in_charge=in_charge, declines=True,
+            )  # fmt: skip
     except Refusal:
+        written.stuck.append(line.shown)
         return
-    turn.wrote("cancel_signup", left.id, activity=activity.number)
+    end_offer(turn, activity, line.member_id)
+    detail = {"activity": activity.number} | ({"member": line.member_id} if right is not None else {})
+    turn.wrote("cancel_signup", left.id, **detail)
     for moved in left.promoted:
         tell_promoted(turn, activity, moved)
+    if right is not None:
+        _tell(turn, activity, line.member_id, "signing.told_cancelled", "报名")
     written.left.append(line.shown)
 
 
@@ -321,6 +412,8 @@ def _lines(chain: Chain, merged: Merged, written: Written, people: dict[str, Lis
         beside.append(say("received" if kind == "broadcast" else "signed", names=few(written.done)))
     if written.left:
         beside.append(say("left", names=few(written.left)))
+    if written.stuck:
+        beside.append(say("stuck", names=few(written.stuck)))
     if written.refused:
         beside.append(say("refused", names=few(written.refused)))
     if beside:
@@ -328,6 +421,8 @@ def _lines(chain: Chain, merged: Merged, written: Written, people: dict[str, Lis
     if written.others:
         name = "receive_yourself" if kind == "broadcast" else "sign_up_yourself"
         lines.append(say(name, names=few(written.others), number=number))
+    if written.alone:
+        lines.append(say("sign_up_alone", names=few(written.alone), number=number))
     unknown = [entry.name for entry in change.added if people[entry.name] is None]
     if unknown:
         lines.append(say("unknown", names=few(unknown)))

@@ -112,8 +112,8 @@ say = Texts(
     not_signed_up="您现在没有报名的活动，不用取消。",
     which_cancel="您报名了好几个，要取消哪一个？请回复序号：\n{choices}",
     choice="{index} {number}号 {title}",
-    undone_signup="已撤销{whose}「{title}」的报名。",
-    whose=" {name} ",
+    undone_signup="已撤销「{title}」的报名。",
+    undone_signup_for="已撤销 {name} 的「{title}」报名。",
     undone_change="已改回：{name} 报名「{title}」{party}。",
     undone_cancel="已恢复「{title}」的报名{note}。",
     undone_decline="已撤销，「{title}」您来不来还没有定。",
@@ -209,10 +209,10 @@ def _undo_signup(turn: Turn, act: Act) -> str:
     left = books.cancel_signup(turn.session, activity=activity, member_id=member_id, by=turn.who.id, now=turn.now)
     _move_up(turn, activity, left.promoted)
     if member_id == turn.who.id:
-        return say("undone_signup", title=activity.title, whose="")
+        return say("undone_signup", title=activity.title)
     _tell(turn, member_id, "told_undone", activity, key=f"undone:{act.id}", name=turn.who.name)
     member = member_by_id(turn.session, community_id=turn.community.id, member_id=member_id)
-    return say("undone_signup", title=activity.title, whose=say("whose", name=turn.named(member)))
+    return say("undone_signup_for", title=activity.title, name=turn.named(member))
 
 
 def _undo_change(turn: Turn, act: Act) -> str:

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from bot.books import Books, BooksBusy, FileInUse, savepoint
+from bot.books import Books, BooksBusy, FileInUse
 from models.counters import Counter, next_number
+from models.database import savepoint
 from models.directory import add_community, touch
 from tests.moments import SATURDAY
 

@@ -13,9 +13,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from bot.books import Books, savepoint
+from bot.books import Books
 from models import ledger
 from models.clock import SHANGHAI, month_of
+from models.database import savepoint
 from models.ledger import (
     AlreadyCorrected,
     Balance,

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
-from bot.books import Books, savepoint
+from bot.books import Books
+from models.database import savepoint
 from models.directory import Identity
 from models.members import (
     AboveOneself,

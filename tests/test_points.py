@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from bot.books import Books, savepoint
+from bot.books import Books
 from models import ledger, points
 from models.base import Refusal
 from models.clock import SHANGHAI
+from models.database import savepoint
 from models.ledger import AlreadyCorrected, Currency, NoSuchTransfer, NotEnough, SystemAccount, Transfer
 from models.members import Member, Neighbour, Role, find_member
 from models.points import (

@@ -1,9 +1,18 @@
 """接龙: what a pasted chain says, what a version changed, and what it may write."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from handlers.language.normalise import normalise
 from handlers.language.roll_call import Pasted, read_roll
+from models import activities
+from models.check_in import CheckIn
+from models.members import Member
+from models.proxies import ProxyAct
+from models.proxies import Settings as ProxySettings
 from models.roll_call import Entry, Line, compare
 from tests.dialogue import ON_SQLITE, count_rows, direct, grown, silence, talk
 from tests.fakes.street import Street
@@ -117,7 +126,7 @@ def test_more_people_or_another_note_is_a_change() -> None:
 
 
 async def test_a_chain_signs_up_whoever_pastes_it_and_nobody_else(street: Street) -> None:
-    await talk(
+    pushes = await talk(
         street,
         [
             (
@@ -146,11 +155,54 @@ async def test_a_chain_signs_up_whoever_pastes_it_and_nobody_else(street: Street
             ("孙丽", "党员群", "#接龙 义诊志愿者\n1. 周敏\n2. 何叔（测血压）\n3. 小吴\n4. 王秀英\n5. 张飞", silence),
             (
                 "孙丽", "党员群", "@小邻 撤销",
-                "已撤销「义诊」的报名。\n已撤销「义诊」的报名。\n已撤回，1号接龙回到前一版。",
+                "已撤销 王秀英 的「义诊」报名。\n已撤销 小吴 的「义诊」报名。\n已撤回，1号接龙回到前一版。",
             ),
         ],
     )  # fmt: skip
     assert await street.say("周敏", "接龙名单 13") == "#接龙 义诊\n1. 周敏\n2. 何叔"
+    # Whoever is signed up by another's list hears of it, as when they are signed up by name.
+    signed = "孙丽 替您报名了「义诊」，11月22日 周日 9:00，活动室。\n去不了请回复 取消报名 13。"
+    undone = "孙丽 刚才替您办的「义诊」报名撤回了，不算。"
+    assert [(push.to, push.text) for push in pushes] == [
+        ("小吴", signed),
+        ("王秀英", signed),
+        ("王秀英", undone),
+        ("小吴", undone),
+    ]
+    acts = await street.house.books.read(lambda session: list(session.scalars(select(ProxyAct.act))))
+    assert acts == ["signup", "signup"]
+
+
+@ON_SQLITE
+async def test_a_chain_goes_around_no_rule_of_signing_up(street: Street) -> None:
+    """A neighbour who has not come twice is asked about, and nobody acts for more people in a day than they may."""
+    street.house.rules["proxies"] = ProxySettings(people_per_day_in_charge=1)
+
+    def stayed_away(session: Session) -> None:
+        member_id = session.scalar(select(Member.id).where(Member.name == "老魏"))
+        assert member_id is not None
+        for number in (10, 11):
+            activity = activities.find_activity(session, community_id=1, number=number)
+            session.execute(delete(CheckIn).where(CheckIn.activity_id == activity.id, CheckIn.member_id == member_id))
+            activities.sign_up(
+                session, activity=activity, member_id=member_id, companions=0, made_by=member_id,
+                now=activity.starts_at - timedelta(hours=1), companions_max=5,
+            )  # fmt: skip
+
+    await street.house.books.write(stayed_away)
+    await talk(
+        street,
+        [
+            (
+                "老魏", "社区大群", "#接龙 义诊\n1. 老魏",
+                "已读到接龙：新增1（老魏），共1人。\n老魏 请自己私聊我发 报名 13。",
+            ),
+            (
+                "老赵", "社区大群", "#接龙 义诊\n1. 老魏\n2. 王秀英\n3. 陈美玲",
+                "已读到接龙：新增2（王秀英、陈美玲），共3人。\n报上名的：王秀英。没报上：陈美玲。",
+            ),
+        ],
+    )  # fmt: skip
 
 
 @ON_SQLITE

@@ -90,7 +90,7 @@ async def test_what_was_done_for_somebody_is_undone_and_they_hear_of_it(street: 
         street,
         [
             ("老赵", direct, "替 王秀英 报名 12", f"已给 王秀英 报名「清洁家园」，还剩12个名额。\n{CLEAN_UP}"),
-            ("老赵", direct, "撤销", "已撤销 王秀英 「清洁家园」的报名。"),
+            ("老赵", direct, "撤销", "已撤销 王秀英 的「清洁家园」报名。"),
             ("老赵", direct, "替 王秀英 报名 12", f"已给 王秀英 报名「清洁家园」，还剩12个名额。\n{CLEAN_UP}"),
             ("老赵", direct, "替 王秀英 取消报名 12", "已取消 王秀英 的「清洁家园」报名。谢谢告诉大家！"),
             ("老赵", direct, "撤销", "已恢复「清洁家园」的报名。"),
@@ -377,9 +377,9 @@ async def test_who_did_not_come_twice_is_let_in_by_whoever_organises_it(street: 
             ("王秀英", direct, "报名 12", signed.format("清洁家园", 12, CLEAN_UP)),
             ("王秀英", direct, "报名 13", signed.format("义诊", 29, CLINIC)),
             november(21, 9, 5),
-            ("小吴", direct, "签到 12", "小吴，「清洁家园」签到成功 9:05，积分+5（现有10分）。\n走的时候发一声 签退。"),
+            ("小吴", direct, "签到 12", "小吴，「清洁家园」签到成功 9:05，积分+5（现有12分）。\n走的时候发一声 签退。"),
             november(22, 9, 5),
-            ("小吴", direct, "签到 13", "小吴，「义诊」签到成功 9:05，积分+3（现有14分）。\n走的时候发一声 签退。"),
+            ("小吴", direct, "签到 13", "小吴，「义诊」签到成功 9:05，积分+3（现有16分）。\n走的时候发一声 签退。"),
             november(22, 11, 30),
             (
                 "王秀英",
