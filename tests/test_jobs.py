@@ -253,6 +253,7 @@ async def test_questions_that_are_over_are_dropped_at_night(street: Street) -> N
     await street.until(november(18, 4))
     assert await street.house.books.read(waiting) == ["signup"]
     assert [(job, state) for job, _, state in await street.house.books.read(slots)] == [
+        ("broadcast.silent", "done"),
         ("housekeeping.prove", "done"),
         ("housekeeping.forget", "done"),
         ("membership.forget", "done"),

@@ -176,7 +176,7 @@ async def test_series_is_announced_ahead_skipped_and_stopped(street: Street) -> 
         "通知：「读书会」还接着办，您报名的12月2日、12月9日照常，刚才说的取消不算。",
     ]
     # The 16th is skipped, the 23rd comes.
-    assert await street.until(november(30, 8)) == []
+    assert [push for push in await street.until(november(30, 8)) if "读书会" in push.text] == []
     await talk(
         street,
         [
