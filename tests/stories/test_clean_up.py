@@ -12,7 +12,7 @@ from models.check_in import CheckIn, CheckOut
 from models.ledger import Currency, balance_of, statement
 from models.members import Member
 from models.outbox import Outbox, OutboxState
-from tests.dialogue import direct, november, silence, talk
+from tests.dialogue import DAY_BEFORE, direct, november, silence, talk, to_groups
 from tests.fakes.street import Street
 
 GROUPS = ("3栋群", "5栋群", "社区大群")
@@ -81,12 +81,12 @@ async def test_a_clean_up_from_its_announcement_to_its_closing(street: Street) -
     )
     assert pushes == []
     # Wednesday: the father and his daughter cannot come either, and both who wait move up.
-    news = f"好消息：「扫落叶」空出了位置，您已从候补转为正式报名。\n{WHEN}来不了请发 取消报名 15。"
+    news = f"好消息：「扫落叶」空出了位置，给您留到11月18日 周三 12:00。\n{WHEN}\n能来请回复 能来 15，来不了请回复 取消报名 15。"
     pushes = await talk(
         street,
         [november(18, 10), ("老魏", direct, "取消报名", "已取消 老魏 的「扫落叶」报名。谢谢告诉大家！")],
     )
-    assert pushes == [Push("李建国", news), Push("陈阿姨", news)]
+    assert [(push.to, push.text) for push in pushes] == [("李建国", news), ("陈阿姨", news)]
     pushes = await talk(
         street,
         [
@@ -94,13 +94,25 @@ async def test_a_clean_up_from_its_announcement_to_its_closing(street: Street) -
             # His signing up is a day old: that cannot be undone any more, only cancelled.
             ("老魏", direct, "撤销", "最近10分钟里没有可以撤销的事。时间久了请找楼长或社区帮忙改。"),
             ("老魏", direct, "取消报名", "已取消 老魏 的「扫落叶」报名。谢谢告诉大家！"),
+            ("陈阿姨", direct, "能来", f"好的，陈阿姨 的「扫落叶」位置定了。\n{WHEN}"),
+            ("李建国", direct, "能来 15", f"好的，李建国 的「扫落叶」位置定了（共2人）。\n{WHEN}"),
             ("李建国", direct, "报名 15 1人", "已改：李建国 报名「扫落叶」（1人），还剩1个名额。"),
         ],
     )
     assert pushes == []
 
-    # Saturday: two reminders for two activities, each two hours ahead; check-in by number, without, and by quoting.
-    assert [(push.to, push.text) for push in await street.until(november(21, 12))] == [
+    # Friday: whoever comes is reminded alone. Saturday: the groups, two hours ahead of each activity; check-in by number, without, and by quoting.
+    pushes = await street.until(november(21, 12))
+    ahead = "提醒您：明天{}「{}」，中心花园{}。\n来不了请早点回复 取消报名 {}，好让给候补的邻居。"
+    assert sorted((push.to, push.text) for push in pushes if push.text.startswith(DAY_BEFORE)) == sorted(
+        [
+            ("何叔", ahead.format("9:00", "清洁家园", "（共2人）", 12)),
+            ("陈美玲", ahead.format("9:00", "清洁家园", "（共3人）", 12)),
+            *((name, ahead.format("9:00", "清洁家园", "", 12)) for name in ("小吴", "赵强")),
+            *((name, ahead.format("14:00", "扫落叶", "", 15)) for name in ("孙姐", "李建国", "陈阿姨")),
+        ]
+    )
+    assert [(push.to, push.text) for push in to_groups(pushes)] == [
         *[(group, "提醒：今天9:00「清洁家园」，中心花园。已报7人，到了请发 签到 12。") for group in GROUPS],
         *[(group, "提醒：今天14:00「扫落叶」，中心花园。已报3人，到了请发 签到 15。") for group in GROUPS],
     ]
@@ -258,6 +270,7 @@ async def _the_books_tell_the_same(street: Street) -> None:
         *["cancel_signup"] * 2,
         "undo",
         "cancel_signup",
+        *["take_place"] * 2,
         "change_signup",
         *["check_in"] * 4,
         "undo",
