@@ -425,6 +425,8 @@ def voice_of(
 told = Texts(
     "posts",
     left_offered="已经去问候补的邻居",
+    offered="好消息：{number}号「{title}」空出来了，先问您。\n"
+    "愿意请在{until}前发 认领 {number}，不愿意请发 退岗 {number}。",
     given_notice="{number}号「{title}」空出来了，候补的 {name} 我联系不上，先归 TA 了，请转告一声。\n"
     "TA 不做了请发 请退 {number} {name}。",
     revoked_notice="{number}号「{title}」又不空了，您还排在候补里。给您添麻烦了。",
@@ -451,7 +453,7 @@ def news_of_slot(session: Session, rules: Mapping[str, Any], offer: Offer, now: 
     post = offer.post
     fields = {"number": post.number, "title": post.title}
     if reaches(session, community_id=post.community_id, member_id=offer.member_id, reach=reach_in(rules)):
-        text = sentence("posts.offered", until=spoken(offer.answer_by), **fields)
+        text = told("offered", until=spoken(offer.answer_by), **fields)
         return [
             Told(
                 f"post-offered:{offer.claim_id}:{key}",

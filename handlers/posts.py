@@ -149,8 +149,6 @@ say = Texts(
     details_here="\n内部说明：{text}",
     details_none="「{title}」没有内部说明。",
     details_kept="「{title}」的内部说明只给在岗的人和负责人看。",
-    offered="好消息：{number}号「{title}」空出来了，先问您。\n"
-    "愿意请在{until}前发 认领 {number}，不愿意请发 退岗 {number}。",
     released="{name} 已退出「{title}」，谢谢您这段时间的付出！",
     released_waiting="好的，不再给您留「{title}」了。",
     declined="好的，已经告诉 {partner}。",
