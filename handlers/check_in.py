@@ -83,7 +83,8 @@ say = Texts(
     came="，{time}到的",
     no_reason="没有写情况",
     made_up="已给 {names} 补签「{title}」{minutes}。",
-    made_up_minutes="，每人记服务时长 {minutes}（组织者证明）",
+    made_up_minutes="，记服务时长 {minutes}（组织者证明）",
+    made_up_minutes_each="，每人记服务时长 {minutes}（组织者证明）",
     made_up_your_minutes="，记服务时长 {minutes}（组织者证明）",
     made_up_already="\n{names} 本来就签过到，没有动。",
     made_up_nobody="{names} 都签过「{title}」的到了，不用补。",
@@ -535,11 +536,12 @@ def _make_up_for(turn: Turn, activity: ActivityHere, members: list[Neighbour]) -
         turn.tell(member.id, notice, key=f"made-up:{stayed.check_in_id}", ref=activity.ref, expires_hours=72)
     if not done:
         return say("made_up_nobody", names="、".join(already), title=activity.title)
+    each = "made_up_minutes_each" if len(done) > 1 else "made_up_minutes"
     text = say(
         "made_up",
         names="、".join(done),
         title=activity.title,
-        minutes=say("made_up_minutes", minutes=spoken_minutes(minutes)) if minutes else "",
+        minutes=say(each, minutes=spoken_minutes(minutes)) if minutes else "",
     )
     return Reply(text + (say("made_up_already", names="、".join(already)) if already else ""), ref=activity.ref)
 

@@ -56,6 +56,7 @@ say = Texts(
     vouched="已给 {name} 记「{title}」服务时长 {minutes}（组织者证明）{recorded}{points}。",
     recorded="，签到签退已经记了{minutes}",
     points="，积分+{points}",
+    stands_already="{name} 已经有组织者证明的{minutes}了，再多就超过活动的时长，不用再记。",
     vouched_all="已给「{title}」{count}位补记服务时长，每人满{minutes}。",
     vouched_you="{giver} 给您记了「{title}」服务时长 {minutes}（组织者证明）{points}。",
     nobody_to_vouch="「{title}」签退的人都已经记满{minutes}了，不用再记。",
@@ -331,11 +332,15 @@ def _one(one: Came) -> str:
 
 
 def _undo_vouched(turn: Turn, act: Act) -> str:
-    books.undo_vouching(turn.session, community_id=turn.community.id, vouching_id=act.row, by=turn.who.id, now=turn.now)
     activity = find_activity(turn.session, community_id=turn.community.id, number=act.detail["activity"])
+    member_id, before = act.detail["member"], act.detail.get("before", 0)
+    books.take_back(
+        turn.session, activity=activity, vouching_id=act.row, member_id=member_id, before=before, by=turn.who.id,
+        now=turn.now,
+    )  # fmt: skip
     notice = say("undone_vouched_you", giver=turn.who.name, title=activity.title)
-    turn.tell(act.detail["member"], notice, key=f"vouching-undone:{act.row}", expires_hours=72)
-    member = member_by_id(turn.session, community_id=turn.community.id, member_id=act.detail["member"])
+    turn.tell(member_id, notice, key=f"vouching-undone:{act.row}", expires_hours=72)
+    member = member_by_id(turn.session, community_id=turn.community.id, member_id=member_id)
     return say("undone_vouched", name=turn.named(member), title=activity.title)
 
 
@@ -383,6 +388,8 @@ def _vouch_one(turn: Turn, activity: ActivityHere, name: str) -> Answer:
         name = turn.named(member)
         return say("still_there" if there else "not_there", name=name, title=activity.title, number=activity.number)
     vouched = _vouch(turn, activity, ended[0])
+    if vouched is None and ended[0].vouched:
+        return say("stands_already", name=turn.named(member), minutes=spoken_minutes(ended[0].vouched))
     if vouched is None:
         raise NothingToVouch(name=member.name, recorded=spoken_minutes(ended[0].minutes))
     recorded = ended[0].minutes
@@ -413,7 +420,10 @@ def _vouch(turn: Turn, activity: ActivityHere, stay: Ended) -> books.Vouched | N
     )
     if vouched is None:
         return None
-    turn.wrote("vouch_hours", vouched.id, activity=activity.number, member=stay.member_id, minutes=vouched.minutes)
+    before = {"before": vouched.instead_of} if vouched.instead_of else {}
+    turn.wrote(
+        "vouch_hours", vouched.id, activity=activity.number, member=stay.member_id, minutes=vouched.minutes, **before
+    )
     notice = say(
         "vouched_you",
         giver=turn.who.name,

@@ -438,8 +438,9 @@ async def test_hours_are_vouched_for_apart_from_what_was_recorded(street: Street
              "签到签退已经记了30分钟，积分+1。"),
             ("王秀英", direct, "服务时长", "王秀英，您的服务时长：签到签退记的 5小时39分，组织者证明的 30分钟。"
              "\n两样分开记。哪次少了，请在活动结束7天内找组织者补。"),
+            # What had been vouched for before stands again.
             ("张敏", direct, "撤销", "已撤销 王秀英 的「清洁家园」时长。"),
-            ("张敏", direct, "时长 12 全部 2小时", "已给「清洁家园」1位补记服务时长，每人满2小时。"),
+            ("张敏", direct, "时长 12 全部 2小时", "「清洁家园」签退的人都已经记满2小时了，不用再记。"),
         ],
     )  # fmt: skip
     assert await street.house.books.read(held("王秀英", Currency.VOUCHED_MINUTES)) == 90

@@ -37,7 +37,7 @@ from models.check_in.going import (
     send_home,
     served_minutes,
 )
-from models.check_in.hours import Ended, ended_stays, vouch
+from models.check_in.hours import Ended, ended_stays, take_back, vouch
 from models.check_in.lists import (
     Came,
     Forgotten,
@@ -80,7 +80,6 @@ from models.check_in.vouching import (
     NothingToVouch,
     Vouched,
     minutes_long,
-    undo_vouching,
 )
 from models.check_in.ways import (
     ASKED,
@@ -180,11 +179,11 @@ __all__ = [
     "set_terms",
     "spoken_for",
     "stays_at",
+    "take_back",
     "terms_of",
     "todays_code",
     "undo_check_in",
     "undo_check_out",
-    "undo_vouching",
     "vouch",
     "vouch_stay",
     "waiting_make_ups",

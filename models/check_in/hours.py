@@ -1,7 +1,7 @@
 """How long somebody served in all, by the word of whoever is in charge."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import and_, func, select
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from models.activities import ActivityHere
 from models.check_in.coming import CheckIn, find_coming
 from models.check_in.going import STAYS, CheckOut
-from models.check_in.vouching import Vouched, Vouching, add_vouching, minutes_long, undo_vouchings
+from models.check_in.vouching import Vouched, Vouching, add_vouching, minutes_long, undo_vouching, undo_vouchings
 from models.members import Member
 
 
@@ -65,7 +65,7 @@ def vouch(
     undo_vouchings(session, community_id=activity.community_id, check_in_id=stay.check_in_id, by=by, now=now)
     coming = find_coming(session, community_id=activity.community_id, number=activity.number, now=activity.starts_at)
     assert coming is not None
-    return add_vouching(
+    vouched = add_vouching(
         session,
         coming=coming,
         check_in_id=stay.check_in_id,
@@ -75,3 +75,15 @@ def vouch(
         by=by,
         now=now,
     )
+    return replace(vouched, instead_of=stay.vouched)
+
+
+def take_back(
+    session: Session, *, activity: ActivityHere, vouching_id: int, member_id: int, before: int, by: int, now: datetime
+) -> None:
+    """Takes a word back: the `before` minutes stand again whose place it had taken. Nothing where it is gone already."""
+    if not undo_vouching(session, community_id=activity.community_id, vouching_id=vouching_id, by=by, now=now):
+        return
+    where = {"community_id": activity.community_id, "activity_id": activity.id}
+    for stay in ended_stays(session, **where, member_ids=[member_id]) if before else ():
+        vouch(session, activity=activity, stay=stay, minutes=stay.minutes + before, by=by, now=now)

@@ -73,6 +73,8 @@ class Vouched:
     minutes: int
     points: int
     balance: int
+    instead_of: int = 0
+    """The vouched minutes whose place these have taken."""
 
 
 def add_vouching(
