@@ -105,6 +105,12 @@ NUMBERED_WITHIN = timedelta(minutes=30)
 """A bare number right after a message with buttons means one of them, unless this much time has passed."""
 QUOTED_WITHIN = timedelta(days=7)
 """The same for a number beside a quotation of that message."""
+YES_OR_NO = 2
+"""A message to one person with so many buttons asks them something: the first says yes to it, the second no."""
+WILLING = {"愿意": True, "我愿意": True, "愿意的": True, "不愿意": False, "我不愿意": False}
+"""What people type to any such question, whichever word it has offered them."""
+RECEIVED, COMING = frozenset(("收到", "好的收到", "收到了", "收到谢谢")), "能来"
+"""收到 to a place that is held for somebody means that they come."""
 
 SILENCE = Heard(Reply(), "ignore")
 
@@ -292,6 +298,8 @@ class Dispatcher:
             return await self._nowhere(scene)
         if meant.intent == "confirm":
             return await self._confirm(scene)
+        if (answered := await self._answered(scene)) is not None:
+            return answered
         parts = [meant, *meant.also]
         commands = [part.command for part in parts if part.command is not None]
         if not addressed and commands and all(command.coming for command in commands):
@@ -451,11 +459,32 @@ class Dispatcher:
             return question
         misfit = self._misfit(scene, question)
         lapsed = question is None and await self._books.read(lambda session: self._lapsed(session, scene) is not None)
-        if question is None and not lapsed and (button := await self._books.read(partial(self._numbered, scene))):
+        if question is None and not lapsed and (button := await self._books.read(partial(self._pressed, scene))):
             return await self._answer(dataclasses.replace(scene.incoming, text=button.say, quote=None))
         if misfit is not None and not lapsed:
             return misfit
+        if (
+            question is not None
+            and question.slot is None
+            and question.options
+            and scene.understanding.slots.get("yes") is False
+        ):
+            # No is something that is done as well.
+            return await self._answer(dataclasses.replace(scene.incoming, text=question.options[0], quote=None))
         return await self._write(scene, lambda session: self._answer_question(session, scene))
+
+    async def _answered(self, scene: Scene) -> Heard | None:
+        """愿意, 收到: words with a meaning of their own, where they answer what this person was asked last."""
+        text = scene.typed.text.strip(" ,.!~")
+        if scene.incoming.address or not (text in WILLING or text in RECEIVED):
+            return None
+        if (stored := await self._stored(scene)) is not None:
+            return stored
+        buttons = await self._books.read(partial(self._offered, scene))
+        if len(buttons) != YES_OR_NO or (text in RECEIVED and buttons[0].label != COMING):
+            return None
+        button = buttons[0 if WILLING.get(text, True) else 1]
+        return await self._answer(dataclasses.replace(scene.incoming, text=button.say, quote=None))
 
     async def _stored(self, scene: Scene) -> Heard | None:
         """The answer that this very message got before, when it meant something else."""
@@ -507,13 +536,25 @@ class Dispatcher:
         # Looked up last: where another replica answered this very message, its answer was there when the question went.
         return self._before(session, scene.incoming) or question
 
-    def _numbered(self, scene: Scene, session: Session) -> Button | None:
-        """The button that a bare number means, said to the bot right after its message or beside a quotation of it."""
-        number, quote = scene.understanding.slots.get("number"), scene.incoming.quote
-        person = self._person(session, scene)
-        if not scene.addressed or scene.incoming.question or number is None or person is None:
-            return None
-        buttons = outbox.offered(
+    def _pressed(self, scene: Scene, session: Session) -> Button | None:
+        """The button that is meant by a bare number, or by yes or no to a question that was put to one person alone.
+
+        Said to the bot right after its message, or beside a quotation of it.
+        """
+        slots = scene.understanding.slots
+        number, buttons = slots.get("number"), self._offered(scene, session)
+        if (yes := slots.get("yes")) is not None and not scene.group and len(buttons) == YES_OR_NO:
+            number = 1 if yes else 2
+        button = buttons[number - 1] if number is not None and 1 <= number <= len(buttons) else None
+        # What answers a question answers none but that one, which is not open any more.
+        return button if button is not None and not button.question else None
+
+    def _offered(self, scene: Scene, session: Session) -> tuple[Button, ...]:
+        """The buttons of the message that this one may answer."""
+        quote, person = scene.incoming.quote, self._person(session, scene)
+        if not scene.addressed or scene.incoming.question or person is None:
+            return ()
+        return outbox.offered(
             session,
             community_id=person.community.id,
             group_id=scene.group.id if scene.group else None,
@@ -521,9 +562,6 @@ class Dispatcher:
             quoted=quote.text if quote else "",
             since=scene.now - (QUOTED_WITHIN if quote else NUMBERED_WITHIN),
         )
-        button = buttons[number - 1] if 1 <= number <= len(buttons) else None
-        # What answers a question answers none but that one, which is not open any more.
-        return button if button is not None and not button.question else None
 
     def _asked(self, scene: Scene, person: Person | None) -> dict[str, Any]:
         """Under which name the questions to this sender in this conversation are kept."""

@@ -385,10 +385,11 @@ def news_of_place(
 
 
 def _expect_yes(session: Session, activity: ActivityHere, moved: Promoted, now: datetime) -> None:
-    """A plain 确认 takes the place as well, unless they are being asked about something else."""
+    """A plain 确认 takes the place as well, and a plain no gives it up, unless they are asked about something else."""
     who = _alone_with(activity, moved.member_id)
     if moved.until is not None and pending.open_question(session, **who, now=now) is None:
-        question = pending.Question("take_place", {"activity": activity.number}, None, [])
+        no = f"取消报名 {activity.number}"
+        question = pending.Question("take_place", {"activity": activity.number}, None, [no])
         pending.ask(session, **who, question=question, expires_at=moved.until)
 
 

@@ -52,6 +52,7 @@ class Question:
     slots: dict[str, Any]
     slot: str | None
     options: list[Any]
+    """What may be chosen; without a slot what 不 says, where it is more than that nothing is done."""
     token: str = ""
 
 

@@ -51,3 +51,83 @@ async def test_hours_that_were_vouched_for_stand_again_where_a_later_word_is_tak
         ],
     )
     assert [await held(street, "孙姐", one) for one in (Currency.VOUCHED_MINUTES, Currency.POINTS)] == made_up
+
+
+ASKED = (
+    "王秀英 想把 7号「下水道维修岗」交给您，11月20日 周五 19:30前答复都行。\n愿意请回复 接岗 7，不方便请回复 不接岗 7。"
+)
+OFFER = "已问 {}，同意了我就告诉您。没答复前，7号「下水道维修岗」还是您的。"
+HERS = (
+    "7号「下水道维修岗」归 王秀英 了，任期到2026年12月31日，谢谢您！"
+    "\n要做的：疏通楼道下水，冬天看防冻；有事随叫；各单元。\n内部说明：工具柜在1栋门厅，密码 2580"
+)
+
+
+@ON_SQLITE
+async def test_a_plain_word_answers_the_question_that_somebody_was_asked_last(street: Street) -> None:
+    """Nobody types 不接岗 7 who is asked whether they would like to: they say 不行, or 愿意."""
+    pushes = await talk(
+        street,
+        [
+            ("王秀英", direct, "认领 7", HERS),
+            ("王秀英", direct, "转岗 7 何叔", OFFER.format("何叔")),
+            # Said in the group it was said to the neighbours, and bears on nothing that was asked alone.
+            ("何叔", "党员群", "@小邻 好的", "现在没有等您回复的事。看看我会什么，请发 帮助。"),
+            ("何叔", direct, "不行", "好的，没有接 7号「下水道维修岗」，还是 王秀英 的。"),
+            ("王秀英", direct, "转岗 7 李建国", OFFER.format("李建国")),
+            (
+                "李建国",
+                direct,
+                "愿意",
+                "好的，7号「下水道维修岗」现在是您的了，谢谢！\n做了事请发 履职 7 加做了什么。",
+            ),
+            ("李建国", direct, "好的", "现在没有人要把岗位转给您。看看有哪些岗位，请发 岗位。"),
+            ("王秀英", direct, "认领 4 和陈美玲一起", "已去问 陈美玲，答应了「环保护绿岗」就归你们俩。"),
+            ("陈美玲", direct, "不愿意", "好的，已经告诉 王秀英。"),
+            ("王秀英", direct, "认领 4 和陈美玲一起", "已去问 陈美玲，答应了「环保护绿岗」就归你们俩。"),
+            (
+                "陈美玲",
+                direct,
+                "好的",
+                "4号「环保护绿岗」归 陈美玲 和 王秀英 了，任期到2026年12月31日，谢谢两位！"
+                "\n要做的：捡拾垃圾，给花浇水；每周一次；中心花园。",
+            ),
+        ],
+    )
+    assert [push.text for push in pushes if push.to == "李建国"] == [ASKED]
+
+
+@ON_SQLITE
+async def test_a_place_that_is_held_is_taken_with_a_word_that_otherwise_acknowledges_a_notice(street: Street) -> None:
+    await talk(
+        street,
+        [
+            (
+                "张敏",
+                direct,
+                "发布活动 周六14点 种花 中心花园 1人 2分",
+                "【种花】11月21日 周六 14:00-16:00\n地点：中心花园；名额：1人；积分：2分\n发布请回复 确认，不发回复 取消。",
+            ),
+            (
+                "张敏",
+                direct,
+                "确认",
+                "已发布 15号活动「种花」11月21日 周六 14:00-16:00，中心花园。\n想参加的邻居请发 报名 15。",
+            ),
+            (
+                "李建国",
+                direct,
+                "报名 15",
+                "已给 李建国 报名「种花」，名额正好满了。\n11月21日 周六 14:00，中心花园。",
+            ),
+            ("王秀英", direct, "报名 15", "「种花」名额不够了，王秀英 排在候补第1位。\n有空位我会告诉您。"),
+            ("李建国", direct, "取消报名 15", "已取消 李建国 的「种花」报名。谢谢告诉大家！"),
+            ("王秀英", direct, "收到", "好的，王秀英 的「种花」位置定了。\n11月21日 周六 14:00，中心花园。"),
+            # 7 is a notice of the property firm, which waits for receipts all the time.
+            ("王秀英", direct, "收到 7", "记下了，谢谢。"),
+            # Who says no to it is not asked why, and nobody waits two hours for them.
+            ("孙姐", direct, "报名 15", "「种花」名额不够了，孙姐 排在候补第1位。\n有空位我会告诉您。"),
+            ("王秀英", direct, "取消报名 15", "已取消 王秀英 的「种花」报名。谢谢告诉大家！"),
+            ("孙姐", direct, "不行", "已取消 孙姐 的「种花」报名。谢谢告诉大家！"),
+        ],
+    )

@@ -81,7 +81,7 @@ def vouch(
 def take_back(
     session: Session, *, activity: ActivityHere, vouching_id: int, member_id: int, before: int, by: int, now: datetime
 ) -> None:
-    """Takes a word back: the `before` minutes stand again whose place it had taken. Nothing where it is gone already."""
+    """Takes a word back, if it still stands: the `before` minutes whose place it had taken stand again."""
     if not undo_vouching(session, community_id=activity.community_id, vouching_id=vouching_id, by=by, now=now):
         return
     where = {"community_id": activity.community_id, "activity_id": activity.id}
