@@ -463,12 +463,8 @@ class Dispatcher:
             return await self._answer(dataclasses.replace(scene.incoming, text=button.say, quote=None))
         if misfit is not None and not lapsed:
             return misfit
-        if (
-            question is not None
-            and question.slot is None
-            and question.options
-            and scene.understanding.slots.get("yes") is False
-        ):
+        no = scene.understanding.slots.get("yes") is False
+        if no and question is not None and question.slot is None and question.options:
             # No is something that is done as well.
             return await self._answer(dataclasses.replace(scene.incoming, text=question.options[0], quote=None))
         return await self._write(scene, lambda session: self._answer_question(session, scene))

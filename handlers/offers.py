@@ -27,7 +27,7 @@ from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, end_offer,
 from handlers.chat import news_of_place as news_of_place
 from handlers.language.slots import Kind, Slot
 from models import activities as books
-from models.activities import ActivityHere, NothingOffered, SignupState
+from models.activities import Lapsed, NothingOffered, SignupState
 from models.audit import Act
 from models.clock import spoken
 
@@ -37,6 +37,7 @@ say = Texts(
     nothing_held="现在没有给您留着的位置。看看有哪些活动，请发 活动。",
     taken="好的，{name} 的「{title}」位置定了{party}。\n{when}，{place}。",
     lapsed="没有等到您的回复，「{title}」的位置让给后面的邻居了。\n还想来请再发 报名 {number}。",
+    lapsed_free="没有等到您的回复，「{title}」的位置没有再给您留。\n还想来请再发 报名 {number}。",
 )
 
 router = Router("offers", {NothingOffered: "「{title}」现在没有给您留着的位置。想去请发 报名 {number}。"})
@@ -97,7 +98,8 @@ def take_place(turn: Turn) -> Answer:
     return Reply(text, ref=activity.ref)
 
 
-def lapsed_line(activity: ActivityHere) -> tuple[str, Button]:
+def lapsed_line(lapsed: Lapsed) -> tuple[str, Button]:
     """What is said to somebody who did not answer in time."""
+    activity = lapsed.activity
     again = Button("报名", f"报名 {activity.number}")
-    return say("lapsed", title=activity.title, number=activity.number), again
+    return say("lapsed" if lapsed.promoted else "lapsed_free", title=activity.title, number=activity.number), again

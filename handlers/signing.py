@@ -81,6 +81,7 @@ say = Texts(
     will_tell="有空位我会告诉您。",
     look_again="有没有空位，请发 活动 {number} 看。",
     same="{name} 已经报过「{title}」了{party}，不用再报。",
+    same_asked="{name} 报「{title}」在等组织的同志点头，有结果告诉您。不去了请发 取消报名 {number}。",
     changed="已改：{name} 报名「{title}」{party}{left}。",
     also_waiting="{name} 排在候补第{place}位。",
     unnamed="{names} 没有另外登记，算您的同伴。",
@@ -282,7 +283,8 @@ def _one(turn: Turn, activity: ActivityHere, member: Neighbour, count: int | Non
     result = _enter(turn, activity, member, companions)
     fields = {"name": _name(turn, member), "title": activity.title, "party": _party(result.companions)}
     if not result.changed:
-        return Reply(say("same", **fields), ref=activity.ref)
+        same = "same_asked" if result.state is SignupState.ASKED else "same"
+        return Reply(say(same, number=activity.number, **fields), ref=activity.ref)
     if result.state is SignupState.ASKED:
         return Reply(_asked(turn, activity, member, result), ref=activity.ref)
     if result.state is SignupState.WAITING:
@@ -397,8 +399,14 @@ def _enter(turn: Turn, activity: ActivityHere, member: Neighbour, companions: in
         right = act_for(
             turn.session, proxy=turn.who, member=member, act="signup", ref=activity.ref, now=turn.now, limits=limits
         ).right
-    asks = before is None and not in_charge and _too_often_away(turn, member.id)
-    result = _sign_up(turn, activity, member.id, companions, right=right, in_charge=in_charge, asks=asks)
+    away = not in_charge and _too_often_away(turn, member.id)
+    if before is not None and before.state is SignupState.ASKED and not away:
+        # Nobody has to be asked any more: they did come the last time, as it has turned out, or it is long ago.
+        books.cancel_signup(
+            turn.session, activity=activity, member_id=member.id, by=turn.who.id, now=turn.now, in_charge=True
+        )
+        before = None
+    result = _sign_up(turn, activity, member.id, companions, right=right, in_charge=in_charge, asks=away)
     _move_up(turn, activity, result.promoted)
     if not result.changed:
         return result

@@ -26,7 +26,7 @@ def due(session: Session, community: CommunityHere, span: Span, _rules: Mapping[
 def run(tick: Tick) -> bool:
     lapsed = lapse_offers(tick.session, community_id=tick.community.id, now=tick.at, limit=ROWS)
     for one in lapsed:
-        text, again = lapsed_line(one.activity)
+        text, again = lapsed_line(one)
         outbox.put(
             tick.session,
             community_id=tick.community.id,

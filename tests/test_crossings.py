@@ -131,3 +131,76 @@ async def test_a_place_that_is_held_is_taken_with_a_word_that_otherwise_acknowle
             ("孙姐", direct, "不行", "已取消 孙姐 的「种花」报名。谢谢告诉大家！"),
         ],
     )
+
+
+CLEAN_UP, CLINIC = "11月21日 周六 9:00，中心花园。", "11月22日 周日 9:00，活动室。"
+NEXT = "已给 王秀英 报名「清洁家园」，还剩19个名额。\n11月28日 周六 9:00，中心花园。"
+AWAY = (
+    "王秀英 报「清洁家园」要组织的同志先点个头：最近2次报了名没来（11月21日 清洁家园、11月22日 义诊）。"
+    "\n我已经转告了，有结果告诉您。当天其实到了的，请找楼长补签。"
+)
+
+
+@ON_SQLITE
+async def test_who_waits_for_leave_has_it_once_they_turn_out_to_have_come(street: Street) -> None:
+    """王秀英 missed two, as the books say; a paper turns up on which she stands."""
+    for who in ("王秀英", "李建国"):
+        for number in ("12", "13"):
+            await street.say(who, f"报名 {number}")
+    for day in (21, 22):
+        await street.until(november(day, 8, 55))
+        await street.say("李建国", "签到")
+    await street.until(november(23, 9))
+    await street.say("张敏", "发布活动 周六9点 清洁家园 中心花园 20人 5分")
+    await street.say("张敏", "确认")
+    pushes = await talk(
+        street,
+        [
+            ("王秀英", direct, "报名 15", AWAY),
+            (
+                "王秀英",
+                direct,
+                "报名 15",
+                "王秀英 报「清洁家园」在等组织的同志点头，有结果告诉您。不去了请发 取消报名 15。",
+            ),
+            ("张敏", direct, "补签 12 王秀英", "已给 王秀英 补签「清洁家园」，记服务时长 2小时（组织者证明）。"),
+            ("王秀英", direct, "报名 15", NEXT),
+            ("张敏", direct, "审核", "现在没有等您看的事。"),
+        ],
+    )
+    assert [push.to for push in pushes] == ["张敏", "王秀英"]
+
+
+@ON_SQLITE
+async def test_whoever_organises_it_signs_up_who_waits_for_their_leave(street: Street) -> None:
+    for number in ("12", "13"):
+        await street.say("王秀英", f"报名 {number}")
+        await street.say("李建国", f"报名 {number}")
+    for day in (21, 22):
+        await street.until(november(day, 8, 55))
+        await street.say("李建国", "签到")
+    await street.until(november(23, 9))
+    await street.say("张敏", "发布活动 周六9点 清洁家园 中心花园 20人 5分")
+    await street.say("张敏", "确认")
+    pushes = await talk(
+        street,
+        [
+            ("王秀英", direct, "报名 15", AWAY),
+            ("张敏", direct, "替 王秀英 报名 15", NEXT),
+            ("张敏", direct, "审核", "现在没有等您看的事。"),
+        ],
+    )
+    assert [push.to for push in pushes] == ["张敏", "王秀英"]
+
+
+@ON_SQLITE
+async def test_nobody_is_told_of_others_who_have_the_place_where_there_are_none(street: Street) -> None:
+    await street.say("张敏", "发布活动 周六14点 种花 中心花园 1人 2分")
+    await street.say("张敏", "确认")
+    await street.say("李建国", "报名 15")
+    await street.say("孙姐", "报名 15")
+    await street.say("李建国", "取消报名 15")
+    pushes = await street.until(november(17, 21, 31))
+    assert [(push.to, push.text) for push in pushes] == [
+        ("孙姐", "没有等到您的回复，「种花」的位置没有再给您留。\n还想来请再发 报名 15。")
+    ]

@@ -34,6 +34,8 @@ OFFER = (
     "能来请回复 能来 15，来不了请回复 取消报名 15。"
 )
 GONE = "没有等到您的回复，「包饺子」的位置让给后面的邻居了。\n还想来请再发 报名 15。"
+UNHELD = "没有等到您的回复，「包饺子」的位置没有再给您留。\n还想来请再发 报名 15。"
+"""The same, where nobody waits behind."""
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -213,7 +215,7 @@ async def test_a_held_place_is_refused_and_goes_on(street: Street) -> None:
         ],
     )
     asked = [Push(name, OFFER.format("11月17日 周二 21:30")) for name in ("李建国", "孙姐", "老魏")]
-    assert [push for push in pushes if "包饺子" in push.text] == [*asked, Push("老魏", GONE)]
+    assert [push for push in pushes if "包饺子" in push.text] == [*asked, Push("老魏", UNHELD)]
 
 
 @ON_SQLITE
