@@ -39,9 +39,11 @@ from handlers.language.slots import Kind, Slot
 from models import posts as books
 from models.audit import Act
 from models.clock import last_day, spoken, spoken_date
+from models.handover import Offered, offers_to
 from models.members import Neighbour, NoSuchMember, Role, member_by_id, roles_held
 from models.members.detaching import accounts_of
 from models.members.family import may_speak_for
+from models.members.merging import one_person
 from models.posts import (
     Claimed,
     ClaimHere,
@@ -109,6 +111,7 @@ say = Texts(
     next_applied="您的申请在等负责人答复。不想做了请发 退岗 {number}。",
     next_asked="正等 {partner} 答应。不等了请发 退岗 {number}。",
     next_asked_you="{partner} 想和您一起认领。愿意请发 认领 {number}，不愿意请发 退岗 {number}。",
+    next_handed="{giver} 想把这个岗位交给您。愿意请发 接岗 {number}，不方便请发 不接岗 {number}。",
     next_over="这个岗位的任期已经到了，不再认领。",
     with_whom="和谁一起？请写上名字，例如 认领 {number} 和 王秀英 一起。",
     which_none="现在没有可以认领的岗位。看看有哪些岗位，请发 岗位。",
@@ -168,8 +171,10 @@ say = Texts(
     state_applied="等负责人答复",
     state_asked="等 {partner} 答应",
     state_asked_you="{partner} 请您一起",
+    mine_handed="{giver} 想把 {number}号 {title} 交给您：愿意请发 接岗 {number}",
     mine_waits="等您点头：{case}号 {name} 想做 {number}号「{title}」",
     mine_more="看要做什么请发 岗位 {number}，不能做了请发 退岗 {number}。",
+    mine_look="看要做什么请发 岗位 {number}，不方便请发 不接岗 {number}。",
     mine_decide="同意请发 同意认领 加编号，不同意请发 不同意认领 加编号和理由。",
     mine_others="还有{count}个，",
     undone_claim="已撤销「{title}」的认领。",
@@ -396,6 +401,10 @@ def _next_step(turn: Turn, post: PostHere, free: int) -> tuple[str, tuple[Button
         if asked:
             partner = _shown_name(turn, asked[0].member_id)
             return say("next_asked_you", partner=partner, number=number), post_buttons(number)
+        handed = [one for one in _handed_to(turn) if one.post.id == post.id]
+        if handed:
+            buttons = (Button("接岗", f"接岗 {number}"), Button("不接", f"不接岗 {number}"))
+            return say("next_handed", giver=_shown_name(turn, handed[0].giver_id), number=number), buttons
         if post.term_ends_at is not None and post.term_ends_at <= turn.now:
             return say("next_over"), ()
         approval = "_apply" if post.claiming is Claiming.APPROVAL else ""
@@ -419,6 +428,12 @@ def _next_step(turn: Turn, post: PostHere, free: int) -> tuple[str, tuple[Button
 
 def _asked_of(turn: Turn) -> list[tuple[PostHere, ClaimHere]]:
     return books.asked_of(turn.session, community_id=turn.community.id, member_id=turn.who.id)
+
+
+def _handed_to(turn: Turn) -> list[Offered]:
+    """What others would like to hand over to this person: where the bot writes to nobody first, they read it here."""
+    me = one_person(turn.session, community_id=turn.community.id, member_id=turn.who.id)
+    return offers_to(turn.session, community_id=turn.community.id, taker_ids=me, now=turn.now)
 
 
 def _term(claim: ClaimHere) -> str:
@@ -796,6 +811,7 @@ def _declined(turn: Turn, ended: Ended) -> str:
 )
 def my_posts(turn: Turn) -> Answer:
     own = books.claims_of(turn.session, community_id=turn.community.id, member_ids=[turn.who.id])
+    handed = _handed_to(turn)
     lines = [say("mine_line", number=post.number, title=post.title, state=_state(turn, one)) for post, one in own] + [
         say(
             "mine_line",
@@ -806,6 +822,10 @@ def my_posts(turn: Turn) -> Answer:
         for post, one in _asked_of(turn)
     ]
     lines += [
+        say("mine_handed", giver=_shown_name(turn, one.giver_id), number=one.post.number, title=one.post.title)
+        for one in handed
+    ]
+    lines += [
         say("mine_waits", case=one.number, name=one.name, number=one.post.number, title=one.post.title)
         for one in books.applications(turn.session, community_id=turn.community.id)
         if one.post.leader_id == turn.who.id
@@ -814,7 +834,10 @@ def my_posts(turn: Turn) -> Answer:
         return say("mine_none")
     others = say("mine_others", count=len(lines) - LISTED) if len(lines) > LISTED else ""
     first = next((post.number for post, _ in (*own, *_asked_of(turn))), None)
-    more = say("mine_decide") if first is None else say("mine_more", number=first)
+    if first is None and handed:
+        more = say("mine_look", number=handed[0].post.number)
+    else:
+        more = say("mine_decide") if first is None else say("mine_more", number=first)
     return "\n".join([*lines[:LISTED], others + more])
 
 

@@ -3,7 +3,7 @@
 from models.ledger import Currency, balance_of
 from models.members import find_member
 from tests.dialogue import ON_SQLITE, direct, november, talk
-from tests.fakes.street import Street
+from tests.fakes.street import Street, muted
 
 AFTER = november(22, 12, 10)
 """The health consultation (13) is over."""
@@ -204,3 +204,29 @@ async def test_nobody_is_told_of_others_who_have_the_place_where_there_are_none(
     assert [(push.to, push.text) for push in pushes] == [
         ("孙姐", "没有等到您的回复，「种花」的位置没有再给您留。\n还想来请再发 报名 15。")
     ]
+
+
+@ON_SQLITE
+async def test_who_cannot_be_written_to_reads_among_their_posts_what_is_handed_over_to_them(street: Street) -> None:
+    quiet = muted(street)
+    await talk(
+        quiet,
+        [
+            (
+                "何叔",
+                direct,
+                "转岗 3 李建国",
+                "请让 李建国 对我说 接岗 3，同意了才算。没答复前，3号「治安巡逻岗」还是您的。",
+            ),
+            (
+                "李建国",
+                direct,
+                "我的岗位",
+                "何叔 想把 3号 治安巡逻岗 交给您：愿意请发 接岗 3\n看要做什么请发 岗位 3，不方便请发 不接岗 3。",
+            ),
+        ],
+    )
+    shown = await quiet.say("李建国", "岗位 3")
+    assert shown.splitlines()[-1] == "何叔 想把这个岗位交给您。愿意请发 接岗 3，不方便请发 不接岗 3。"
+    other = await quiet.say("王秀英", "岗位 3")
+    assert other.splitlines()[-1] == "认领请发 认领 3；两个人一起请发 认领 3 和 姓名 一起。"
