@@ -18,6 +18,7 @@
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from handlers.chat import (
     Answer,
@@ -78,6 +79,7 @@ say = Texts(
     line="{number}号 {title}（{seats}）{demand}{mine}",
     seats_free="缺{left}人",
     seats_full="已满",
+    seats_over="任期已到",
     seats_approval="缺{left}人，要审批",
     demand_light="轻活",
     demand_normal="",
@@ -264,7 +266,7 @@ ABOUT = (
 def list_posts(turn: Turn) -> Answer:
     if (number := turn.slots.get("number")) is not None:
         return _show(turn, books.find_post(turn.session, community_id=turn.community.id, number=number))
-    listed = books.list_posts(turn.session, community_id=turn.community.id, member_id=turn.who.id)
+    listed = books.list_posts(turn.session, community_id=turn.community.id, now=turn.now, member_id=turn.who.id)
     if not listed:
         return say("none")
     if turn.slots.get("open_only") and not any(one.free for one in listed):
@@ -275,7 +277,7 @@ def list_posts(turn: Turn) -> Answer:
     if not found:
         # Overheard, a word that names no post was said to the neighbours.
         return say("none_found") if _spoken_to(turn) else ""
-    return "\n".join([*map(_line, found[:LISTED]), _more(found)])
+    return "\n".join([*(_line(one, turn.now) for one in found[:LISTED]), _more(found)])
 
 
 router.command(
@@ -317,19 +319,21 @@ def _is_asked_for(turn: Turn, one: Listed) -> bool:
     )
 
 
-def _line(one: Listed) -> str:
+def _line(one: Listed, now: datetime) -> str:
     post = one.post
     return say(
         "line",
         number=post.number,
         title=post.title,
-        seats=_seats(post, one.free),
+        seats=_seats(post, one.free, now),
         demand=say(f"demand_{post.demand}"),
         mine=say(f"mine_{one.mine}") if one.mine else "",
     )
 
 
-def _seats(post: PostHere, free: int) -> str:
+def _seats(post: PostHere, free: int, now: datetime) -> str:
+    if post.is_over(now):
+        return say("seats_over")
     if not free:
         return say("seats_full")
     return say("seats_approval" if post.claiming is Claiming.APPROVAL else "seats_free", left=free)
@@ -358,7 +362,7 @@ def _show(turn: Turn, post: PostHere) -> Reply:
         number=post.number,
         title=post.title,
         category=post.category,
-        seats=say("one_slots", count=post.slots, seats=_seats(post, free)),
+        seats=say("one_slots", count=post.slots, seats=_seats(post, free, turn.now)),
         holders=say("one_holders", names="、".join(names)) if names else "",
         duty=duty_line(post),
         terms=_terms(turn, post),
@@ -405,7 +409,7 @@ def _next_step(turn: Turn, post: PostHere, free: int) -> tuple[str, tuple[Button
         if handed:
             buttons = (Button("接岗", f"接岗 {number}"), Button("不接", f"不接岗 {number}"))
             return say("next_handed", giver=_shown_name(turn, handed[0].giver_id), number=number), buttons
-        if post.term_ends_at is not None and post.term_ends_at <= turn.now:
+        if post.is_over(turn.now):
             return say("next_over"), ()
         approval = "_apply" if post.claiming is Claiming.APPROVAL else ""
         word = ("next_apply" if approval else "next_claim") if free else f"next_full{approval}"
@@ -662,7 +666,7 @@ def _tell_applied(turn: Turn, post: PostHere, claimed: Claimed) -> None:
         name=_both_names(turn, claimed),
         number=post.number,
         title=post.title,
-        seats=_seats(post, claimed.left),
+        seats=_seats(post, claimed.left, turn.now),
         note=note,
         case=case,
         yes=yes,

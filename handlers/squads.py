@@ -5,6 +5,8 @@
       看一支请发 服务队 加名字，例如 服务队 红马甲服务队。
 """
 
+from datetime import datetime
+
 from handlers.chat import Answer, Ask, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import posts as books
@@ -26,6 +28,7 @@ say = Texts(
     posts="岗位：{posts}。",
     post="{number}号 {title}（{seats}）",
     seats_free="缺{left}人",
+    seats_over="任期已到",
     seats_full="已满",
     no_posts="现在没有归这支队的岗位。",
     next_claim="想加入请认领一个岗位，例如 认领 {number}。",
@@ -72,17 +75,22 @@ def _count(turn: Turn, squad: UnitHere) -> int:
     return len(people_below(turn.session, community_id=turn.community.id, unit=squad))
 
 
+def _seats(one: books.Listed, now: datetime) -> str:
+    if one.free:
+        return say("seats_free", left=one.free)
+    return say("seats_over" if one.post.is_over(now) else "seats_full")
+
+
 def _one(turn: Turn, squad: UnitHere) -> str:
     leader = leader_of(turn.session, community_id=turn.community.id, unit=squad, now=turn.now)
-    theirs = [
-        one for one in books.list_posts(turn.session, community_id=turn.community.id) if one.post.squad_id == squad.id
-    ]
+    every = books.list_posts(turn.session, community_id=turn.community.id, now=turn.now)
+    theirs = [one for one in every if one.post.squad_id == squad.id]
     lines = [
         say(
             "post",
             number=one.post.number,
             title=one.post.title,
-            seats=say("seats_free", left=one.free) if one.free else say("seats_full"),
+            seats=_seats(one, turn.now),
         )
         for one in theirs[:NAMED]
     ]

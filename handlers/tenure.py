@@ -12,6 +12,7 @@
 小邻 → 孙丽: 何叔 的 3号「治安巡逻岗」请假到2026年12月10日（回老家）。
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ from models import tenure as books
 from models.audit import Act
 from models.clock import day_of, last_day, spoken_date, spoken_day, start_of
 from models.duties import held_by
-from models.posts import PostHere, Why, in_charge, release, resume, who_decides
+from models.posts import PostHere, Why, in_charge, months_later, release, resume, who_decides
 from models.tenure import Asked, Held, LeaveOver, LeaveTooLong, NothingAsked, QuestionKind
 
 say = Texts(
@@ -60,6 +61,10 @@ say = Texts(
     released_leader="{name} 的 {number}号「{title}」问了没有答复，已经空出来了。看空岗请发 岗位。",
     over="{number}号「{title}」的任期到了，谢谢您这段时间的付出！\n还想做请发 认领 {number}。",
     over_for_all="{number}号「{title}」的任期到了，谢谢您这段时间的付出！",
+    ending="{posts}的任期 {day} 到，到期大家都离岗。"
+    "\n还接着办请发 改岗位 {number} 任期 到{then}，在岗的人续不续我再去问。",
+    ending_post="{number}号「{title}」",
+    ending_more="等{count}个岗位",
     over_leader="{name} 的 {number}号「{title}」任期到了，岗位空出来了。看空岗请发 岗位。",
     away="记下了，{number}号「{title}」您请假到{until}，这段时间不催您。",
     away_leader="{name} 的 {number}号「{title}」请假到{until}{why}。",
@@ -88,6 +93,8 @@ def _which(choices: str) -> str:
     return say("which", choices=choices)
 
 
+NAMED = 3
+"""Posts that one message names."""
 WHO = Slot("who", Kind.TEXT)
 """For whom somebody in charge answers."""
 STAYS = "stays"
@@ -140,10 +147,26 @@ def released_lines(one: Held) -> tuple[str, str]:
     return say("released", **fields), say("released_leader", name=one.name, **fields)
 
 
+def ending_line(posts: Sequence[PostHere]) -> str:
+    """What those in charge hear of the posts whose terms all end on one day."""
+    first = posts[0]
+    assert first.term_ends_at is not None
+    another = start_of(months_later(day_of(first.term_ends_at), 12))
+    named = "、".join(say("ending_post", **_fields(post)) for post in posts[:NAMED])
+    return say(
+        "ending",
+        day=spoken_date(last_day(first.term_ends_at)),
+        posts=named + (say("ending_more", count=len(posts)) if len(posts) > NAMED else ""),
+        number=first.number,
+        then=spoken_date(last_day(another)),
+    )
+
+
 def over_lines(one: Held) -> tuple[str, str]:
     """What the holder and whoever is in charge hear when a term is over."""
     fields = _fields(one.post)
-    ended = say("over" if one.post.term_ends_at is None else "over_for_all", **fields)
+    for_all = one.post.term_ends_at is not None and one.post.term_ends_at == one.claim.term_ends_at
+    ended = say("over_for_all" if for_all else "over", **fields)
     return ended, say("over_leader", name=one.name, **fields)
 
 

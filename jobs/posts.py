@@ -74,11 +74,7 @@ def _tell_lapsed(tick: Tick, one: Ended) -> None:
 
 def list_empty(tick: Tick) -> bool:
     community_id = tick.community.id
-    empty = [
-        one
-        for one in list_posts(tick.session, community_id=community_id)
-        if one.free and (one.post.term_ends_at is None or one.post.term_ends_at > tick.at)
-    ]
+    empty = [one for one in list_posts(tick.session, community_id=community_id, now=tick.at) if one.free]
     if not empty:
         return False
     groups = groups_of(tick.session, community_id=community_id)

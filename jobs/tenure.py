@@ -1,18 +1,21 @@
 """Whoever holds a post and is not heard of is asked, and whose term ends; what nobody answers takes effect.
 
 Every day at 10:00 whoever has done nothing for a month gets one friendly question, and whose term ends in two weeks
-another one. Where the bot cannot write to the holder of its own accord, whoever is in charge of the post is asked
-instead, and their silence takes it from nobody; where it can write to neither, nobody is asked. On festivals nobody is
-asked. At 9:30, before, terms that are over end, and what was asked a week ago and not answered: the post is free
-again, and the holder, whoever is in charge and the first who waits for it hear of it.
+another one. Where everybody's term ends on one day, whoever is in charge of the post hears of it two weeks before.
+Where the bot cannot write to the holder of its own accord, whoever is in charge of the post is asked instead, and their
+silence takes it from nobody; where it can write to neither, nobody is asked. On festivals nobody is asked. At 9:30,
+before, terms that are over end, and what was asked a week ago and not answered: the post is free again, and the
+holder, whoever is in charge and the first who waits for it hear of it.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from handlers.tenure import (
     STAYS,
+    ending_line,
     news_of_slot,
     over_lines,
     question,
@@ -23,7 +26,7 @@ from handlers.tenure import (
 from jobs.tick import Job, Tick
 from models import outbox, pending, tenure
 from models.base import Button
-from models.posts import Offer, Why, release, who_decides
+from models.posts import Offer, PostHere, Why, release, who_decides
 from models.reach import reach_in, reaches
 from models.tenure import Held, QuestionKind
 
@@ -39,7 +42,21 @@ def ask(tick: Tick) -> bool:
     for kind, some in ((QuestionKind.IDLE, idle), (QuestionKind.RENEWAL, ending)):
         for one in some:
             _ask(tick, one, kind)
+    _tell_of_ends(tick, tenure.ending_posts(tick.session, community_id=here, now=tick.at, days=rules.renewal_days))
     return False
+
+
+def _tell_of_ends(tick: Tick, posts: Sequence[PostHere]) -> None:
+    """Tells those in charge once of what is over for everybody soon, so that it does not simply stop."""
+    whose: dict[tuple[int, datetime | None], list[PostHere]] = defaultdict(list)
+    for post in posts:
+        decides = who_decides(tick.session, post=post, now=tick.at)
+        if decides is not None:
+            whose[decides.id, post.term_ends_at].append(post)
+    for (member_id, ends_at), some in whose.items():
+        assert ends_at is not None
+        key = f"posts-ending:{member_id}:{ends_at:%Y%m%d}"
+        _tell(tick, member_id, ending_line(some), key=key, ref=some[0].ref, within=ends_at - tick.at)
 
 
 def _ask(tick: Tick, one: Held, kind: QuestionKind) -> None:

@@ -36,6 +36,7 @@ from models.posts import (
     find_claim,
     lock,
     months_later,
+    open_posts,
     post_by_id,
     release,
 )
@@ -287,7 +288,7 @@ def _leaves(session: Session, one: Held) -> list[tuple[date, date]]:
 def ending_holders(session: Session, *, community_id: int, now: datetime, days: int) -> list[Held]:
     """Whose term ends within so many days and who has not been asked about it.
 
-    A post whose terms all end on one day is over then, and nobody is asked.
+    Where everybody's term ends on one day, nobody is asked: those in charge decide whether the post goes on.
     """
     asked = select(TenureQuestion.claim_id).where(
         TenureQuestion.community_id == community_id,
@@ -304,11 +305,20 @@ def ending_holders(session: Session, *, community_id: int, now: datetime, days: 
             Claim.term_ends_at > now,
             Claim.term_ends_at <= start_of(day_of(now)) + timedelta(days=days + 1),
             Post.state == PostState.OPEN,
-            Post.term_ends_at.is_(None),
+            or_(Post.term_ends_at.is_(None), Post.term_ends_at > Claim.term_ends_at),
             Claim.id.not_in(asked),
         )
     ).all()
     return held(session, community_id=community_id, claim_ids=ids)
+
+
+def ending_posts(session: Session, *, community_id: int, now: datetime, days: int) -> list[PostHere]:
+    """The posts on the list that are over for everybody within so many days."""
+    return [
+        post
+        for post in open_posts(session, community_id=community_id)
+        if not post.is_over(now) and post.is_over(start_of(day_of(now)) + timedelta(days=days + 1))
+    ]
 
 
 def over(session: Session, *, community_id: int, now: datetime) -> list[Held]:
@@ -450,11 +460,11 @@ def drop_void(session: Session, *, community_id: int, now: datetime) -> None:
 
 
 def renew(session: Session, *, one: Held) -> datetime | None:
-    """Lets a claim last for another term of the post, from its end on; returns the new end."""
+    """Lets a claim last for another term of the post, from its end on, or until the day that all have; returns it."""
     ends_at = one.claim.term_ends_at
     assert ends_at is not None
     months = one.post.term_months
-    until = start_of(months_later(day_of(ends_at), months)) if months else None
+    until = start_of(months_later(day_of(ends_at), months)) if months else one.post.term_ends_at
     set_term(session, community_id=one.post.community_id, claim_id=one.claim.id, until=until)
     return until
 

@@ -1,5 +1,7 @@
 """Where two features meet: what neither of them is asked alone, and what neighbours do every week all the same."""
 
+from datetime import datetime
+
 from models.ledger import Currency, balance_of
 from models.members import find_member
 from tests.dialogue import ON_SQLITE, direct, november, talk
@@ -230,3 +232,78 @@ async def test_who_cannot_be_written_to_reads_among_their_posts_what_is_handed_o
     assert shown.splitlines()[-1] == "何叔 想把这个岗位交给您。愿意请发 接岗 3，不方便请发 不接岗 3。"
     other = await quiet.say("王秀英", "岗位 3")
     assert other.splitlines()[-1] == "认领请发 认领 3；两个人一起请发 认领 3 和 姓名 一起。"
+
+
+def december(day: int, hour: int, minute: int = 0) -> datetime:
+    return november(day, hour, minute).replace(month=12)
+
+
+@ON_SQLITE
+async def test_a_post_that_goes_on_asks_its_holders_and_one_that_ends_does_not_look_empty(street: Street) -> None:
+    """All posts of the demo end with the year; those in charge hear of it in time, and let one of them go on."""
+    await street.say("何叔", "履职 3 巡了两圈")
+    await street.until(december(1, 12))
+    await street.say("何叔", "履职 3 巡了一圈")
+    pushes = await street.until(december(19, 11))
+    ending = "3号「治安巡逻岗」的任期 2026年12月31日 到，到期大家都离岗。"
+    assert [push.text.split("\n") for push in pushes if push.to == "孙丽" and "到期" in push.text] == [
+        [ending, "还接着办请发 改岗位 3 任期 到2027年12月31日，在岗的人续不续我再去问。"]
+    ]
+    await talk(
+        street,
+        [
+            (
+                "孙丽",
+                direct,
+                "改岗位 3 任期 到2027年12月31日",
+                "已改 3号「治安巡逻岗」：任期到2027年12月31日。\n已经在岗的人任期不变。",
+            )
+        ],
+    )
+    asked = [push for push in await street.until(december(20, 10)) if push.to == "何叔"]
+    assert [push.text.split("\n")[0] for push in asked] == ["何叔，您的 3号「治安巡逻岗」任期到2026年12月31日。"]
+    await talk(street, [("何叔", direct, "续任 3", "好的，3号「治安巡逻岗」续任到2027年12月31日，谢谢您！")])
+    await street.until(december(1, 12).replace(year=2027, month=1))
+    await talk(
+        street,
+        [
+            ("王秀英", direct, "岗位 缺人", "3号 治安巡逻岗（缺1人）\n看看做什么请发 岗位 3，认领请发 认领 3。"),
+            (
+                "王秀英",
+                direct,
+                "岗位 轻活",
+                "4号 环保护绿岗（任期已到）轻活\n5号 门栋关照岗（任期已到）轻活\n6号 邻里纠纷调解岗（任期已到）轻活"
+                "\n看看做什么请发 岗位 4，认领请发 认领 4。",
+            ),
+        ],
+    )
+
+
+@ON_SQLITE
+async def test_what_is_said_about_a_thing_goes_on_being_about_that_thing(street: Street) -> None:
+    await talk(
+        street,
+        [
+            ("王秀英", "3栋群", "@小邻 岗位细节 7", "这件事请私聊我说：打开和我的单聊，发 岗位细节 7。"),
+            AFTER,
+            ("李建国", direct, "补签 13", "已收到「义诊」的补签申请（1号），请组织者看一下。\n有结果我会告诉您。"),
+            (
+                "张敏",
+                direct,
+                "审核",
+                "等您看的有1件：\n1号 补签 李建国「义诊」：没有写情况\n同意请回复 通过 1，不同意请回复 驳回 1 理由。",
+            ),
+            (
+                "张敏",
+                direct,
+                "通过 1",
+                "已通过 1号：给 李建国 补签了「义诊」，记服务时长 2小时（组织者证明）。",
+            ),
+            (
+                "李建国",
+                direct,
+                "我没去 13",
+                "「义诊」的签到是组织者给您补的。没去的话，请和组织者或社区说一声，请他们改。",
+            ),
+        ],
+    )

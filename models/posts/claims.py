@@ -228,7 +228,7 @@ class Offer:
 
 
 def refuse_over(post: PostHere, now: datetime) -> None:
-    if post.term_ends_at is not None and post.term_ends_at <= now:
+    if post.is_over(now):
         raise PostOver(number=post.number, title=post.title)
 
 
@@ -448,8 +448,8 @@ class Listed:
     mine: ClaimState | None
 
 
-def list_posts(session: Session, *, community_id: int, member_id: int | None = None) -> list[Listed]:
-    """Every post on the list: those with a free slot first, then by number."""
+def list_posts(session: Session, *, community_id: int, now: datetime, member_id: int | None = None) -> list[Listed]:
+    """Every post on the list: those with a free slot first, then by number. One that is over has none."""
     rows = session.execute(
         select(Claim.post_id, Claim.member_id, Claim.state).where(
             Claim.community_id == community_id, Claim.ended_at.is_(None)
@@ -458,7 +458,7 @@ def list_posts(session: Session, *, community_id: int, member_id: int | None = N
     taken = Counter(row.post_id for row in rows if row.state in SEATED)
     mine = {row.post_id: ClaimState(row.state) for row in rows if row.member_id == member_id}
     listed = [
-        Listed(post, max(0, post.slots - taken[post.id]), mine.get(post.id))
+        Listed(post, 0 if post.is_over(now) else max(0, post.slots - taken[post.id]), mine.get(post.id))
         for post in open_posts(session, community_id=community_id)
     ]
     return sorted(listed, key=lambda one: (not one.free, one.post.number))

@@ -191,6 +191,10 @@ class PostHere:
     def ref(self) -> str:
         return f"post:{self.number}"
 
+    def is_over(self, now: datetime) -> bool:
+        """Whether the day on which everybody's term ends has passed: nobody claims it any more."""
+        return self.term_ends_at is not None and self.term_ends_at <= now
+
 
 COLUMNS = (
     Post.id,
