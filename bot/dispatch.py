@@ -8,6 +8,7 @@ which a message delivered again finds its stored answer and does nothing else.
 import asyncio
 import dataclasses
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -786,10 +787,10 @@ class Dispatcher:
             official = command.role is not Role.RESIDENT and not scene.addressed
             return Ran(Reply("" if official else self._to_stranger(session, scene)), stranger=True)
         if command.direct and scene.incoming.address:
-            return Ran(Reply(say("ask_privately", usage=command.usage)))
+            return Ran(Reply(say("ask_privately", usage=_usage(part, command))))
         aside = command.private and bool(scene.incoming.address)
         if aside and not scene.reached:
-            return Ran(Reply(say("ask_privately", usage=command.usage)))
+            return Ran(Reply(say("ask_privately", usage=_usage(part, command))))
         ran = self._run_here(session, scene, person, part, command, confirmed=confirmed)
         ran.aside = aside
         return ran
@@ -1011,6 +1012,12 @@ def _meant(scene: Scene, question: pending.Question | None) -> pending.Question 
     """The question, unless a button was pressed that belongs to another one."""
     pressed = scene.incoming.question
     return question if question is not None and pressed in ("", question.token) else None
+
+
+def _usage(part: Understanding, command: Command) -> str:
+    """How a command is said, about the thing that was named: the number of an example is somebody else's."""
+    numbers = [part.slots[slot.name] for slot in command.slots if slot.kind is Kind.OBJECT and slot.name in part.slots]
+    return re.sub("[0-9]+", str(numbers[0]), command.usage, count=1) if numbers else command.usage
 
 
 def _is_free(question: pending.Question) -> bool:

@@ -84,6 +84,7 @@ say = Texts(
     post="{number}号 岗位 {name} 想做 {post}号「{title}」{note}",
     post_both="{name} 和 {partner}",
     post_note="，说「{note}」",
+    nothing_said="没有写情况",
     make_up="{number}号 补签 {name}「{title}」：{reason}",
     made_up="已通过 {number}号：给 {name} 补签了「{title}」{minutes}。",
     made_up_minutes="，记服务时长 {minutes}（组织者证明）",
@@ -211,8 +212,9 @@ def review(turn: Turn) -> Answer:
         )
         for one in appeals
     }
+    unsaid = say("nothing_said")
     lines |= {
-        one.number: say("make_up", number=one.number, name=one.name, title=one.title, reason=one.reason)
+        one.number: say("make_up", number=one.number, name=one.name, title=one.title, reason=one.reason or unsaid)
         for one in check_in.waiting_make_ups(turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD)
     }
     drafts = broadcast.waiting_drafts(turn.session, reviewer=turn.who)

@@ -66,6 +66,7 @@ say = Texts(
     not_yet="「{title}」还没结束，结束以后再记时长。",
     disowned="已撤销「{title}」替您的签到，积分一并退回。不是您的意思的话，也请告诉楼长。",
     disowned_notice="{name} 说自己没去「{title}」，您替签的已经撤销了。",
+    made_up="「{title}」的签到是组织者给您补的。没去的话，请和组织者或社区说一声，请他们改。",
     not_spoken_for="没有人替您在这个活动签到。您自己签错了，十分钟内发 撤销。",
     hours="{name}，您的服务时长：签到签退记的 {recorded}，组织者证明的 {vouched}。{more}",
     hours_more="\n两样分开记。哪次少了，请在活动结束{days}天内找组织者补。",
@@ -137,7 +138,8 @@ def disown(turn: Turn) -> Answer:
     activity = find_activity(turn.session, community_id=turn.community.id, number=turn.slots["activity"])
     proxy = books.spoken_for(turn.session, activity=activity, member_id=turn.who.id)
     if proxy is None:
-        return say("not_spoken_for")
+        made_up = books.is_made_up(turn.session, activity=activity, member_id=turn.who.id)
+        return say("made_up" if made_up else "not_spoken_for", title=activity.title)
     title = books.undo_check_in(
         turn.session, community_id=turn.community.id, check_in_id=proxy.check_in_id, by=turn.who.id, now=turn.now
     )

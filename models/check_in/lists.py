@@ -197,6 +197,18 @@ def spoken_for(session: Session, *, activity: ActivityHere, member_id: int) -> S
     return None if row is None else SpokenFor(row.id, row.made_by)
 
 
+def is_made_up(session: Session, *, activity: ActivityHere, member_id: int) -> bool:
+    """Whether somebody is checked in by the word of those in charge."""
+    found = select(CheckIn.id).where(
+        CheckIn.community_id == activity.community_id,
+        CheckIn.activity_id == activity.id,
+        CheckIn.member_id == member_id,
+        CheckIn.undone_at.is_(None),
+        CheckIn.way == Way.VOUCHED,
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def missed_lately(session: Session, *, community_id: int, member_id: int, now: datetime, days: int) -> list[int]:
     """The numbers of the activities of these days that somebody had a place at and is not checked in, newest first."""
     rows = session.execute(
