@@ -307,3 +307,22 @@ async def test_what_is_said_about_a_thing_goes_on_being_about_that_thing(street:
             ),
         ],
     )
+
+
+@ON_SQLITE
+async def test_whoever_asks_whether_they_are_signed_up_is_not_signed_up_by_it(street: Street) -> None:
+    await talk(
+        street,
+        [
+            ("王秀英", direct, "我报名了吗", "您现在没有报名的活动。看看有哪些活动，请发 活动。"),
+            ("王秀英", direct, "报名 12 2人", f"已给 王秀英 报名「清洁家园」（共2人），还剩11个名额。\n{CLEAN_UP}"),
+            ("老赵", direct, "替 王秀英 报名 13", f"已给 王秀英 报名「义诊」，还剩29个名额。\n{CLINIC}"),
+            (
+                "王秀英",
+                "3栋群",
+                "@小邻 我的报名",
+                "12号 清洁家园 11月21日 周六 9:00，中心花园（共2人）\n13号 义诊 11月22日 周日 9:00，活动室"
+                "\n来不了请发 取消报名 加编号，例如 取消报名 12。",
+            ),
+        ],
+    )
