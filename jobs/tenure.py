@@ -51,7 +51,7 @@ def _tell_of_ends(tick: Tick, posts: Sequence[PostHere]) -> None:
     whose: dict[tuple[int, datetime | None], list[PostHere]] = defaultdict(list)
     for post in posts:
         decides = who_decides(tick.session, post=post, now=tick.at)
-        if decides is not None:
+        if decides is not None and _reaches(tick, decides.id):
             whose[decides.id, post.term_ends_at].append(post)
     for (member_id, ends_at), some in whose.items():
         assert ends_at is not None
