@@ -24,8 +24,10 @@ EDGE_ONLY = frozenset(
         "socket", "socketserver", "subprocess", "threading",
     }
 )  # fmt: skip
-SHARED_BY_CHANNELS = frozenset({"aibot_frames", "aibot_line", "callback", "cards", "envelope", "transcript"})
-"""Pure modules, and the HTTP side of callbacks, that lie beneath the channels."""
+SHARED_BY_CHANNELS = frozenset(
+    {"aibot_frames", "aibot_line", "callback", "cards", "envelope", "transcript", "wecom_calls"}
+)
+"""Pure modules, the HTTP side of callbacks, and the calls to the platform, that lie beneath the channels."""
 LANGUAGE_LIBRARIES = frozenset({"cn2an", "lunar_python", "opencc", "pypinyin", "rapidfuzz"})
 CHINESE = re.compile("[㐀-䶿一-鿿]")
 BUILDERS = frozenset({"delete", "select", "update"})

@@ -470,18 +470,13 @@ def test_every_features_settings_are_listed() -> None:
     assert declared == app.FEATURE_SETTINGS
 
 
-UNREAD_SETTINGS = {
-    "wecom_app.agent_id": "stands in the console beside the rest; messages sent first will have to name it",
-}
-
-
 def test_every_setting_changes_something() -> None:
     every: dict[str, type[BaseModel]] = {**SECTIONS, **app.CHANNEL_SETTINGS, **app.FEATURE_SETTINGS}
     read = {attribute for source in HOUSE for attribute in attributes_read(source)}
 
     unread = {f"{section}.{key}" for section, model in every.items() for key in model.model_fields if key not in read}
 
-    assert unread == set(UNREAD_SETTINGS)
+    assert unread == set()
 
 
 # -- what is said to people ----------------------------------------

@@ -1,7 +1,7 @@
-"""WeCom self-built app (自建应用) over XML callbacks: it hears members one to one, and never a group.
+"""WeCom self-built app (自建应用): it hears members one to one over XML callbacks, and writes to them; never a group.
 
 Source: developer.work.weixin.qq.com, pages 90238 (callbacks), 90239 (messages), 90240 (events), 90241
-(replies).
+(replies), 91039 (access token), 90236 (messages sent first), 90312 (limits).
 
 The inner XML is read by expat through ElementTree and not by wechatpy's `parse_message`: 11 against 24 µs
 a message, and wechatpy answers odd input with half a dozen kinds of exception, or with the repr of a dict as
@@ -12,21 +12,35 @@ import hashlib
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import ClassVar, Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
+import aiohttp
 from aiohttp import web
-from pydantic import field_validator
+from pydantic import Field, SecretStr, field_validator
 
-from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel
+from bot.channels import Ability, DeliveryError, Hear, Hears, Limit, Parcel
 from bot.channels.callback import READ_SECONDS, CallbackSettings, CallbackUrl
 from bot.channels.envelope import Keys, Malformed, cdata, clip, open_xml, seal_xml, writable
+from bot.channels.wecom_calls import TOKEN_DEAD, Said, Tokens, Trouble, called, client, refused
 from bot.photos import Album, Link
 from handlers.chat import Incoming
 from models.places import Location, is_on_earth
 
 TEXT_BYTES = 2048
 """The longest text of a passive reply in bytes of UTF-8; the platform cuts what is longer (page 90241)."""
+LIMITS = (Limit(30, timedelta(minutes=1)), Limit(1000, timedelta(hours=1)))
+"""What one member is shown of one app. The platform drops the rest and says that it went well (page 90312)."""
+UNREACHABLE = {
+    81013: "the person is not in the app's visible range",
+    60111: "there is no such member",
+    60011: "the app may not see this member",
+    40008: "unknown msgtype",
+    40058: "bad parameter",
+    44004: "empty content",
+    45002: "content too long",
+}
+"""Answers to a message that never heal by trying again (pages 90236, 90313)."""
 _ID_CHARACTERS = 256
 LABEL_CHARACTERS = 80
 """More of what the map calls a place is not kept."""
@@ -46,6 +60,10 @@ class Settings(CallbackSettings):
     """CorpID of the company: the receive id of its callbacks, and the namespace of its members."""
     agent_id: int
     """AgentId of the app."""
+    secret: SecretStr | None = None
+    """Secret of the app. Without it the app answers, and cannot write to anybody first."""
+    base_url: str = Field("https://qyapi.weixin.qq.com", pattern=r"^https?://")
+    timeout_seconds: float = Field(10.0, gt=0, le=60)
     photo_bases: tuple[str, ...] = ("https://wework.qpic.cn", "http://wework.qpic.cn")
     """Where the platform keeps the pictures of messages; an address that leads elsewhere is not followed."""
 
@@ -187,9 +205,7 @@ def _event_id(fields: Mapping[str, str]) -> str:
 
 
 class WecomApp:
-    """A self-built app's callback. Implements `Channel`."""
-
-    ability: ClassVar[Ability] = Ability(hears=Hears.EVERYTHING, text_bytes=TEXT_BYTES)
+    """A self-built app: its callback, and what it writes to members. Implements `Channel`."""
 
     def __init__(
         self,
@@ -202,6 +218,20 @@ class WecomApp:
     ) -> None:
         self.name = name
         self.namespace = f"wecom:{settings.corp_id}"
+        self.ability = Ability(
+            hears=Hears.EVERYTHING,
+            pushes_to_people=settings.secret is not None,
+            text_bytes=TEXT_BYTES,
+            limits=LIMITS,
+        )
+        self._agent_id = settings.agent_id
+        self._api = settings.base_url.rstrip("/") + "/cgi-bin"
+        self._seconds = settings.timeout_seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._tokens: Tokens | None = None
+        if settings.secret is not None:
+            secret = settings.secret.get_secret_value()
+            self._tokens = Tokens(f"{self._api}/gettoken", corp_id=settings.corp_id, secret=secret, wall=wall)
         self._album = Album(settings.photo_bases)
         self._url = CallbackUrl(
             name=name,
@@ -239,11 +269,56 @@ class WecomApp:
         return external_id
 
     async def send(self, parcel: Parcel) -> None:
-        """Always raises `DeliveryError`: this channel only answers so far."""
-        raise DeliveryError("自建应用暂时只能回答，不能主动发消息", permanent=True, code="no-push")
+        """Writes to one member. Raises DeliveryError and OutcomeUnknown."""
+        if self._tokens is None:
+            raise DeliveryError("自建应用没有填 secret，只能回答，不能主动发消息", permanent=True, code="no-push")
+        body = {
+            "touser": parcel.address,
+            "agentid": self._agent_id,
+            "msgtype": "text",
+            "text": {"content": writable(parcel.text)},
+        }
+        trouble = _judged(await self._call(self._tokens, "message/send", body))
+        if trouble is not None:
+            raise trouble
+
+    async def _call(self, tokens: Tokens, path: str, body: dict[str, Any]) -> Said | Trouble:
+        """One call of the app's, and once more with a new token where the platform does not take the first any more."""
+        if self._session is None:
+            self._session = client(self._seconds)
+        for again in (True, False):
+            token = await tokens.token(self._session)
+            said = await called(self._session, "POST", f"{self._api}/{path}", params={"access_token": token}, body=body)
+            if isinstance(said, Said) and said.code in TOKEN_DEAD:
+                tokens.drop(token)
+                if again:
+                    continue
+            return said
+        raise AssertionError("the second answer is returned")
 
     async def close(self) -> None:
         await self._album.close()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+def _judged(said: Said | Trouble) -> Trouble | None:
+    """What the platform's answer to a message for one person means (page 90236).
+
+    `errcode` 0 beside the person's name in `invaliduser` or `unlicenseduser` is a message that nobody got.
+    """
+    if not isinstance(said, Said):
+        return said
+    if said.code in UNREACHABLE:
+        return DeliveryError(UNREACHABLE[said.code], permanent=True, code=said.code)
+    if said.code:
+        return refused(said)
+    if said.fields.get("invaliduser"):
+        return DeliveryError(UNREACHABLE[81013], permanent=True, code="invaliduser")
+    if said.fields.get("unlicenseduser"):
+        return DeliveryError("the person has no licence for the app", permanent=True, code="unlicenseduser")
+    return None
 
 
 def _keys(settings: Settings) -> Keys:

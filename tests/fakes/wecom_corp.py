@@ -1,0 +1,299 @@
+"""WeCom's side of a self-built app, for tests and fault runs: tokens and messages, a real HTTP server on loopback.
+
+Written from the published descriptions (pages 91039, 90236, 90312, 90313, 94888) and apart from the channel. Time is a
+clock that the test moves. It keeps every message that a person got, in order, as the JSON that came, and does not tell
+what the platform does not tell: above 30 a minute to one person it takes a message and shows it to nobody.
+"""
+
+import asyncio
+import itertools
+import json
+import re
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from aiohttp import web
+
+from tests.fakes.wecom_api import Fault
+
+TOKEN_LIVES = timedelta(seconds=7200)
+CODE_LIVES = timedelta(hours=72)
+A_MINUTE, AN_HOUR = timedelta(minutes=1), timedelta(hours=1)
+PER_MINUTE, PER_HOUR = 30, 1000
+"""What one person is shown of one app; the rest is dropped without a word (page 90312)."""
+TEXT_BYTES = 2048
+TASK_ID = re.compile(r"[0-9a-zA-Z_\-@]{1,128}")
+
+OK, BUSY, BAD_SECRET, BAD_CORP = 0, -1, 40001, 40013
+BAD_TOKEN, NO_TOKEN, OLD_TOKEN, OTHER_AGENT, BAD_ADDRESS = 40014, 41001, 42001, 301002, 60020
+NOBODY, BAD_PARAMETER, BAD_KIND, TOO_LONG, TOO_OFTEN = 81013, 40058, 40008, 45002, 45009
+USED_CODE = 40058
+
+BUTTON_MOST = 6
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One message that one person sees."""
+
+    user: str
+    at: datetime
+    body: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """Its words, whatever kind it is of."""
+        if self.body["msgtype"] == "template_card":
+            card = self.body["template_card"]
+            return "\n".join(filter(None, (card["main_title"].get("title"), card.get("sub_title_text"))))
+        return str(self.body[self.body["msgtype"]]["content"])
+
+
+@dataclass(frozen=True)
+class Code:
+    """The right to change one card once, within three days."""
+
+    user: str
+    at: datetime
+
+
+class Refused(Exception):
+    """The platform's no, by its number."""
+
+    def __init__(self, code: int, words: str = "refused") -> None:
+        super().__init__(code)
+        self.code, self.words = code, words
+
+
+class WecomCorp:
+    """One company with one app. `async with WecomCorp(users, now) as corp:` listens at `corp.url`."""
+
+    corp_id, secret, agent_id = "wwfake0123456789", "an-app-secret", 1000007
+
+    def __init__(self, users: set[str], now: Callable[[], datetime], *, port: int = 0) -> None:
+        self.users = users
+        """Who is in the app's visible range, in lower case."""
+        self.unlicensed: set[str] = set()
+        self.now = now
+        self.trusted = True
+        """Whether the caller's address stands in the list of trusted ones."""
+        self.shown: list[Shown] = []
+        """What people see, in order."""
+        self.dropped: list[Shown] = []
+        """What was taken and is seen by nobody."""
+        self.updates: list[dict[str, Any]] = []
+        self.answers: Counter[int] = Counter()
+        self.asked_for_tokens = 0
+        self.tokens_at_once = self.most_tokens_at_once = 0
+        self.token_seconds = 0.0
+        """How long it takes to answer a question for a token."""
+        self.url = ""
+        self._tokens: dict[str, datetime] = {}
+        self._codes: dict[str, Code] = {}
+        self._tasks: set[str] = set()
+        self._faults: deque[Fault] = deque()
+        self._numbers = itertools.count(1)
+        self._port = port
+        self._over = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_get("/cgi-bin/gettoken", self._gettoken)
+        app.router.add_post("/cgi-bin/message/send", self._message)
+        app.router.add_post("/cgi-bin/message/update_template_card", self._update)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self._port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        await self._runner.cleanup()
+
+    # -- what a test says and asks
+
+    def meets(self, *faults: Fault, times: int = 1) -> None:
+        """The next messages meet these faults, one each."""
+        self._faults.extend(faults * times)
+
+    def kills_tokens(self) -> None:
+        """Every token dies before its time, as the platform allows itself."""
+        self._tokens.clear()
+
+    def texts(self, user: str) -> list[str]:
+        """What one person sees, in order."""
+        return [shown.text for shown in self.shown if shown.user == user]
+
+    # -- the wire
+
+    async def _gettoken(self, request: web.Request) -> web.Response:
+        self.asked_for_tokens += 1
+        self.tokens_at_once += 1
+        self.most_tokens_at_once = max(self.most_tokens_at_once, self.tokens_at_once)
+        try:
+            await asyncio.sleep(self.token_seconds)
+            self._refuse_address()
+            if request.query.get("corpid") != self.corp_id:
+                raise Refused(BAD_CORP, "invalid corpid")
+            if request.query.get("corpsecret") != self.secret:
+                raise Refused(BAD_SECRET, "invalid credential")
+        except Refused as refused:
+            return self._no(refused)
+        finally:
+            self.tokens_at_once -= 1
+        now = self.now()
+        token, ends = next(((token, ends) for token, ends in self._tokens.items() if ends > now), ("", now))
+        if not token:
+            token, ends = f"token-{next(self._numbers):03d}", now + TOKEN_LIVES
+            self._tokens[token] = ends
+        seconds = int((ends - now).total_seconds())
+        return self._yes({"access_token": token, "expires_in": seconds})
+
+    async def _message(self, request: web.Request) -> web.StreamResponse:
+        fault = self._faults.popleft() if self._faults else None
+        if fault is None:
+            return await self._judged(request, self._take)
+        if fault.seconds:
+            await asyncio.sleep(fault.seconds)
+        answer: web.StreamResponse = web.Response()
+        if fault.takes:
+            answer = await self._judged(request, self._take)
+        if fault.hangs:
+            await self._over.wait()
+        if fault.resets or fault.hangs:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        if fault.body is not None:
+            return web.Response(status=fault.status, body=fault.body)
+        if fault.code is not None:
+            return self._no(Refused(fault.code))
+        return answer
+
+    async def _update(self, request: web.Request) -> web.StreamResponse:
+        return await self._judged(request, self._change)
+
+    async def _judged(self, request: web.Request, judge: Callable[[dict[str, Any]], dict[str, Any]]) -> web.Response:
+        try:
+            self._refuse_address()
+            self._refuse_token(request.query.get("access_token", ""))
+            try:
+                body = json.loads((await request.read()).decode())
+            except ValueError:
+                raise Refused(BAD_PARAMETER) from None
+            if not isinstance(body, dict):
+                raise Refused(BAD_PARAMETER)
+            if body.get("agentid") != self.agent_id:
+                raise Refused(OTHER_AGENT)
+            return self._yes(judge(body))
+        except Refused as refused:
+            return self._no(refused)
+
+    def _yes(self, more: dict[str, Any]) -> web.Response:
+        self.answers[OK] += 1
+        return web.json_response({"errcode": OK, "errmsg": "ok", **more})
+
+    def _no(self, refused: Refused) -> web.Response:
+        self.answers[refused.code] += 1
+        return web.json_response({"errcode": refused.code, "errmsg": refused.words})
+
+    def _refuse_address(self) -> None:
+        if not self.trusted:
+            raise Refused(BAD_ADDRESS, "not allow to access from your ip, hint: [1], from ip: 203.0.113.9, more info")
+
+    def _refuse_token(self, token: str) -> None:
+        if not token:
+            raise Refused(NO_TOKEN)
+        ends = self._tokens.get(token)
+        if ends is None:
+            raise Refused(BAD_TOKEN)
+        if ends <= self.now():
+            raise Refused(OLD_TOKEN)
+
+    # -- the platform's rules
+
+    def _take(self, body: dict[str, Any]) -> dict[str, Any]:
+        named = [one for one in str(body.get("touser", "")).split("|") if one]
+        kind = body.get("msgtype")
+        content = body.get(kind) if isinstance(kind, str) else None
+        rule = RULES.get(kind) if isinstance(kind, str) else None
+        if rule is None:
+            raise Refused(BAD_KIND)
+        if not isinstance(content, dict) or not named or len(named) > 1000:
+            raise Refused(BAD_PARAMETER)
+        rule(self, content)
+        known = [one for one in named if one.lower() in self.users]
+        invalid = [one.lower() for one in named if one.lower() not in self.users]
+        unlicensed = [one.lower() for one in known if one.lower() in self.unlicensed]
+        if not known:
+            raise Refused(NOBODY, "user & party & tag all invalid")
+        for one in known:
+            if one.lower() not in self.unlicensed:
+                self._show(one.lower(), body)
+        answer: dict[str, Any] = {"msgid": f"msg-{next(self._numbers)}"}
+        if kind == "template_card":
+            answer["response_code"] = self.gives_code(known[0].lower())
+        if invalid:
+            answer["invaliduser"] = "|".join(invalid)
+        if unlicensed:
+            answer["unlicenseduser"] = "|".join(unlicensed)
+        return answer
+
+    def gives_code(self, user: str) -> str:
+        """A new right to change one person's card: with a sent card, and with each press."""
+        code = f"code-{next(self._numbers):03d}"
+        self._codes[code] = Code(user, self.now())
+        return code
+
+    def _show(self, user: str, body: dict[str, Any]) -> None:
+        now = self.now()
+        mine = [one.at for one in self.shown if one.user == user]
+        full = any(
+            sum(now - span < at <= now for at in mine) >= most
+            for span, most in ((A_MINUTE, PER_MINUTE), (AN_HOUR, PER_HOUR))
+        )
+        (self.dropped if full else self.shown).append(Shown(user, now, body))
+
+    def _text(self, content: dict[str, Any]) -> None:
+        words = content.get("content")
+        if not isinstance(words, str) or not words:
+            raise Refused(BAD_PARAMETER)
+        if len(words.encode()) > TEXT_BYTES:
+            raise Refused(TOO_LONG)
+
+    def _card(self, content: dict[str, Any]) -> None:
+        task = content.get("task_id")
+        if content.get("card_type") != "button_interaction":
+            raise Refused(BAD_PARAMETER)
+        if not isinstance(task, str) or not TASK_ID.fullmatch(task) or task in self._tasks:
+            raise Refused(BAD_PARAMETER, "task_id")
+        buttons = content.get("button_list")
+        if not isinstance(buttons, list) or not 1 <= len(buttons) <= BUTTON_MOST:
+            raise Refused(BAD_PARAMETER, "button_list")
+        for button in buttons:
+            if not button.get("text") or not 0 < len(str(button.get("key", "")).encode()) <= 1024:
+                raise Refused(BAD_PARAMETER, "button")
+        if not content.get("main_title", {}).get("title"):
+            raise Refused(BAD_PARAMETER, "main_title")
+        self._tasks.add(task)
+
+    def _change(self, body: dict[str, Any]) -> dict[str, Any]:
+        code = self._codes.pop(str(body.get("response_code")), None)
+        if code is None or code.at + CODE_LIVES <= self.now():
+            raise Refused(USED_CODE, "response_code")
+        if not body.get("userids"):
+            raise Refused(BAD_PARAMETER, "userids")
+        self.updates.append(body)
+        return {}
+
+
+RULES: dict[str, Callable[[WecomCorp, dict[str, Any]], None]] = {
+    "text": WecomCorp._text,
+    "template_card": WecomCorp._card,
+}
