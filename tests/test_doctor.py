@@ -19,6 +19,7 @@ from bot.config import Config, ConfigError, load
 from bot.doctor import Finding, State, examine
 from bot.doctor.database import missed_slot, proof
 from bot.doctor.machine import chinese_fonts, disk
+from bot.doctor.reach import apps
 from bot.secrets import Sealer
 from bot.terminal import open_engine
 from jobs import housekeeping
@@ -31,6 +32,7 @@ from models.schedule import Slot
 from tests.dialogue import november
 from tests.fakes.terminal import Terminal
 from tests.fakes.wecom_callbacks import AES_KEY, CORP_ID, TOKEN, Platform, app_text
+from tests.fakes.wecom_corp import WecomCorp
 from tests.ground import lay
 
 KEY = "一句至少十六个字的口令，给测试用的"
@@ -286,3 +288,24 @@ def test_command_says_it_in_lines_and_in_json(tmp_path: Path, sqlite_url: str) -
     assert {tuple(json.loads(line)) for line in lines.splitlines()} == {("name", "state", "what", "todo")}
     (tmp_path / "config.toml").write_text("[http]\nport = 'x'\n")
     assert Terminal(tmp_path).type("check")[0] == 1
+
+
+async def test_the_secret_of_an_app_is_tried_and_a_refusal_explained(tmp_path: Path) -> None:
+    async with WecomCorp(set(), WallClock().now) as corp:
+        corp.corp_id = CORP_ID
+        reached = f'base_url = "{corp.url}"'
+
+        async def told(more: str) -> tuple[State, str]:
+            config = configured(f"sqlite:///{tmp_path}/none.sqlite3", tmp_path, more)
+            (finding,) = await asyncio.to_thread(lambda: list(apps(config)))
+            assert finding.state is State.OK or finding.todo
+            return finding.state, finding.what
+
+        assert (await told(""))[0] is State.OK
+        right = f'secret = "{corp.secret}"\n{reached}'
+        assert await told(right) == (State.OK, "Secret 对得上，能主动发消息给人（还要填好“企业可信IP”）")
+        assert await told(f'secret = "mistyped"\n{reached}') == (State.BROKEN, "企业微信不认这个 Secret（40001）")
+        corp.trusted = False
+        assert await told(right) == (State.BROKEN, "企业微信不让这台机器调用（60020，203.0.113.9）")
+    assert await told(right) == (State.BROKEN, "企业微信的接口没有答复（0）")
+    assert corp.shown == []

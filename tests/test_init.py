@@ -57,6 +57,14 @@ def test_a_way_to_wecom_gets_keys_of_the_consoles_shape(way: str, tmp_path: Path
     assert terminal.type("check")[0] == 0
 
 
+def test_an_app_with_its_secret_can_write_first(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    code, said, _ = terminal.type("init", stdin="幸福里\n小福\n3\napp\nww0123456789abcdef\n7\ns3cret-of-app\n\n")
+    assert (code, "s3cret-of-app" in said, "企业可信IP" in said) == (0, False, True)
+    (settings,) = written(tmp_path).channels.values()
+    assert (settings.agent_id, settings.secret.get_secret_value()) == (7, "s3cret-of-app")
+
+
 def test_the_simplest_way_asks_for_what_the_console_shows(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     typed = "幸福里\n小福\n3\nbot\naibTEST\ns3cret-of-bot\n\n\n"

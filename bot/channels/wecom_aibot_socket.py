@@ -16,7 +16,7 @@ Source: developer.work.weixin.qq.com, pages 101463 (2026-03-13, revised 2026-04-
 import asyncio
 import random
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +32,7 @@ from bot import logs
 from bot.channels import Ability, DeliveryError, Hear, Hears, Limit, OutcomeUnknown, Parcel, Unavailable, aibot_frames
 from bot.channels.aibot_frames import Body, FrameError, Press
 from bot.channels.aibot_line import Frame, Line, NoAnswer, NotSent, Pace, Refused, Unsubscribed, Why, subscribed
+from bot.channels.budget import Budget
 from bot.channels.envelope import file_cipher, open_file
 from bot.photos import Album, Link
 from handlers.chat import Incoming, Reply
@@ -42,8 +43,6 @@ GATEWAY = "wss://openws.work.weixin.qq.com"
 PHOTO_BASES = ("https://ww-aibot-img-1258476243.cos.ap-guangzhou.myqcloud.com",)
 LIMITS = (Limit(30, timedelta(minutes=1)), Limit(1000, timedelta(hours=1)))
 """Answers and pushes of one chat together (page 101463)."""
-MARGIN_SECONDS = 0.5
-"""The gateway counts when a message arrives, some time after we sent it."""
 
 CONFLICT = 6000
 STREAM_OVER, BAD_REQ_ID, NOT_SUBSCRIBED = 846608, 846605, 846609
@@ -225,8 +224,7 @@ class WecomAibotSocket:
         self._standing = Standing()
         self._taken: OrderedDict[str, Taken] = OrderedDict()
         self._answering: set[asyncio.Task[None]] = set()
-        self._counted: dict[str, deque[float]] = {}
-        """When something was sent to each chat, within the longest limit."""
+        self._budget = Budget(LIMITS, monotonic)
         self._hear: Hear | None = None
 
     # -- the Channel protocol ----------------------------------------
@@ -264,7 +262,7 @@ class WecomAibotSocket:
                 log.warning("aibot_socket.buttons_lost", channel=self.name, error=str(error))
 
     async def _push_once(self, chat: str, body: Body) -> None:
-        wait = self._budget(chat)
+        wait = self._budget.wait(chat)
         if wait > 0:
             raise DeliveryError("too soon", permanent=False, code="not_sent", pause=timedelta(seconds=wait))
         try:
@@ -333,7 +331,7 @@ class WecomAibotSocket:
             # Where another process has the connection, what we hold is left to it at once.
             elsewhere = self._running and not self._standing.leads
             return timedelta(0) if elsewhere else timedelta(seconds=self._waits.away)
-        wait = self._budget(address)
+        wait = self._budget.wait(address)
         return timedelta(seconds=wait) if wait > 0 else None
 
     def trouble(self) -> str:
@@ -592,27 +590,14 @@ class WecomAibotSocket:
         if line is None or not line.live:
             raise NotSent(cmd)
         if chat:
-            self._counted.setdefault(chat, deque()).append(monotonic())
+            self._budget.count(chat)
         await line.command(cmd, body, req_id=req_id)
 
     async def _until_allowed(self, chat: str) -> None:
-        wait = self._budget(chat)
+        wait = self._budget.wait(chat)
         while wait > 0:
             await asyncio.sleep(wait)
-            wait = self._budget(chat)
-
-    def _budget(self, chat: str) -> float:
-        """Seconds until one more message to this chat keeps every limit."""
-        sent, now = self._counted.get(chat), monotonic()
-        if sent is None:
-            return 0.0
-        while sent and sent[0] <= now - LIMITS[-1].per.total_seconds() - MARGIN_SECONDS:
-            sent.popleft()
-        if not sent:
-            del self._counted[chat]
-            return 0.0
-        full = [limit for limit in LIMITS if len(sent) >= limit.count]
-        return max((sent[-limit.count] + limit.per.total_seconds() + MARGIN_SECONDS - now for limit in full), default=0)
+            wait = self._budget.wait(chat)
 
 
 class _Kept(StrEnum):

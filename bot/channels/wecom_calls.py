@@ -168,13 +168,19 @@ def _no_token(said: Said | Trouble) -> DeliveryError:
     return refused(said)
 
 
+def refused_address(errmsg: str) -> str:
+    """The address of ours that the platform does not trust, where its words name it (page 90313)."""
+    found = _ADDRESS.search(errmsg)
+    return found[1] if found else ""
+
+
 def refused(said: Said) -> DeliveryError:
     """The platform's no, in words of our own: its text may quote what was sent."""
     if said.code in MISCONFIGURED:
         words = MISCONFIGURED[said.code]
-        found = _ADDRESS.search(str(said.fields.get("errmsg", "")))
-        if found:
-            words += f" ({found[1]})"
+        address = refused_address(str(said.fields.get("errmsg", "")))
+        if address:
+            words += f" ({address})"
         log.error("wecom.misconfigured", code=said.code, why=words)
         return DeliveryError(words, permanent=False, code=said.code, pause=CORRECTED_WITHIN)
     pause = PAUSES.get(said.code)

@@ -1,8 +1,9 @@
 """The doctor: everything an operator would otherwise have to know where to look for, one line each, with what to do.
 
-It works beside a running bot and without one, writes nothing into the books, and speaks to nobody but this machine and,
-where it is configured, the bot's own public address. A line is `ok`, a `warning` (it works, look at it when you have
-time) or `broken` (something does not work, or soon will not).
+It works beside a running bot and without one, writes nothing into the books, and speaks to nobody but this machine, the
+bot's own public address and, where they are configured, the platform's addresses for the long connection and the app.
+A line is `ok`, a `warning` (it works, look at it when you have time) or `broken` (something does not work, or soon will
+not).
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from bot.config import Config, ConfigError, Problem
 from bot.doctor.database import database, opened
 from bot.doctor.finding import Finding, State, broken
 from bot.doctor.machine import FONT_FOLDERS, chinese_fonts, copies, time_zone
-from bot.doctor.reach import bot_here, callbacks, gateways
+from bot.doctor.reach import apps, bot_here, callbacks, gateways
 from bot.doctor.settings import configuration
 
 __all__ = ["Finding", "State", "examine"]
@@ -27,7 +28,7 @@ def examine(config: Config | ConfigError, now: datetime, *, fonts: Sequence[str]
     running, its_findings = bot_here(config)
     with opened(config) as engine:
         findings += database(engine, config, now, running=running)
-    reached = [*callbacks(config, now, running=running), *gateways(config, running=running)]
+    reached = [*callbacks(config, now, running=running), *gateways(config, running=running), *apps(config)]
     return [*findings, *its_findings, *reached, *copies(config, now), *machine]
 
 

@@ -1,4 +1,4 @@
-"""The running bot and its addresses: asked as WeCom asks when a callback URL is saved."""
+"""The running bot and its addresses: asked as WeCom asks when a callback URL is saved; and the ways to WeCom."""
 
 import http.client
 import json
@@ -16,6 +16,8 @@ from urllib.parse import urlencode, urlsplit
 from bot.channels.callback import CallbackSettings
 from bot.channels.envelope import seal_echo
 from bot.channels.wecom_aibot_socket import Settings as Socket
+from bot.channels.wecom_app import Settings as App
+from bot.channels.wecom_calls import MISCONFIGURED, refused_address
 from bot.config import Config
 from bot.doctor.finding import Finding, broken, ok, warning
 from bot.doctor.settings import keys_of
@@ -112,6 +114,40 @@ def gateways(config: Config, *, running: bool) -> Iterator[Finding]:
             yield broken(f"长连接 {name}", why, "看这台机器能不能上网、防火墙放不放行")
         else:
             yield ok(f"长连接 {name}", f"连得上 {host}；BotID 和 Secret 对不对，启动以后才知道")
+
+
+_WRONG = {
+    40001: ("企业微信不认这个 Secret", "在应用详情页重新抄 secret"),
+    40013: ("企业微信不认这个企业 ID", "在后台“我的企业”页重新抄 corp_id"),
+    60020: ("企业微信不让这台机器调用", "在应用详情页的“企业可信IP”里加上这台机器的公网地址"),
+}
+
+
+def apps(config: Config) -> Iterator[Finding]:
+    """Whether each self-built app can write to people: its secret is asked for a token, as before every message."""
+    for name, settings in config.channels.items():
+        if not isinstance(settings, App):
+            continue
+        if settings.secret is None:
+            yield ok(f"自建应用 {name}", "没有填 secret：只会回答；填了，再填后台的“企业可信IP”，就能主动发给人")
+            continue
+        query = urlencode({"corpid": settings.corp_id, "corpsecret": settings.secret.get_secret_value()})
+        status, body = _got(f"{settings.base_url.rstrip('/')}/cgi-bin/gettoken?{query}")
+        yield _of_token(f"自建应用 {name}", status, body)
+
+
+def _of_token(name: str, status: int, body: bytes) -> Finding:
+    try:
+        answer = json.loads(body)
+        code = answer["errcode"]
+    except (ValueError, KeyError, TypeError):
+        return broken(name, f"企业微信的接口没有答复（{status}）", "看这台机器能不能上网、防火墙放不放行")
+    if code == 0:
+        # Page 91039: a token is given to any address; the first message shows whether this one is trusted.
+        return ok(name, "Secret 对得上，能主动发消息给人（还要填好“企业可信IP”）")
+    what, todo = _WRONG.get(code, (MISCONFIGURED.get(code, "企业微信没有给令牌"), "看后台的应用详情页"))
+    address = refused_address(str(answer.get("errmsg", "")))
+    return broken(name, f"{what}（{code}{'，' + address if address else ''}）", todo)
 
 
 def echoes(base: str, name: str, settings: CallbackSettings, now: datetime) -> bool:

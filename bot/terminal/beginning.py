@@ -18,7 +18,7 @@ WAYS = {
     "simulator": "先用模拟器试，不接企业微信",
     "bot": "企业微信智能机器人，长连接（在群里被 @ 时回答，也能主动发；不用公网地址，最省事）",
     "aibot": "企业微信智能机器人，URL 回调（在群里被 @ 时回答，不能主动发）",
-    "app": "企业微信自建应用（单聊）",
+    "app": "企业微信自建应用（单聊；填了 Secret 也能主动发给个人）",
 }
 KINDS = {"bot": "wecom_aibot_socket", "aibot": "wecom_aibot", "app": "wecom_app"}
 CORP_ID_HINT = "企业 ID（后台“我的企业”页最下方，ww 开头）"
@@ -35,7 +35,7 @@ def init(
     corp_id: Annotated[str, typer.Option(help="企业 ID；用模拟器不需要")] = "",
     agent_id: Annotated[int, typer.Option(help="自建应用的 AgentId")] = 0,
     bot_id: Annotated[str, typer.Option(help="长连接智能机器人的 BotID")] = "",
-    secret_file: Annotated[str, typer.Option(help="长连接的 Secret 在哪个文件里；不写就问")] = "",
+    secret_file: Annotated[str, typer.Option(help="长连接或自建应用的 Secret 在哪个文件里；不写就问")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="没有写明的都用默认的，一句也不问")] = False,
 ) -> None:
     """问五个问题，写出一份能用的 config.toml，密钥都生成好。不会盖掉已有的文件。"""
@@ -70,10 +70,12 @@ def init(
             raise refused(f"还缺{CORP_ID_HINT}，请用 --corp-id 写明。")
     if way == "app" and not agent_id:
         agent_id = _number(ask("", "   应用的 AgentId（后台应用详情页）", "1000002"))
+    if way == "app" and not secret_file and not yes:
+        hint = "   应用的 Secret（同一页，输入时不显示）；不要它主动发消息给人就直接回车"
+        secret = str(typer.prompt(hint, default="", hide_input=True, show_default=False)).strip()
     url = _address(ask(database, "5. 账本存在哪里", "var/linli.sqlite3"))
-    channel = (
-        _long_connection(bot_id, secret, secret_file, corp_id) if way == "bot" else _callback(way, corp_id, agent_id)
-    )
+    kept = _kept(secret, secret_file)
+    channel = _long_connection(bot_id, kept, corp_id) if way == "bot" else _callback(way, corp_id, agent_id, kept)
     _write_privately(file, _toml(url, [] if way == "simulator" else [f"[channels.{way}]", *channel]))
     typer.echo(f"写好了 {file}（只有您能读；里面有密钥，请另存一份）。接下来：")
     for number, step in enumerate(_steps(file, community, bot_name, buildings, way), 1):
@@ -94,13 +96,19 @@ def _address(text: str) -> Database:
         raise refused(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from None
 
 
-def _long_connection(bot_id: str, secret: str, secret_file: str, corp_id: str) -> list[str]:
-    lines = [f'kind = "{KINDS["bot"]}"', f"bot_id = {_quoted(bot_id)}"]
-    lines.append(f"secret = {_quoted(secret)}" if secret else f"secret_file = {_quoted(secret_file)}")
+def _kept(secret: str, secret_file: str) -> list[str]:
+    """The line with a secret, or with the file that it is in; none where there is none."""
+    if secret:
+        return [f"secret = {_quoted(secret)}"]
+    return [f"secret_file = {_quoted(secret_file)}"] if secret_file else []
+
+
+def _long_connection(bot_id: str, kept: list[str], corp_id: str) -> list[str]:
+    lines = [f'kind = "{KINDS["bot"]}"', f"bot_id = {_quoted(bot_id)}", *kept]
     return [*lines, f"namespace = {_quoted('wecom:' + corp_id)}"] if corp_id else lines
 
 
-def _callback(way: str, corp_id: str, agent_id: int) -> list[str]:
+def _callback(way: str, corp_id: str, agent_id: int, kept: list[str]) -> list[str]:
     if way == "simulator":
         return []
     lines = [
@@ -110,7 +118,7 @@ def _callback(way: str, corp_id: str, agent_id: int) -> list[str]:
         f'aes_key = "{_letters(AES_KEY_CHARACTERS)}"',
         f'namespace = "wecom:{corp_id}"' if way == "aibot" else f'corp_id = "{corp_id}"',
     ]
-    return [*lines, f"agent_id = {agent_id}"] if way == "app" else lines
+    return [*lines, f"agent_id = {agent_id}", *kept] if way == "app" else lines
 
 
 def _toml(database: Database, channel: list[str]) -> str:
@@ -161,6 +169,7 @@ def _steps(file: Path, community: str, bot_name: str, buildings: int, way: str) 
         "simulator": "打开 http://127.0.0.1:8080/simulator ，以书记的身份在群里发 绑定群 1栋",
         "bot": "在企业微信后台设好机器人的可见成员，再把它加进内部群；书记在群里 @ 它发 绑定群 1栋",
         "aibot": "在企业微信后台填回调地址 https://您的主机/callback/aibot 并保存，再把机器人加进内部群",
-        "app": "在企业微信后台填接收消息的地址 https://您的主机/callback/app 并保存",
+        "app": "在企业微信后台的应用详情页填接收消息的地址 https://您的主机/callback/app 并保存；"
+        "要主动发消息给人，还要填 secret 和同一页的“企业可信IP”（这台机器的公网地址）",
     }
     return [*steps, after[way], f"有没有哪里不对：linli check{with_file}"]

@@ -5,6 +5,7 @@ import io
 import logging
 import traceback
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from pydantic import SecretStr
 
 from bot import logs
-from bot.channels import DeliveryError, OutcomeUnknown, Parcel
+from bot.channels import DeliveryError, OutcomeUnknown, Parcel, cards
 from bot.channels.wecom_app import Settings, WecomApp
+from handlers.chat import Button, Incoming, Reply
 from models.clock import MovedClock
 from tests.fakes import wecom_corp
 from tests.fakes.wecom_api import BAD_GATEWAY, GARBAGE, HANGS_WITH_IT, LOST, RESET, Fault, refuses
+from tests.fakes.wecom_callbacks import Platform, app_text, serving
 from tests.fakes.wecom_corp import WecomCorp
 from tests.moments import SATURDAY
 
@@ -54,7 +57,14 @@ def heard() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
-def channel(corp: WecomCorp, wall: MovedClock, *, secret: str | None = WecomCorp.secret, **more: Any) -> WecomApp:
+def channel(
+    corp: WecomCorp,
+    wall: MovedClock,
+    *,
+    secret: str | None = WecomCorp.secret,
+    answer_seconds: float = 2.5,
+    **more: Any,
+) -> WecomApp:
     settings = Settings(
         token=SecretStr("Token123"),
         aes_key=SecretStr("a" * 43),
@@ -64,7 +74,7 @@ def channel(corp: WecomCorp, wall: MovedClock, *, secret: str | None = WecomCorp
         base_url=more.pop("base_url", corp.url),
         timeout_seconds=more.pop("timeout_seconds", 5.0),
     )
-    return WecomApp("app", settings, wall=wall.now)
+    return WecomApp("app", settings, wall=wall.now, answer_seconds=answer_seconds)
 
 
 async def test_member_gets_the_words_as_they_are(app: WecomApp, corp: WecomCorp) -> None:
@@ -240,3 +250,141 @@ async def test_neither_secret_nor_token_shows(corp: WecomCorp, wall: MovedClock,
     for hidden in (corp.secret, "token-001"):
         assert hidden not in said
         assert hidden not in heard.getvalue()
+
+
+# -- cards and presses
+
+QUESTION = "报名哪一个？\n1. 清洁家园\n2. 义诊\n回复数字就行。"
+CHOICES = (Button("清洁家园", "1", "q7"), Button("义诊", "2", "q7"))
+
+
+class Ear:
+    """A `hear` that notes every message and gives one answer after the other, the last again and again."""
+
+    def __init__(self, *answers: Reply) -> None:
+        self.heard: list[Incoming] = []
+        self.answers = list(answers)
+
+    async def __call__(self, incoming: Incoming) -> Reply:
+        self.heard.append(incoming)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@asynccontextmanager
+async def before(app: WecomApp, corp: WecomCorp, ear: Ear) -> AsyncIterator[Platform]:
+    """The platform before an app's callback."""
+    async with serving(app.routes(ear)) as base:
+        yield Platform(
+            f"{base}/callback/app",
+            "xml",
+            now=lambda: corp.now().timestamp(),
+            token="Token123",
+            aes_key="a" * 43,
+            receive_id=corp.corp_id,
+        )
+
+
+async def test_push_with_buttons_is_one_card(app: WecomApp, corp: WecomCorp) -> None:
+    parcel = Parcel("wangxiuying", "明早停水，请提前存水。\n收到请回复 收到 7。", buttons=(Button("收到", "收到 7"),))
+    await app.send(parcel)
+    await app.send(parcel)
+
+    assert app.ability.buttons
+    assert corp.texts("wangxiuying") == [parcel.text] * 2
+    assert [button["text"] for button in corp.card("wangxiuying")["button_list"]] == ["收到"]
+    assert corp.card("wangxiuying", 0)["task_id"] != corp.card("wangxiuying", 1)["task_id"]
+
+
+async def test_text_that_no_card_holds_goes_before_its_buttons(app: WecomApp, corp: WecomCorp) -> None:
+    long = "停水通知，" * 40
+    await app.send(Parcel("wangxiuying", long, buttons=(Button("收到", "收到 7"),)))
+
+    assert corp.texts("wangxiuying") == [long, cards.HEADING]
+
+
+async def test_refused_card_goes_out_as_its_text(app: WecomApp, corp: WecomCorp) -> None:
+    corp.meets(refuses(wecom_corp.BAD_PARAMETER))
+    await app.send(Parcel("wangxiuying", TEXT, buttons=(Button("收到", "收到 7"),)))
+
+    assert corp.texts("wangxiuying") == [TEXT]
+    assert corp.shown[0].body["msgtype"] == "text"
+
+
+async def test_answer_with_buttons_is_a_card_and_no_text(app: WecomApp, corp: WecomCorp) -> None:
+    ear = Ear(Reply(QUESTION, buttons=CHOICES), Reply("已给 王秀英 报名「义诊」。"))
+    async with before(app, corp, ear) as platform:
+        # Brought twice, as after a lost answer, it is one card.
+        for _ in range(2):
+            answer = await platform.deliver(app_text("报名", user="WangXiuYing", corp=corp.corp_id))
+            assert (answer.status, answer.inner) == (200, b"")
+            ear.answers.insert(0, Reply(QUESTION, buttons=CHOICES))
+        assert corp.texts("wangxiuying") == [QUESTION]
+        ear.answers = [Reply("已给 王秀英 报名「义诊」。")]
+        card = corp.card("wangxiuying")
+        pressed = await platform.deliver(corp.press("WangXiuYing", "义诊"))
+        assert corp.answered(pressed.inner, task=card["task_id"]) == "已点 义诊"
+        # Pressed again, or brought again later: the same message, and nothing more to read.
+        again = await platform.deliver(corp.press("WangXiuYing", "义诊", card=card, at=1767225661))
+        assert corp.answered(again.inner, task=card["task_id"]) == "已点 义诊"
+
+    assert corp.texts("wangxiuying") == [QUESTION, "已给 王秀英 报名「义诊」。"]
+    one, other = ear.heard[-2:]
+    assert one == other
+    assert (one.sender, one.text, one.question, one.direct) == ("wangxiuying", "2", "q7", True)
+    assert one.message_id.startswith("event-")
+
+
+@pytest.mark.parametrize(
+    "fault", [refuses(wecom_corp.BUSY), refuses(wecom_corp.BAD_PARAMETER), BAD_GATEWAY, RESET, GARBAGE]
+)
+async def test_answer_that_cannot_be_sent_is_the_passive_text(app: WecomApp, corp: WecomCorp, fault: Fault) -> None:
+    ear = Ear(Reply(QUESTION, buttons=CHOICES))
+    async with before(app, corp, ear) as platform:
+        corp.meets(fault)
+        answer = await platform.deliver(app_text("报名", user="wangxiuying", corp=corp.corp_id))
+        assert corp.answered(answer.inner) == QUESTION
+        # A press whose answer cannot be sent says it in place of the card's change.
+        await app.send(Parcel("wangxiuying", QUESTION, buttons=CHOICES))
+        card = corp.card("wangxiuying")
+        ear.answers = [Reply("已给 王秀英 报名「义诊」。")]
+        corp.meets(fault)
+        pressed = await platform.deliver(corp.press("wangxiuying", "义诊"))
+        assert corp.answered(pressed.inner, task=card["task_id"]) == "已给 王秀英 报名「义诊」。"
+
+    assert corp.replaced == {}
+
+
+async def test_answer_that_hangs_is_the_passive_text_in_time(corp: WecomCorp, wall: MovedClock) -> None:
+    app = channel(corp, wall, answer_seconds=0.2)
+    async with before(app, corp, Ear(Reply(QUESTION, buttons=CHOICES))) as platform:
+        corp.meets(HANGS_WITH_IT)
+        answer = await platform.deliver(app_text("报名", user="wangxiuying", corp=corp.corp_id))
+
+    await app.close()
+
+    assert corp.answered(answer.inner) == QUESTION
+
+
+async def test_nothing_is_sent_where_it_would_be_dropped(app: WecomApp, corp: WecomCorp, wall: MovedClock) -> None:
+    for number in range(wecom_corp.PER_MINUTE):
+        await app.send(Parcel("wangxiuying", f"第{number}条"))
+    with pytest.raises(DeliveryError) as refusal:
+        await app.send(PARCEL)
+    assert refusal.value.pause is not None
+    async with before(app, corp, Ear(Reply(QUESTION, buttons=CHOICES))) as platform:
+        answer = await platform.deliver(app_text("报名", user="wangxiuying", corp=corp.corp_id))
+        assert corp.answered(answer.inner) == QUESTION
+    wall.move_to(wall.now() + refusal.value.pause)
+    await app.send(PARCEL)
+
+    assert corp.dropped == []
+    assert corp.texts("wangxiuying")[-1] == TEXT
+
+
+async def test_without_a_secret_answers_stay_texts(corp: WecomCorp, wall: MovedClock) -> None:
+    mute = channel(corp, wall, secret=None)
+    async with before(mute, corp, Ear(Reply(QUESTION, buttons=CHOICES))) as platform:
+        answer = await platform.deliver(app_text("报名", user="wangxiuying", corp=corp.corp_id))
+
+    assert corp.answered(answer.inner) == QUESTION
+    assert not mute.ability.buttons

@@ -1,6 +1,6 @@
 """WeCom's side of a self-built app, for tests and fault runs: tokens and messages, a real HTTP server on loopback.
 
-Written from the published descriptions (pages 91039, 90236, 90312, 90313, 94888) and apart from the channel. Time is a
+Written from the published descriptions (pages 91039, 90236, 90240, 90241, 90312, 90313, 94888) and apart from the channel. Time is a
 clock that the test moves. It keeps every message that a person got, in order, as the JSON that came, and does not tell
 what the platform does not tell: above 30 a minute to one person it takes a message and shows it to nobody.
 """
@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import re
+import xml.etree.ElementTree as ET
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,6 +86,8 @@ class WecomCorp:
         self.dropped: list[Shown] = []
         """What was taken and is seen by nobody."""
         self.updates: list[dict[str, Any]] = []
+        self.replaced: dict[tuple[str, str], str] = {}
+        """What stands on the buttons of a card, by its task and whoever pressed it: only they see it so."""
         self.answers: Counter[int] = Counter()
         self.asked_for_tokens = 0
         self.tokens_at_once = self.most_tokens_at_once = 0
@@ -129,6 +132,42 @@ class WecomCorp:
     def texts(self, user: str) -> list[str]:
         """What one person sees, in order."""
         return [shown.text for shown in self.shown if shown.user == user]
+
+    def card(self, user: str, at: int = -1) -> dict[str, Any]:
+        """The card that is the last message of a person, or an earlier one."""
+        message = [shown for shown in self.shown if shown.user == user][at]
+        assert message.body["msgtype"] == "template_card", message.text
+        found: dict[str, Any] = message.body["template_card"]
+        return found
+
+    def press(self, user: str, label: str, *, card: dict[str, Any] | None = None, at: int = 1767225600) -> bytes:
+        """The callback of a press on a person's last card, or on the one given, as page 90240 shapes it."""
+        card = card or self.card(user.lower())
+        key = next(button["key"] for button in card["button_list"] if button["text"] == label)
+        return (
+            f"<xml><ToUserName><![CDATA[{self.corp_id}]]></ToUserName><FromUserName><![CDATA[{user}]]></FromUserName>"
+            f"<CreateTime>{at}</CreateTime><MsgType><![CDATA[event]]></MsgType>"
+            "<Event><![CDATA[template_card_event]]></Event>"
+            f"<EventKey><![CDATA[{key}]]></EventKey><TaskId><![CDATA[{card['task_id']}]]></TaskId>"
+            f"<CardType><![CDATA[button_interaction]]></CardType>"
+            f"<ResponseCode><![CDATA[{self.gives_code(user)}]]></ResponseCode><AgentID>{self.agent_id}</AgentID></xml>"
+        ).encode()
+
+    def answered(self, inner: bytes, *, task: str = "") -> str:
+        """Takes a passive reply, which is text or changes the pressed card of this task; returns its words."""
+        if not inner:
+            return ""
+        reply = ET.fromstring(inner)
+        user, kind = reply.findtext("ToUserName", "").lower(), reply.findtext("MsgType")
+        if kind == "update_button":
+            assert task, "only a press changes a card"
+            self.replaced[task, user] = reply.findtext("Button/ReplaceName", "")
+            return self.replaced[task, user]
+        assert kind == "text"
+        words = reply.findtext("Content", "")
+        assert 0 < len(words.encode()) <= TEXT_BYTES
+        self.shown.append(Shown(user, self.now(), {"msgtype": "text", "text": {"content": words}}))
+        return words
 
     # -- the wire
 
