@@ -18,11 +18,13 @@ from xml.etree import ElementTree
 
 import aiohttp
 import pytest
+import typer
 from sqlalchemy import insert
 
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
 from bot.books import Books
 from bot.config import load
+from bot.terminal.fake_wecom import find_fakes
 from models.inbox import Trouble
 from tests.fakes.wecom_callbacks import AES_KEY, AGENT_ID, CORP_ID, TOKEN, Platform, app_text
 
@@ -358,6 +360,42 @@ async def test_demo_opens_the_simulator_and_a_second_one_leaves_it_alone(tmp_pat
         )
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def test_the_demo_shows_the_wire_of_a_wecom_that_is_none(tmp_path: Path) -> None:
+    # A real configuration that lies here is not the demo's business.
+    (tmp_path / "config.toml").write_text('[channels.real]\nkind = "wecom_group_webhook"\n', "utf-8")
+    demo = ("demo", "--fake-wecom", "--port", str(free_port()), "--at", TUESDAY, "--file", "demo.sqlite3")
+    async with serving(*demo, cwd=tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in ("王秀英 3栋群：@小邻 报名", "王秀英 点 义诊", "随便"):
+            process.stdin.write(f"{line}\n".encode())
+        await process.stdin.drain()
+        shown: list[str] = []
+        async with asyncio.timeout(30):
+            while not shown or "看不懂" not in shown[-1]:
+                shown.append((await process.stdout.readline()).decode())
+            while "aibot_respond_msg" not in shown[-1]:
+                shown.append((await process.stdout.readline()).decode())
+        asked = json.loads(shown[-1].split(" → ", 1)[1])
+        buttons = asked["body"]["template_card"]["button_list"]
+        assert [button["text"] for button in buttons] == ["清洁家园", "义诊", "反诈宣传"]
+        process.stdin.write("王秀英 点 义诊\n".encode())
+        async with asyncio.timeout(30):
+            while "aibot_respond_update_msg" not in shown[-1]:
+                shown.append((await process.stdout.readline()).decode())
+        assert "已给 王秀英 报名「义诊」" in shown[-1]
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+def test_an_installed_package_says_where_the_fake_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        find_fakes(tmp_path)
+    assert capsys.readouterr().err == (
+        "假企业微信在源代码的 tests/fakes 里，装好的包不带它：请在下载的源代码目录里装，再运行一次。\n"
+    )
 
 
 async def test_what_met_a_bug_is_replayed_from_the_books(tmp_path: Path, sqlite_demo: Path) -> None:

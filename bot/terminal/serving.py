@@ -6,7 +6,8 @@ import os
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,9 +22,10 @@ from bot.app import House
 from bot.backup import Nightly, copy_in_a_process
 from bot.backup.rotation import JOB as BACKUP_JOB
 from bot.books import Books, FileInUse, take_lock
-from bot.config import ConfigError
+from bot.config import Config, ConfigError
 from bot.demo import DEMO_SLUG, build_demo
 from bot.metrics import JobOutcome
+from bot.secrets import Sealer
 from bot.terminal import (
     At,
     ConfigFile,
@@ -35,6 +37,7 @@ from bot.terminal import (
     read_configuration,
     refused,
 )
+from bot.terminal.fake_wecom import CHANNELS, HOW, FakeWecom, fake_wecom, move_in, typed_lines
 from models.clock import MovedClock, WallClock
 
 DEMO_FILE = Path("var/demo.sqlite3")
@@ -45,11 +48,13 @@ def demo(
     at: At = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="模拟器的端口；0 由系统挑一个")] = DEMO_PORT,
     db: Annotated[Path, typer.Option("--file", help="演示数据库文件；每次都重新建")] = DEMO_FILE,
+    with_wecom: Annotated[
+        bool, typer.Option("--fake-wecom", help="再开一个假的企业微信，把来往的每一帧印出来；要在源代码目录里")
+    ] = False,
 ) -> None:
     """造一个演示社区，打开模拟器：不用账号，不用密钥，不用联网。"""
     logs.configure("warning", "console")
     start = moment(at) or WallClock().now()
-    config = configured(None, LINLI_SIMULATOR__ENABLED="true", LINLI_DATABASE__URL=f"sqlite:///{db}")
 
     if not _may_go(db):
         raise refused(f"{db} 不是演示社区的数据库，不会盖掉它。请用 --file 另选一个文件。", 1)
@@ -61,16 +66,30 @@ def demo(
             lock = take_lock(str(db))
         except FileInUse:
             raise refused("演示已经在运行了。请先关掉它，或用 --file 另选一个文件。", 1) from None
-        books = await Books.open(empty_file(db))
-        await books.write(lambda session: build_demo(session, start))
-        house = House(config, books, clock=MovedClock(start))
-        try:
-            await _serve(house, "127.0.0.1", port, f"模拟器：http://127.0.0.1:{port}/simulator （按 Ctrl+C 结束）")
-        finally:
-            await house.close()
-            os.close(lock)
+        async with AsyncExitStack() as stack:
+            stack.callback(os.close, lock)
+            wecom = await stack.enter_async_context(fake_wecom()) if with_wecom else None
+            config = _of_a_demo(db, wecom)
+            books = await Books.open(empty_file(db))
+            community = await books.write(lambda session: build_demo(session, start))
+            ready = f"模拟器：http://127.0.0.1:{port}/simulator （按 Ctrl+C 结束）"
+            if wecom is not None:
+                await books.write(lambda session: move_in(session, community, Sealer(config.secrets.keys())))
+                ready += f"\n{HOW}"
+            house = House(config, books, clock=MovedClock(start))
+            stack.push_async_callback(house.close)
+            async with _beside(wecom.listen(typed_lines()) if wecom is not None else None):
+                await _serve(house, "127.0.0.1", port, ready)
 
     asyncio.run(run())
+
+
+def _of_a_demo(db: Path, wecom: FakeWecom | None) -> Config:
+    """The configuration of a demo. It speaks to no channel of the file that happens to lie here."""
+    fakes = wecom.settings if wecom is not None else {}
+    config = configured(None, LINLI_SIMULATOR__ENABLED="true", LINLI_DATABASE__URL=f"sqlite:///{db}", **fakes)
+    channels = {name: config.channels[name] for name in CHANNELS} if wecom is not None else {}
+    return replace(config, channels=channels)
 
 
 def run(config: ConfigFile = None) -> None:

@@ -143,8 +143,11 @@ class Line:
     """When its last ping came."""
     open_acks: set[str] = field(default_factory=set)
     """The req_ids whose acknowledgement is on its way."""
+    watch: Callable[[bool, Any], None] | None = None
 
     async def tell(self, frame: dict[str, Any]) -> None:
+        if self.watch is not None:
+            self.watch(False, frame)
         # As the platform does: any spacing, and the letters as they are.
         with suppress(ConnectionError, RuntimeError):
             await self.socket.send_str(json.dumps(frame, ensure_ascii=False))
@@ -183,8 +186,11 @@ class AibotGateway:
         limits: Iterable[tuple[int, float]] = LIMITS,
         remembers: bool = True,
         repeats: bool = True,
+        watch: Callable[[bool, Any], None] | None = None,
     ) -> None:
+        """`watch` is told of each frame whether the bot sent it, and the frame."""
         self.bots = bots
+        self.watch = watch
         self.now = now
         self.window_seconds = window_seconds
         self.stream_seconds = stream_seconds
@@ -366,7 +372,7 @@ class AibotGateway:
     async def _connected(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(timeout=0.2)
         await socket.prepare(request)
-        line = Line(socket, request, heard_at=monotonic())
+        line = Line(socket, request, heard_at=monotonic(), watch=self.watch)
         self._lines.append(line)
         self.tried += 1
         watch = asyncio.create_task(self._watch(line))
@@ -393,6 +399,8 @@ class AibotGateway:
     async def _heard(self, line: Line, text: str) -> None:
         frame = json.loads(text)
         self.frames.append(frame)
+        if self.watch is not None:
+            self.watch(True, frame)
         cmd, req_id = frame["cmd"], frame["headers"]["req_id"]
         try:
             if cmd == "aibot_subscribe":

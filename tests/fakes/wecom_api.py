@@ -113,8 +113,17 @@ class Refused(Exception):
 class WecomApi:
     """The platform. `async with WecomApi(keys, now) as api:` listens at `api.url`."""
 
-    def __init__(self, keys: set[str], now: Callable[[], datetime], *, port: int = 0) -> None:
+    def __init__(
+        self,
+        keys: set[str],
+        now: Callable[[], datetime],
+        *,
+        port: int = 0,
+        watch: Callable[[bool, Any], None] | None = None,
+    ) -> None:
+        """`watch` is told of each message whether the bot sent it, and what it is; then of the answer to it."""
         self.keys = keys
+        self.watch = watch
         self.now = now
         self.messages: list[Message] = []
         """What was taken, in order."""
@@ -181,7 +190,10 @@ class WecomApi:
         try:
             fault = self._fault_for(key)
             if fault is None:
-                return web.json_response(await self._judged(request, key, judge))
+                answer = await self._judged(request, key, judge)
+                if self.watch is not None:
+                    self.watch(False, answer)
+                return web.json_response(answer)
             return await self._wrong(request, key, judge, fault)
         finally:
             self.at_once -= 1
@@ -230,6 +242,8 @@ class WecomApi:
             body = json.loads((await request.read()).decode())
         except ValueError:
             raise Refused(BAD_PARAMETER) from None
+        if self.watch is not None:
+            self.watch(True, body)
         kind = body.get("msgtype") if isinstance(body, dict) else None
         rule = RULES.get(kind) if isinstance(kind, str) else None
         if rule is None:
