@@ -26,10 +26,11 @@ from bot import alarms, logs
 from bot.alarms import News
 from bot.books import Books, BooksBusy, BooksClosed, Unit
 from bot.channels import Channel, Connected, DeliveryError, OutcomeUnknown, Parcel
+from bot.pictures import Pictures
 from bot.secrets import Sealer
 from bot.ways import Known, Way, Ways
 from models import outages, outbox
-from models.base import Button
+from models.base import Button, Placard
 from models.clock import Clock, day_of
 from models.members import Role, people_in_scope
 from models.outbox import AttemptOutcome, Begun, Claimed, LeaseLost, Lost, OutboxState
@@ -69,6 +70,7 @@ class Settings(Protocol):
     retry_seconds_min: float
     retry_seconds_max: float
     group_posts_a_day_max: int
+    font: str
 
     def quiet(self) -> Quiet:
         """The quiet hours."""
@@ -148,6 +150,11 @@ class Bundle:
         return self.messages[0].buttons if self.part == self.parts - 1 else ()
 
     @property
+    def placard(self) -> Placard | None:
+        """What may be shown in place of its text."""
+        return self.messages[0].placard if self.parts == 1 else None
+
+    @property
     def to_a_group(self) -> bool:
         return self.messages[0].group_id is not None
 
@@ -204,7 +211,7 @@ def _cut(text: str, most: int) -> tuple[str, str]:
 def bundled(messages: Sequence[Claimed], limit: int) -> list[Bundle]:
     """Merges what one recipient is due in the same minute, as far as it fits; splits what is too long by itself.
 
-    What has buttons is merged with nothing.
+    What has buttons or a placard is merged with nothing.
     """
     bundles: list[Bundle] = []
     for message in messages:
@@ -228,8 +235,8 @@ def bundled(messages: Sequence[Claimed], limit: int) -> list[Bundle]:
 
 
 def _together(message: Claimed) -> tuple[int, int | None, int | None, str | None, datetime, int]:
-    """Messages that agree in this are merged: one recipient of one community, one minute, without buttons."""
-    alone = message.id if message.buttons else 0
+    """Messages that agree in this are merged: one recipient of one community, one minute, words alone."""
+    alone = message.id if message.buttons or message.placard else 0
     return message.community_id, message.group_id, message.member_id, message.external_id, _minute(message), alone
 
 
@@ -273,6 +280,7 @@ class Postman:
         self._clock = community_clock
         self._wall = wall
         self._settings = settings
+        self._pictures = Pictures(settings.font)
         self._pushed = pushed
         self._waiting = waiting
         self._broken = broken
@@ -294,6 +302,8 @@ class Postman:
     def adopt(self, sealer: Sealer, settings: Settings) -> None:
         """Takes changed secrets and numbers, for what is claimed from now on."""
         self._ways.sealer = sealer
+        if settings.font != self._settings.font:
+            self._pictures = Pictures(settings.font)
         self._settings = settings
         self._lease = timedelta(seconds=settings.lease_seconds)
 
@@ -570,11 +580,18 @@ class Postman:
                 await asyncio.sleep(wait)
         return await self._books.write(unit)
 
+    async def _picture(self, channel: Channel, bundle: Bundle) -> bytes:
+        """What is shown in place of the text; nothing where it is the text."""
+        if bundle.placard is None or not channel.ability.pictures:
+            return b""
+        return await self._pictures.of(bundle.placard) or b""
+
     async def _send(self, one: Round, bundle: Bundle) -> timedelta | None:
         """Sends one bundle. Returns how long what follows at this address has to wait, None where it need not."""
         if isinstance(one.channel, Connected) and (away := one.channel.away(one.address)) is not None:
             # Waiting for a connection is no attempt.
             return away
+        picture = await self._picture(one.channel, bundle)
         try:
             begun = await self._books.write(lambda session: self._begin(session, one, bundle))
         except LeaseLost:
@@ -582,7 +599,7 @@ class Postman:
         if begun is None or isinstance(begun, timedelta):
             return begun
         ref = bundle.messages[0].ref if len(bundle.ids) == 1 else ""
-        parcel = Parcel(one.address, bundle.text, one.ways[0].secret, ref, bundle.buttons)
+        parcel = Parcel(one.address, bundle.text, one.ways[0].secret, ref, bundle.buttons, picture)
         pause: timedelta | None = None
         outcome, detail = AttemptOutcome.SENT, ""
         try:

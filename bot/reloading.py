@@ -16,7 +16,7 @@ log = logs.logger(__name__)
 
 SAFE = re.compile(
     r"log\.\w+|secrets\.\w+|delivery\.\w+|backup\.(keep_\w+|at|passphrase|folder)"
-    r"|channels\.\w+\.(token|aes_key|secret|timestamp_window_seconds|per_minute)"
+    r"|channels\.\w+\.(token|aes_key|secret|timestamp_window_seconds|per_minute|pictures)"
 )
 """The keys that are taken at once, beside those of the features."""
 

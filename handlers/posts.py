@@ -39,6 +39,7 @@ from handlers.language.posts import CATEGORIES
 from handlers.language.slots import Kind, Slot
 from models import posts as books
 from models.audit import Act
+from models.base import Placard
 from models.clock import last_day, spoken, spoken_date
 from models.handover import Offered, offers_to
 from models.members import Neighbour, NoSuchMember, Role, member_by_id, roles_held
@@ -210,6 +211,9 @@ router = Router(
 )
 
 LISTED = 3
+PLACARD_HEAD = ("编号", "岗位", "还缺", "")
+PLACARD_ROWS = 12
+"""A picture that is higher than a telephone is not read to its end."""
 """Posts that a list shows."""
 NAMED = 3
 """Posts that it names beyond those; it says how many there are."""
@@ -900,6 +904,17 @@ def empty_list(listed: Sequence[Listed]) -> str:
     ]
     foot = say("empty_foot", more=say("empty_more", count=more) if more > 0 else "", number=listed[0].post.number)
     return "\n".join([say("empty_head"), *lines, foot])
+
+
+def empty_placard(listed: Sequence[Listed]) -> Placard:
+    """The same list to look at, with more of it."""
+    rows = [
+        (str(one.post.number), one.post.title, f"{one.free}人", say(f"demand_{one.post.demand}"))
+        for one in listed[:PLACARD_ROWS]
+    ]
+    count = len(listed) - len(rows)
+    foot = say("empty_foot", more=say("empty_more", count=count) if count > 0 else "", number=listed[0].post.number)
+    return Placard(say("empty_head").rstrip("："), PLACARD_HEAD, rows, foot)
 
 
 def lapsed_line(ended: Ended, partner: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.posts import empty_list, lapsed_line, news_of_slot
+from handlers.posts import empty_list, empty_placard, lapsed_line, news_of_slot
 from jobs.tick import Job, Span, Tick
 from models import outbox
 from models.clock import day_of
@@ -92,6 +92,7 @@ def list_empty(tick: Tick) -> bool:
                 community_id=community_id,
                 key=f"posts-empty:{group.id}:{day_of(tick.at):%Y%m%d}",
                 message=empty_list(theirs),
+                placard=empty_placard(theirs),
                 now=tick.at,
                 expires_at=tick.at + LIST_FRESH,
                 group_id=group.id,

@@ -85,6 +85,22 @@ def buttons_of(kept: Sequence[Sequence[str]] | None) -> tuple[Button, ...]:
     return tuple(Button(*one) for one in kept or ())
 
 
+class Placard(NamedTuple):
+    """A table that a message shows as a picture where its channel can; its text says the same. Kept as a list."""
+
+    title: str
+    head: Sequence[str]
+    """What stands above the columns; empty for nothing."""
+    rows: Sequence[Sequence[str]]
+    foot: str
+    """What can be done about it, below."""
+
+
+def placard_of(kept: Sequence[Any] | None) -> Placard | None:
+    """The placard that the books kept; NULL is none."""
+    return Placard(*kept) if kept else None
+
+
 class Refusal(Exception):
     """An expected no. Its class is its name, `fields` are what its sentence needs; the sentence is the handler's."""
 

@@ -43,7 +43,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from models.base import Base, Button, Moment, buttons_of
+from models.base import Base, Button, Moment, Placard, buttons_of, placard_of
 from models.database import Prepared, lock_name
 from models.directory import Endpoint, Group, Identity
 from models.members.merging import keeper_of
@@ -142,6 +142,8 @@ class Outbox(Base):
     ref: Mapped[str] = mapped_column(String(40), server_default="")
     buttons: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     """What can be pressed beside it; see `Button`."""
+    placard: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What is shown in place of the text where a channel shows pictures; see `Placard`."""
     created_at: Mapped[datetime]
     not_before: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -207,6 +209,7 @@ _PUT = Prepared(
         "text",
         "ref",
         "buttons",
+        "placard",
         "created_at",
         "not_before",
         "expires_at",
@@ -230,15 +233,16 @@ def put(
     ref: str = "",
     not_before: datetime | None = None,
     buttons: Sequence[Button] = (),
+    placard: Placard | None = None,
     urgent: bool = False,
     otherwise: str = "",
 ) -> bool:
     """Puts a message into the outbox once per `key`; False where it was put in before.
 
     `account` is the namespace and the outside id of somebody who is no member. The text says without its buttons what
-    can be answered. `urgent` ones wait neither for the end of the quiet hours nor for the next day. `otherwise` is what
-    the building lead is told (in words of its own, which say whom to tell what) where no channel reaches the group or
-    the person: never anything private.
+    can be answered, and without its `placard` what stands there. `urgent` ones wait neither for the end of the quiet
+    hours nor for the next day. `otherwise` is what the building lead is told (in words of its own, which say whom to
+    tell what) where no channel reaches the group or the person: never anything private.
     """
     row = _PUT.first(
         session,
@@ -251,6 +255,7 @@ def put(
         text=message,
         ref=ref,
         buttons=buttons or None,
+        placard=placard,
         created_at=now,
         not_before=not_before or now,
         expires_at=expires_at,
@@ -288,6 +293,7 @@ class Claimed:
     buttons: tuple[Button, ...] = ()
     urgent: bool = False
     otherwise: str = ""
+    placard: Placard | None = None
 
 
 # A literal: neither database uses a partial index for a parameter that happens to say the same.
@@ -320,6 +326,7 @@ _COLUMNS = (
     Outbox.buttons,
     Outbox.urgent,
     Outbox.otherwise,
+    Outbox.placard,
 )
 
 _DUE = Prepared(
@@ -356,7 +363,7 @@ def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, t
     # Found and taken by two statements: as one, PostgreSQL would walk over the whole table for so many ids that it
     # cannot foresee.
     rows = _DUE.all(session, now=now, wall=wall, most=most)
-    found = [Claimed(*(*row[:-3], buttons_of(row[-3]), *row[-2:])) for row in rows]
+    found = [Claimed(*(*row[:-4], buttons_of(row[-4]), *row[-3:-1], placard_of(row[-1]))) for row in rows]
     if found:
         ids = [message.id for message in found]
         session.execute(update(Outbox).where(Outbox.id.in_(ids)).values(lease=token, leased_until=until))

@@ -30,7 +30,7 @@ from bot.channels.wecom_group_webhook import WecomGroupWebhook
 from bot.delivery import Bundle, Postman, bundled, retry_wait, split
 from bot.secrets import Sealer
 from models import outages, outbox
-from models.base import Button
+from models.base import Button, Placard
 from models.clock import SHANGHAI, MovedClock
 from models.directory import Endpoint, Identity, add_endpoint, add_group, unbind_chat
 from models.members import add_identity
@@ -60,6 +60,7 @@ class Numbers:
     retry_seconds_min: float = 2.0
     retry_seconds_max: float = 900.0
     group_posts_a_day_max: int = 0
+    font: str = ""
     quiet_from: time = time(0)
     quiet_until: time = time(0)
 
@@ -362,6 +363,18 @@ def test_a_message_with_buttons_is_merged_with_nothing_and_shows_them_below_its_
         ([3, 4], ()),
         ([5], ()),
         ([5], buttons),
+    ]
+
+
+def test_a_placard_stands_alone_and_not_beside_half_of_its_text() -> None:
+    placard = Placard("这周还有岗位", (), [("3", "楼道清扫")], "")
+    bundles = bundled([claimed(1, "a"), claimed(2, "b", placard=placard), claimed(3, "c" * 70, placard=placard)], 50)
+
+    assert [(bundle.ids, bundle.placard) for bundle in bundles] == [
+        ([1], None),
+        ([2], placard),
+        ([3], None),
+        ([3], None),
     ]
 
 

@@ -53,6 +53,7 @@ class Ability:
     buttons: bool = False
     """It shows `Parcel.buttons` and `Reply.buttons`, and brings a press as the words of the button."""
     pictures: bool = False
+    """It shows `Parcel.picture`."""
     limits: tuple[Limit, ...] = ()
 
 
@@ -67,6 +68,8 @@ class Parcel:
     """The object it shows (`activity:12`), for channels whose messages can be quoted."""
     buttons: tuple[Button, ...] = ()
     """What can be pressed beside it, for channels with that ability. The text says the same without them."""
+    picture: bytes = field(default=b"", repr=False)
+    """A PNG to show in place of the text, for channels with that ability. The text says the same."""
 
 
 class DeliveryError(Exception):

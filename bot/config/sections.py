@@ -211,6 +211,7 @@ class Delivery(Section):
     group_posts_a_day_max: int = Field(
         default=6, ge=0, le=1000, description="一个群一天最多主动发几次，不急的等到第二天；0 为不限"
     )
+    font: str = Field(default="", description="画榜用的中文字体文件；空着就在这台机器上找一个，找不到就只发文字")
 
     @field_validator("quiet_from", "quiet_until")
     @classmethod

@@ -12,14 +12,15 @@ from datetime import datetime
 from bot.config import Config, ConfigError, Problem
 from bot.doctor.database import database, opened
 from bot.doctor.finding import Finding, State, broken
-from bot.doctor.machine import FONT_FOLDERS, chinese_fonts, copies, time_zone
+from bot.doctor.machine import chinese_fonts, copies, time_zone
 from bot.doctor.reach import apps, bot_here, callbacks, gateways
 from bot.doctor.settings import configuration
+from bot.fonts import FOLDERS
 
 __all__ = ["Finding", "State", "examine"]
 
 
-def examine(config: Config | ConfigError, now: datetime, *, fonts: Sequence[str] = FONT_FOLDERS) -> list[Finding]:
+def examine(config: Config | ConfigError, now: datetime, *, fonts: Sequence[str] = FOLDERS) -> list[Finding]:
     """Looks at everything; `now` is wall time. Without a configuration only the machine can be looked at."""
     machine = [*time_zone(now), *chinese_fonts(fonts)]
     if isinstance(config, ConfigError):

@@ -14,25 +14,13 @@ from sqlalchemy import make_url
 from bot.backup import copies_in
 from bot.config import Config
 from bot.doctor.finding import Finding, broken, ok, warning
+from bot.fonts import find_font
 from models.clock import spoken
 
 ROOM_BROKEN, ROOM_WARNING = 200_000_000, 2_000_000_000
 """Bytes on a disk below which it is broken, or worth a warning."""
 COPY_AGE = timedelta(hours=26)
 """A night's copy, and the time that it may take."""
-FONT_FOLDERS = (
-    "/usr/share/fonts",
-    "/usr/local/share/fonts",
-    "~/.fonts",
-    "~/.local/share/fonts",
-    "/System/Library/Fonts",
-    "/Library/Fonts",
-)
-CHINESE_FONTS = (
-    "wqy", "notosanscjk", "notoserifcjk", "notosanssc", "sourcehan", "lxgw", "simsun", "simhei", "msyh", "pingfang",
-    "heiti", "songti", "droidsansfallback", "uming", "ukai",
-)  # fmt: skip
-"""How the files of fonts with Chinese begin, in lower case and without marks."""
 
 
 def disk(name: str, folder: Path) -> Iterator[Finding]:
@@ -89,12 +77,8 @@ def time_zone(now: datetime) -> Iterator[Finding]:
 
 def chinese_fonts(folders: Sequence[str]) -> Iterator[Finding]:
     """Whether there is a font with Chinese, for what is drawn."""
-    for folder in folders:
-        for path in sorted(Path(folder).expanduser().rglob("*.tt[cf]")) + sorted(
-            Path(folder).expanduser().rglob("*.otf")
-        ):
-            if path.name.lower().replace("-", "").replace("_", "").startswith(CHINESE_FONTS):
-                yield ok("字体", f"有中文字体 {path.name}")
-                return
+    if (font := find_font(folders)) is not None:
+        yield ok("字体", f"有中文字体 {font.name}")
+        return
     todo = "装一个，例如 Debian 上 apt install fonts-wqy-microhei"
-    yield warning("字体", "没有找到中文字体，画出来的图会是方块", todo)
+    yield warning("字体", "没有找到中文字体，画不了图，榜单只发文字", todo)

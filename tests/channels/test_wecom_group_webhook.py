@@ -70,6 +70,28 @@ def test_key_is_read_from_what_the_platform_shows(shown: str) -> None:
     assert read_key(shown) == KEY
 
 
+PNG = b"\x89PNG\r\n\x1a\n and so on"
+
+
+async def test_a_picture_stands_in_place_of_its_text(webhook: WecomGroupWebhook, api: WecomApi) -> None:
+    assert webhook.ability.pictures
+    await webhook.send(Parcel(label(KEY), TEXT, KEY, picture=PNG))
+
+    (message,) = api.messages
+    assert base64.b64decode(message.body["image"]["base64"]) == PNG
+    assert not channel(api.url, pictures=False).ability.pictures
+
+
+async def test_a_refused_picture_goes_out_as_its_text(webhook: WecomGroupWebhook, api: WecomApi) -> None:
+    await webhook.send(Parcel(label(KEY), TEXT, KEY, picture=b"GIF89a is not taken"))
+    assert api.texts() == [TEXT]
+    # What was not taken because of the moment is tried again as it is.
+    api.meets(wecom_api.refuses(wecom_api.TOO_OFTEN))
+    with pytest.raises(DeliveryError):
+        await webhook.send(Parcel(label(KEY), TEXT, KEY, picture=PNG))
+    assert api.texts() == [TEXT]
+
+
 @pytest.mark.parametrize(
     "typed",
     ["", "a-key", KEY[:-1], f"{KEY} {OTHER}", f"key={KEY}", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send", "三栋"],
@@ -85,8 +107,8 @@ def test_label_names_one_robot_and_hides_its_key() -> None:
     assert not set(KEY.split("-")) & {label(KEY)}
 
 
-def channel(url: str, seconds: float = 5) -> WecomGroupWebhook:
-    settings = Settings(kind="wecom_group_webhook", base_url=url, timeout_seconds=seconds)
+def channel(url: str, seconds: float = 5, *, pictures: bool = True) -> WecomGroupWebhook:
+    settings = Settings(kind="wecom_group_webhook", base_url=url, timeout_seconds=seconds, pictures=pictures)
     return WecomGroupWebhook("webhook", settings)
 
 
