@@ -944,6 +944,7 @@ class Dispatcher:
                 account=told.account,
                 ref=told.ref,
                 buttons=told.buttons,
+                placard=told.placard,
                 urgent=told.urgent,
                 otherwise=told.otherwise,
             )

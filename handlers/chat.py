@@ -20,7 +20,7 @@ from models import pending
 from models.activities import ActivityHere, Promoted, give_place, whose_signup
 from models.audit import Act
 from models.base import Button as Button
-from models.base import Refusal
+from models.base import Placard, Refusal
 from models.clock import spoken
 from models.directory import CommunityHere, GroupHere
 from models.members import Neighbour, NoSuchMember, Person, Role, SeveralMembers, Term, masked, member_by_id
@@ -306,11 +306,15 @@ class Turn:
         ref: str = "",
         expires_hours: int = 24,
         buttons: tuple[Button, ...] = (),
+        placard: Placard | None = None,
         urgent: bool = False,
         otherwise: str = "",
     ) -> None:
-        """Queues a message to a group, sent after the commit, once per `key`. See `tell` for the rest."""
-        told = Told(key, text, ref, expires_hours, buttons=buttons, urgent=urgent, otherwise=otherwise)
+        """Queues a message to a group, sent after the commit, once per `key`. See `tell` for the rest.
+
+        A `placard` is shown in place of the text where the group's channel shows pictures.
+        """
+        told = Told(key, text, ref, expires_hours, buttons=buttons, placard=placard, urgent=urgent, otherwise=otherwise)
         self.told.append(replace(told, group_id=group_id))
 
 
@@ -561,6 +565,7 @@ class Told:
     account: tuple[str, str] | None = None
     """Namespace and outside id of somebody who is no member."""
     buttons: tuple[Button, ...] = ()
+    placard: Placard | None = None
     urgent: bool = False
     otherwise: str = ""
 

@@ -21,7 +21,10 @@ from models import ledger
 from models import points as books
 from models.activities import NoSuchActivity, find_activity
 from models.audit import Act
-from models.clock import short_day
+from models.base import Placard
+from models.broadcast.audience import Spoken, with_ears
+from models.clock import short_day, spoken
+from models.directory import audience, groups_of, organisations
 from models.ledger import Currency, Entry, NoSuchTransfer, NotEnough
 from models.members import Neighbour, Role, find_member, masked, people_in_scope
 from models.members.merging import merged_into
@@ -37,7 +40,8 @@ from models.points import (
     ToOneself,
 )
 from models.posts import NoSuchPost, find_post
-from models.units import NoSuchUnit, covers, find_unit
+from models.reach import reach_in
+from models.units import NoSuchUnit, UnitHere, UnitKind, covers, find_unit, unit_by_id
 
 say = Texts(
     "points",
@@ -67,6 +71,12 @@ say = Texts(
     board_own_none="您{period}还没有积分。",
     board_own_elsewhere="您不在{unit}，这里不排您的名次。",
     board_scope=" {unit}",
+    published="积分榜会发到：{names}。",
+    published_late="现在是免打扰的时间，{until} 再把积分榜发到：{names}。",
+    published_by_hand="{names}我发不进去，请发 排行榜 {what}，把回答复制过去。",
+    no_group="这里的群",
+    published_beyond="{unit}不归您管，请发您负责的楼栋的榜，例如 发榜 本月。",
+    board_foot="自己排第几请 @{bot} 发 排行榜，不想上榜发 不上榜。",
     no_week="积分榜按月算。请发 排行榜 本月，或 上月、本季、今年、全部。",
     hidden="好的，积分榜不再显示您。想重新上榜请发 我要上榜。",
     hidden_already="积分榜本来就没有显示您。",
@@ -102,6 +112,8 @@ say = Texts(
     rule_day="；一天最多{most}分",
     rule_month="；一月最多{most}分",
 )
+
+BOARD_HEAD = ("名次", "姓名", "积分")
 
 router = Router(
     "points",
@@ -310,6 +322,10 @@ def leaderboard(turn: Turn) -> Answer:
     return "\n".join([say("board", period=period, scope=scope), _rows(found.first), own])
 
 
+def _cells(one: Ranked) -> tuple[str, str, str]:
+    return str(one.place), masked(one.name) if one.hides_name else one.name, f"{one.amount}分"
+
+
 def _rows(ranked: tuple[Ranked, ...]) -> str:
     # Ten people in at most two lines: a board must not push the talk off the screen.
     cells = [
@@ -452,6 +468,77 @@ def _whom(turn: Turn, name: str) -> Neighbour:
         unit = find_unit(turn.session, community_id=turn.community.id, name=turn.slots["building"])
         within = unit.path
     return find_member(turn.session, community_id=turn.community.id, name=name, within=within)
+
+
+@router.command(
+    "publish_board",
+    "发榜",
+    "发积分榜",
+    "发排行榜",
+    "公布积分榜",
+    "公布排行榜",
+    slots=(Slot("period", Kind.PERIOD), Slot("scope", Kind.UNIT)),
+    fillers=("积分", "的", "到群里", "发到群里"),
+    role=Role.BUILDING_LEAD,
+    writes=True,
+    overheard=False,
+    rare=True,
+    usage="发榜 本月 3栋",
+    gist="把积分榜发到群里，能发图片的群发成图片",
+)
+def publish_board(turn: Turn) -> Answer:
+    period = turn.slots.get("period", "本月")
+    try:
+        months = books.months_of(period, turn.now)
+    except KeyError:
+        return say("no_week")
+    unit = _board_unit(turn)
+    if not turn.who.may(Role.BUILDING_LEAD, unit.path):
+        return say("published_beyond", unit=turn.called(unit))
+    scope = "" if unit.kind is UnitKind.COMMUNITY else say("board_scope", unit=turn.called(unit))
+    path = unit.path if scope else None
+    found = books.board(turn.session, community_id=turn.community.id, months=months, path=path, asker=turn.who)
+    if not found.first:
+        return say("board_none", period=period)
+    title, foot = say("board", period=period, scope=scope), say("board_foot", bot=turn.community.bot_name)
+    placard = Placard(title.strip("【】"), BOARD_HEAD, [_cells(one) for one in found.first], foot)
+    text = "\n".join([title, _rows(found.first), foot])
+    groups = _board_groups(turn, unit)
+    reached = [group for group in groups if group.pushes]
+    for group in reached:
+        key = f"board:{group.id}:{unit.id}:{period}:{turn.now:%Y%m%d%H%M}"
+        turn.tell_group(group.id, text, key=key, placard=placard)
+    turn.wrote("publish_board", unit.id, period=period)
+    return _published(turn, reached, [group for group in groups if not group.pushes], f"{period}{scope}")
+
+
+def _board_unit(turn: Turn) -> UnitHere:
+    """Whose board it is: the one named, the group's, or that of what the speaker is in charge of."""
+    community_id = turn.community.id
+    if "scope" in turn.slots:
+        return find_unit(turn.session, community_id=community_id, name=turn.slots["scope"])
+    if turn.group is not None:
+        return unit_by_id(turn.session, community_id=community_id, unit_id=turn.group.unit_id)
+    path = min((held.path for held in turn.who.held if held.role.rank >= Role.BUILDING_LEAD.rank), key=len)
+    return unit_by_id(turn.session, community_id=community_id, unit_id=int(path.strip("/").rsplit("/", 1)[-1]))
+
+
+def _board_groups(turn: Turn, unit: UnitHere) -> list[Spoken]:
+    groups = groups_of(turn.session, community_id=turn.community.id)
+    joined = organisations(turn.session, community_id=turn.community.id)
+    return with_ears(turn.session, turn.community.id, audience(groups, unit.path, joined), reach_in(turn.rules))
+
+
+def _published(turn: Turn, reached: list[Spoken], by_hand: list[Spoken], what: str) -> str:
+    lines = []
+    if reached:
+        until, names = reach_in(turn.rules).quiet_until(turn.now), "、".join(group.name for group in reached)
+        name = "published" if until is None else "published_late"
+        lines.append(say(name, names=names, until=until and spoken(until)))
+    if by_hand or not reached:
+        names = "、".join(group.name for group in by_hand) or say("no_group")
+        lines.append(say("published_by_hand", names=names, what=what))
+    return "\n".join(lines)
 
 
 def _undo_appeal(turn: Turn, act: Act) -> str:

@@ -518,3 +518,52 @@ async def test_whoever_was_told_of_points_hears_that_they_were_taken_back(street
         "张敏 扣了您2分（乱停车），现有2分。",
         "张敏 撤销了刚才扣您的2分，现有4分。",
     ]
+
+
+@ON_SQLITE
+async def test_a_board_is_posted_into_the_groups_of_whoever_is_in_charge(street: Street) -> None:
+    pushes = await talk(
+        street,
+        [
+            ("老赵", direct, "发榜 本月 3栋", "积分榜会发到：3栋群。"),
+            ("老赵", "3栋群", "@小邻 发榜", "积分榜会发到：3栋群。"),
+            ("老赵", direct, "发榜 5栋", "5栋不归您管，请发您负责的楼栋的榜，例如 发榜 本月。"),
+            ("老赵", direct, "发榜 本周", "积分榜按月算。请发 排行榜 本月，或 上月、本季、今年、全部。"),
+            ("王秀英", direct, "发榜 3栋", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
+            ("张敏", direct, "发榜 上月", "积分榜会发到：3栋群、5栋群、社区大群。"),
+            november(17, 22),
+            ("老赵", direct, "发榜 上月", "现在是免打扰的时间，11月18日 周三 7:00 再把积分榜发到：3栋群。"),
+            november(18, 7, 1),
+        ],
+    )
+    # Said twice within a minute it is posted once.
+    assert [push.text for push in pushes if push.to == "3栋群"] == [
+        "【本月积分榜 3栋】\n1. 郑立新 6分  1. 徐云霞 6分  3. 郑卫东 5分  3. 朱桂英 5分  3. 黄海燕 5分\n"
+        "自己排第几请 @小邻 发 排行榜，不想上榜发 不上榜。",
+        "【上月积分榜】\n1. 曹建华 14分  2. 陈美玲 11分  2. 吕文华 11分  2. 林立新 11分  2. 马卫东 11分\n"
+        "2. 马耀东 11分  2. 黄国强 11分  2. 郭文华 11分  9. 王秀英 10分  9. 彭桂英 10分\n"
+        "自己排第几请 @小邻 发 排行榜，不想上榜发 不上榜。",
+        # In the morning.
+        "【上月积分榜 3栋】\n1. 陈美玲 11分  1. 马耀东 11分  3. 王秀英 10分  4. 陈阿姨 6分  4. 郑立新 6分\n"
+        "6. 刘雨桐 5分  6. 赵德福 5分  8. 李建国 4分  8. 郑卫东 4分  8. 彭秋菊 4分\n"
+        "自己排第几请 @小邻 发 排行榜，不想上榜发 不上榜。",
+    ]
+    placards = await street.house.books.read(
+        lambda session: session.scalars(
+            select(Outbox.placard).where(Outbox.community_id == 1, Outbox.key.like("board:%")).order_by(Outbox.id)
+        ).all()
+    )
+    assert placards[0] == [
+        "本月积分榜 3栋",
+        ["名次", "姓名", "积分"],
+        [["1", "郑立新", "6分"], ["1", "徐云霞", "6分"], ["3", "郑卫东", "5分"], ["3", "朱桂英", "5分"], ["3", "黄海燕", "5分"]],
+        "自己排第几请 @小邻 发 排行榜，不想上榜发 不上榜。",
+    ]  # fmt: skip
+
+
+@ON_SQLITE
+async def test_a_board_for_a_group_that_cannot_be_written_to_is_carried_by_hand(street: Street) -> None:
+    await talk(
+        muted(street),
+        [("老赵", direct, "发榜", "3栋群我发不进去，请发 排行榜 本月 3栋，把回答复制过去。")],
+    )

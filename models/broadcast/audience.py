@@ -282,7 +282,7 @@ def plan(
     missed = [one for one in people if one.id not in heard and one.id not in reached]
     if not used and not alone:
         raise OutOfReach(target=target)
-    return Plan(people, _spoken(session, community_id, list(used.values()), reach), alone, missed)
+    return Plan(people, with_ears(session, community_id, list(used.values()), reach), alone, missed)
 
 
 def _groups_for(part: Part, groups: Sequence[Listed], organisations: Sequence[str]) -> list[Listed]:
@@ -305,7 +305,8 @@ def _hears_for(part: Part, own: Sequence[Listed]) -> Callable[[Listener], bool]:
     return lambda one: False
 
 
-def _spoken(session: Session, community_id: int, groups: Sequence[Listed], reach: Reach) -> list[Spoken]:
+def with_ears(session: Session, community_id: int, groups: Sequence[Listed], reach: Reach) -> list[Spoken]:
+    """The groups, and of each whether it can be written to and what the bot hears of it."""
     channels: dict[int, set[str]] = {}
     for row in session.execute(
         select(Endpoint.group_id, Endpoint.channel).where(
