@@ -107,7 +107,7 @@ def drawn(placard: Placard, letters: Letters) -> bytes:
     for number, line in enumerate(foot):
         pen.text((EDGE, top + EDGE / 2 + FOOT_LINE * (number + 0.5)), line, fill=PALE, font=letters.foot, anchor="lm")
     out = io.BytesIO()
-    image.save(out, "PNG", optimize=True)
+    image.save(out, "PNG")
     return out.getvalue()
 
 

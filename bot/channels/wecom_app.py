@@ -277,21 +277,13 @@ class WecomApp:
     ) -> None:
         self.name = name
         self.namespace = f"wecom:{settings.corp_id}"
-        self.ability = Ability(
-            hears=Hears.EVERYTHING,
-            pushes_to_people=settings.secret is not None,
-            buttons=settings.secret is not None,
-            text_bytes=TEXT_BYTES,
-            limits=LIMITS,
-        )
+        self._corp_id = settings.corp_id
         self._agent_id = settings.agent_id
         self._api = settings.base_url.rstrip("/") + "/cgi-bin"
         self._seconds = settings.timeout_seconds
         self._session: aiohttp.ClientSession | None = None
-        self._tokens: Tokens | None = None
-        if settings.secret is not None:
-            secret = settings.secret.get_secret_value()
-            self._tokens = Tokens(f"{self._api}/gettoken", corp_id=settings.corp_id, secret=secret, wall=wall)
+        self._wall = wall
+        self._take_secret(settings.secret)
         self._answer_seconds = answer_seconds
         self._budget = Budget(LIMITS, lambda: wall().timestamp())
         self._answered: OrderedDict[str, None] = OrderedDict()
@@ -324,8 +316,26 @@ class WecomApp:
         return self._url.routes(answer)
 
     def adopt(self, settings: Settings) -> None:
-        """Takes a changed Token, EncodingAESKey and time window; everything else needs a new start."""
+        """Takes a changed secret, Token, EncodingAESKey and time window; everything else needs a new start."""
         self._url.change(_keys(settings), settings.timestamp_window_seconds)
+        if settings.secret != self._secret:
+            self._take_secret(settings.secret)
+
+    def _take_secret(self, secret: SecretStr | None) -> None:
+        """What it can do, and the token that comes from the secret."""
+        self._secret = secret
+        self.ability = Ability(
+            hears=Hears.EVERYTHING,
+            pushes_to_people=secret is not None,
+            buttons=secret is not None,
+            text_bytes=TEXT_BYTES,
+            limits=LIMITS,
+        )
+        self._tokens: Tokens | None = None
+        if secret is not None:
+            self._tokens = Tokens(
+                f"{self._api}/gettoken", corp_id=self._corp_id, secret=secret.get_secret_value(), wall=self._wall
+            )
 
     def address_of(self, external_id: str) -> str:
         return external_id

@@ -57,24 +57,14 @@ def heard() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
-def channel(
-    corp: WecomCorp,
-    wall: MovedClock,
-    *,
-    secret: str | None = WecomCorp.secret,
-    answer_seconds: float = 2.5,
-    **more: Any,
-) -> WecomApp:
-    settings = Settings(
-        token=SecretStr("Token123"),
-        aes_key=SecretStr("a" * 43),
-        corp_id=more.pop("corp_id", corp.corp_id),
-        agent_id=more.pop("agent_id", corp.agent_id),
-        secret=None if secret is None else SecretStr(secret),
-        base_url=more.pop("base_url", corp.url),
-        timeout_seconds=more.pop("timeout_seconds", 5.0),
-    )
-    return WecomApp("app", settings, wall=wall.now, answer_seconds=answer_seconds)
+def settings_of(corp: WecomCorp, *, secret: str | None = WecomCorp.secret, **more: Any) -> Settings:
+    given = {"corp_id": corp.corp_id, "agent_id": corp.agent_id, "base_url": corp.url, "timeout_seconds": 5.0, **more}
+    hidden = None if secret is None else SecretStr(secret)
+    return Settings(token=SecretStr("Token123"), aes_key=SecretStr("a" * 43), secret=hidden, **given)
+
+
+def channel(corp: WecomCorp, wall: MovedClock, *, answer_seconds: float = 2.5, **more: Any) -> WecomApp:
+    return WecomApp("app", settings_of(corp, **more), wall=wall.now, answer_seconds=answer_seconds)
 
 
 async def test_member_gets_the_words_as_they_are(app: WecomApp, corp: WecomCorp) -> None:
@@ -159,6 +149,18 @@ async def test_wrong_configuration_is_named_and_rests(
 
     assert corp.asked_for_tokens == 1
     assert corp.shown == []
+
+
+async def test_corrected_secret_is_taken_while_it_serves(corp: WecomCorp, wall: MovedClock) -> None:
+    app = channel(corp, wall, secret="mistyped")
+    with pytest.raises(DeliveryError):
+        await app.send(PARCEL)
+    app.adopt(settings_of(corp, secret=corp.secret))
+    # The rest after a refusal was the old one's.
+    await app.send(PARCEL)
+    await app.close()
+
+    assert corp.texts("wangxiuying") == [TEXT]
 
 
 async def test_address_that_is_not_trusted_is_told_to_the_operator(
