@@ -211,10 +211,10 @@ router = Router(
 )
 
 LISTED = 3
+"""Posts that a list shows."""
 PLACARD_HEAD = ("编号", "岗位", "还缺", "")
 PLACARD_ROWS = 12
 """A picture that is higher than a telephone is not read to its end."""
-"""Posts that a list shows."""
 NAMED = 3
 """Posts that it names beyond those; it says how many there are."""
 HOLDERS = 4
