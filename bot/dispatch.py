@@ -48,7 +48,7 @@ from models import audit, inbox, outbox, pending
 from models.base import Refusal
 from models.clock import Clock, local, spoken
 from models.database import savepoint
-from models.directory import CommunityHere, GroupHere, has_opened, note_opened
+from models.directory import CommunityHere, GroupHere, has_opened, is_unopened, note_opened
 from models.members import (
     Person,
     RegistrationState,
@@ -277,7 +277,7 @@ class Dispatcher:
         typed = normalise(incoming.text, snapshot.bot_names)
         addressed = incoming.addressed or typed.mentioned
         if incoming.direct and incoming.channel in self._must_open.get(incoming.namespace, ()):
-            self._opened.add((incoming.namespace, incoming.sender))
+            await self._open(incoming)
         scene = None
         if not typed.text and (incoming.photos or incoming.unseen or incoming.location):
             return await self._take_shown(await self._scene(incoming, now, snapshot, typed, addressed))
@@ -350,6 +350,17 @@ class Dispatcher:
         if opened:
             self._opened.add(who)
         return opened
+
+    async def _open(self, incoming: Incoming) -> None:
+        """Remembers that the bot can write to the sender: also of those who only ever ask, once each."""
+        who = (incoming.namespace, incoming.sender)
+        if who in self._opened:
+            return
+        account = {"namespace": incoming.namespace, "external_id": incoming.sender}
+        if await self._books.read(lambda session: is_unopened(session, **account)):
+            now = self._clock.now()
+            await self._books.write(lambda session: note_opened(session, **account, now=now))
+        self._opened.add(who)
 
     async def _place(
         self, incoming: Incoming, snapshot: Snapshot, now: datetime

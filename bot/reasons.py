@@ -26,6 +26,7 @@ SAID = {
     "no route: no channel can write to this group first": "没有一个通道能主动发进这个群",
     "no route: the person has no account": "还没有他的账号",
     "no route: no channel can write to this account first": "没有一个通道能主动发给他",
+    "no route: the person has never written to the bot alone": "他还没有私聊过机器人，发不过去",
     "not_sent": "连不上平台",
     "no configured key opens this secret": "库里的 key 用现在的 secrets.key 解不开",
     "this secret is damaged": "库里存的 key 坏了",

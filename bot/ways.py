@@ -25,6 +25,7 @@ class NoRoute(StrEnum):
     MUTE_GROUP = "no route: no channel can write to this group first"
     NO_ACCOUNT = "no route: the person has no account"
     MUTE_ACCOUNT = "no route: no channel can write to this account first"
+    NOT_OPENED = "no route: the person has never written to the bot alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,10 @@ class Ways:
             for channel in self._channels.values()
             if channel.namespace == route.namespace and channel.ability.pushes_to_people and channel.ability.text_bytes
         ]
-        return found or (NoRoute.MUTE_ACCOUNT if routes else NoRoute.NO_ACCOUNT)
+        if not found:
+            return NoRoute.MUTE_ACCOUNT if routes else NoRoute.NO_ACCOUNT
+        allowed = [(channel, route) for channel, route in found if route.opened or channel.ability.writes_first]
+        return allowed or NoRoute.NOT_OPENED
 
     def _to_group(self, routes: Sequence[Route]) -> list[tuple[Channel, Route]] | NoRoute:
         """Every configured channel that can write into one of these places."""

@@ -580,3 +580,11 @@ def has_opened(session: Session, *, namespace: str, external_id: str) -> bool:
         Identity.namespace == namespace, Identity.external_id == external_id, Identity.opened_at.is_not(None)
     )
     return session.scalars(found.limit(1)).first() is not None
+
+
+def is_unopened(session: Session, *, namespace: str, external_id: str) -> bool:
+    """Whether somebody is a member by this account, of whom nobody noted yet that they wrote to the bot alone."""
+    found = select(Identity.id).where(
+        Identity.namespace == namespace, Identity.external_id == external_id, Identity.opened_at.is_(None)
+    )
+    return session.scalars(found.limit(1)).first() is not None

@@ -618,6 +618,8 @@ class Route:
     namespace: str
     address: str
     sealed_secret: str
+    opened: bool = True
+    """False for somebody who has never written to the bot alone, as far as anybody had to know."""
 
 
 def routes(session: Session, message: Claimed) -> list[Route]:
@@ -639,11 +641,11 @@ def routes_to_member(session: Session, *, community_id: int, member_id: int) -> 
     """All accounts of a person, oldest first. Somebody who was merged since is reached where they speak now."""
     keeper = keeper_of(session, community_id=community_id, member_id=member_id)
     found = session.execute(
-        select(Identity.namespace, Identity.external_id)
+        select(Identity.namespace, Identity.external_id, Identity.opened_at)
         .where(Identity.community_id == community_id, Identity.member_id == keeper)
         .order_by(Identity.id)
     )
-    return [Route("", row.namespace, row.external_id, "") for row in found]
+    return [Route("", row.namespace, row.external_id, "", row.opened_at is not None) for row in found]
 
 
 def home_path(session: Session, message: Claimed) -> str:

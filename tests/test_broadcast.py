@@ -28,7 +28,7 @@ from models.broadcast import (
     Who,
     next_time,
 )
-from models.directory import add_endpoint, add_group
+from models.directory import add_endpoint, add_group, note_opened
 from models.outbox import Outbox, OutboxState
 from models.reach import Reach
 from models.verify import violations
@@ -40,8 +40,9 @@ from tests.moments import TUESDAY_EVENING
 NOW = TUESDAY_EVENING
 HOUR = timedelta(hours=1)
 SETTINGS = broadcast.Settings()
-EVERYWHERE = Reach(frozenset({"simulator"}), frozenset({NAMESPACE}), frozenset({"simulator"}))
-BY_HAND = Reach(people=frozenset({NAMESPACE}), mentions=frozenset({"simulator"}))
+PEOPLE = frozenset({NAMESPACE})
+EVERYWHERE = Reach(frozenset({"simulator"}), PEOPLE, frozenset({"simulator"}))
+BY_HAND = Reach(people=PEOPLE, mentions=frozenset({"simulator"}))
 NOTHING = Reach()
 WORDING = broadcast.Wording(dict.fromkeys(Ears, "停水"), "停水", hand=lambda group: f"请复制到{group}")
 
@@ -130,6 +131,22 @@ async def test_a_notice_goes_to_the_groups_and_alone_to_those_whom_no_group_hear
         assert [group.pushes for group in plan(Part(ground.units["5栋"]), reach=NOTHING).groups] == [False]
         with pytest.raises(NobodyThere):
             plan(Part(ground.root, Who.PARTY))
+
+    await proved(books, unit)
+
+
+async def test_whoever_has_to_write_first_and_has_not_is_out_of_reach(books: Books) -> None:
+    def unit(session: Session) -> None:
+        ground = lay(session)
+        reach = Reach(people=PEOPLE, must_open={NAMESPACE: frozenset({"bot"})})
+        for who in ("老魏", "孙姐"):
+            note_opened(session, namespace=NAMESPACE, external_id=who, now=NOW)
+        plan = broadcast.plan(
+            session, community_id=ground.community.id, parts=[Part(ground.units["5栋"])], target="5栋", reach=reach,
+            now=NOW,
+        )  # fmt: skip
+        assert [one.name for one in plan.alone] == ["老魏", "孙姐"]
+        assert [one.name for one in plan.missed] == ["孙丽", "何叔"]
 
     await proved(books, unit)
 

@@ -478,7 +478,7 @@ async def test_routes_name_every_way_to_a_recipient_and_nobody_elses(street: Str
     assert await street.books.read(ways) == {
         "group": [Route("webhook", "", "3栋群", "sealed"), Route("aibot", "", "wrx3", "")],
         "nobody": [],
-        "person": [Route("", "simulator", "王秀英", "")],
+        "person": [Route("", "simulator", "王秀英", "", opened=False)],
     }
 
 

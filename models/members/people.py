@@ -387,8 +387,12 @@ def add_identity(
     external_id: str,
     now: datetime,
     ground: Ground = Ground.ROSTER,
+    opened: bool = False,
 ) -> None:
-    """Lets an outside id speak as a member, for a reason that is written down."""
+    """Lets an outside id speak as a member, for a reason that is written down.
+
+    It is `opened` where it has written to the bot alone.
+    """
     session.execute(
         insert(Identity),
         {
@@ -399,5 +403,6 @@ def add_identity(
             "chosen_at": None,
             "ground": ground,
             "since": now,
+            "opened_at": now if opened else None,
         },
     )

@@ -209,14 +209,24 @@ def _bind(session: Session, wish: Wish, match: Match, waiting: Registration | No
         at=now if waiting is None else waiting.at,
         decided_at=now,
     )
-    bind_account(session, wish.community_id, match.member_id, wish.namespace, wish.external_id, now)
+    bind_account(session, wish.community_id, match.member_id, wish.namespace, wish.external_id, now, opened=True)
     return Claim(number, RegistrationState.APPROVED, match.member_id, wish.name, wish.unit, proved=True)
 
 
 def bind_account(
-    session: Session, community_id: int, member_id: int, namespace: str, external_id: str, now: datetime
+    session: Session,
+    community_id: int,
+    member_id: int,
+    namespace: str,
+    external_id: str,
+    now: datetime,
+    *,
+    opened: bool,
 ) -> None:
-    """Lets an account speak as a member by reason of its request, and forgets its wrong tries."""
+    """Lets an account speak as a member by reason of its request, and forgets its wrong tries.
+
+    It is `opened` where its owner was answered alone about it.
+    """
     add_identity(
         session,
         community_id=community_id,
@@ -225,6 +235,7 @@ def bind_account(
         external_id=external_id,
         ground=Ground.REGISTRATION,
         now=now,
+        opened=opened,
     )
     session.execute(
         delete(WrongTry).where(

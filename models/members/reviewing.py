@@ -172,7 +172,15 @@ def decide_registration(
                 basis=basis,
                 now=now,
             )
-        bind_account(session, community_id, member_id, request.namespace, request.external_id, now)
+        bind_account(
+            session,
+            community_id,
+            member_id,
+            request.namespace,
+            request.external_id,
+            now,
+            opened=request.heard,
+        )
     state = RegistrationState.APPROVED if approve else RegistrationState.REJECTED
     _decided(session, request, state, member_id if approve else request.member_id, reviewer.id, reason, now)
     return Decision(
