@@ -50,6 +50,7 @@ from models.broadcast import (
     OutOfReach,
     Part,
     Plan,
+    QuietNow,
     ReceiptGone,
     ReceiptsClosed,
     RemindedEnough,
@@ -188,6 +189,7 @@ router = Router(
         NotAddressed: "{number}号不是发给您那里的，不用回。",
         AllAnswered: "{number}号都回了，不用催。",
         RemindedEnough: "{number}号没回的都催过{most}次了，请上门问一声。",
+        QuietNow: "现在免打扰，{again_at} 以后再催。",
         RemindedRecently: "刚催过，{again_at} 以后再催。",
         ReceiptGone: "{number}号的回执已经撤回过了。",
     },
@@ -368,6 +370,9 @@ ACK_WANTED = (
     "都要回收到", "要回复", "收到回复", "要收到", "看到回复收到", "让大家回复收到", "回复收到", "请大家回复",
     "要大家回执",
 )  # fmt: skip
+REMINDERS_WANTED = (
+    "没回的提醒", "提醒没回的", "没收到的再提醒", "自动催办", "没回复的再催", "没回的再催", "没回的自动催",
+)  # fmt: skip
 
 
 @router.command(
@@ -378,7 +383,7 @@ ACK_WANTED = (
         Slot("target", Kind.TARGET, required=True, ask="发给谁？例如 广播 3栋 明天停水"),
         Slot("when", Kind.WHEN, labels=("定时",)),
         Slot("ack", Kind.FLAG, labels=ACK_WANTED),
-        Slot("remind", Kind.FLAG, labels=("没回的提醒", "提醒没回的", "没收到的再提醒", "自动催办", "没回复的再催")),
+        Slot("remind", Kind.FLAG, labels=REMINDERS_WANTED),
         Slot("urgent", Kind.FLAG, labels=("紧急", "加急")),
         Slot("content", Kind.TEXT, required=True, ask="请写上通知的内容，例如 广播 3栋 明天停水"),
     ),
@@ -707,6 +712,7 @@ def _remind(turn: Turn, notice: Notice, paths: list[str]) -> Answer:
         reachable=reachable,
         now=turn.now,
         settings=turn.rules["broadcast"],
+        quiet_until=reach_in(turn.rules).quiet_until(turn.now),
     )
     turn.wrote("remind", notice.number, households=done.households)
     text, knock = reminding(notice)

@@ -24,6 +24,7 @@ from models.broadcast import (
     NobodyThere,
     Notice,
     OutOfReach,
+    QuietNow,
     ReceiptsClosed,
     RemindedEnough,
     RemindedRecently,
@@ -164,8 +165,9 @@ def remind(tick: Tick) -> bool:
                 reachable=everybody_reached(tick.session, community_id=tick.community.id, reach=reach_in(tick.rules)),
                 now=tick.at,
                 settings=settings,
+                quiet_until=reach_in(tick.rules).quiet_until(tick.at),
             )
-        except RemindedRecently as refusal:
+        except (QuietNow, RemindedRecently) as refusal:
             again = refusal.fields["again_at"]
         except (AllAnswered, RemindedEnough, ReceiptsClosed):
             again = None

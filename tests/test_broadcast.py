@@ -479,6 +479,42 @@ async def test_receipts_are_quiet_private_and_taken_back(street: Street) -> None
 
 
 @ON_SQLITE
+async def test_nobody_is_reminded_at_night_or_before_the_notice_is_out(street: Street) -> None:
+    await street.until(november(17, 21, 40))
+    await talk(
+        street,
+        [
+            (
+                "张敏", direct, "广播 3栋 明早停水 回执 没回的自动催",
+                f"广播预览：明早停水（要回执，没回的自动催，现在免打扰，7:00才发）\n给 3栋：29户35人。\n发到：3栋群。\n{CHECK}",
+            ),
+            (
+                "张敏", direct, "确认",
+                "8号已定：免打扰过后，11月18日 周三 7:00 发给 3栋。\n急的请用 紧急广播；不发了请发 取消广播 8。",
+            ),
+            ("张敏", direct, "催办 8", "现在免打扰，11月18日 周三 7:00 以后再催。"),
+            ("老赵", direct, "催办 7", "现在免打扰，11月18日 周三 7:00 以后再催。"),
+        ],
+    )  # fmt: skip
+    assert [push for push in await street.until(november(18, 10, 59)) if push.text.startswith("提醒：")] == []
+    reminded = [push for push in await street.until(november(18, 11, 1)) if push.text.startswith("提醒：")]
+    assert "王秀英" in {push.to for push in reminded}
+    assert len(reminded) == len({push.to for push in reminded})
+
+
+@ON_SQLITE
+async def test_what_is_urgent_is_asked_after_at_night(street: Street) -> None:
+    await street.until(november(17, 22, 0))
+    await street.say("张敏", "紧急广播 3栋 水管爆了，请关好总阀 回执")
+    await street.say("张敏", "确认")
+    await street.until(november(17, 22, 10))
+    assert (await street.say("老赵", "催办 8")).startswith("第1次催办已发：")
+    assert ("王秀英", "提醒：8号「水管爆了」还等您回一声。\n收到请回复 收到 8。") in street.house.channels[
+        "simulator"
+    ].sent
+
+
+@ON_SQLITE
 async def test_where_the_bot_writes_to_nobody_first_a_person_copies(street: Street) -> None:
     mute = muted(street)
     await talk(

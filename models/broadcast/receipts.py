@@ -103,6 +103,10 @@ class RemindedRecently(Refusal):
     """It is too early to remind them again. Fields: number, again_at."""
 
 
+class QuietNow(Refusal):
+    """Nobody is asked after at night. Fields: again_at."""
+
+
 class ReceiptGone(Refusal):
     """The receipt was taken back already. Fields: number."""
 
@@ -288,15 +292,19 @@ def remind(
     reachable: Collection[int],
     now: datetime,
     settings: Settings,
+    quiet_until: datetime | None = None,
 ) -> Reminded:
     """Has those reminded who have not answered, as often as each may be.
 
-    Raises NoReceiptWanted, ReceiptsClosed, AllAnswered, RemindedEnough and RemindedRecently.
+    Raises NoReceiptWanted, ReceiptsClosed, QuietNow, AllAnswered, RemindedEnough and RemindedRecently.
     """
     if not notice.wants_receipts:
         raise NoReceiptWanted(number=notice.number)
     if not notice.takes_receipts(now):
         raise ReceiptsClosed(number=notice.number)
+    if quiet_until is not None and not notice.urgent:
+        # Written now it would wait, and go out to people who have answered by then, or together with the notice.
+        raise QuietNow(again_at=quiet_until)
     # Of two who ask at one instant the second waits here and sees what the first did.
     session.execute(
         select(Broadcast.id)
@@ -399,6 +407,7 @@ def post_reminder(
             member_id=one.id,
             ref=notice.ref,
             buttons=buttons,
+            urgent=notice.urgent,
         )
     for lead_id, homes in by_lead(session, notice=notice, homes=done.unreachable, now=now).items():
         outbox.put(
@@ -410,6 +419,7 @@ def post_reminder(
             expires_at=expires,
             member_id=lead_id,
             ref=notice.ref,
+            urgent=notice.urgent,
         )
 
 

@@ -110,6 +110,8 @@ def send(
 
     Does nothing for one that is on its way already.
     """
+    # What waits for the morning is nothing to be asked after before.
+    out_at = now if notice.urgent else reach.quiet_until(now) or now
     pushes = bool(plan.alone) or any(group.pushes for group in plan.groups)
     started = set_broadcast(
         session,
@@ -119,7 +121,9 @@ def send(
         sent_at=now,
         look_at=now + timedelta(minutes=1),
         receipts_until=now + timedelta(days=settings.receipt_days) if notice.wants_receipts else None,
-        remind_at=now + timedelta(hours=settings.reminder_hours) if notice.wants_receipts and notice.reminds else None,
+        remind_at=out_at + timedelta(hours=settings.reminder_hours)
+        if notice.wants_receipts and notice.reminds
+        else None,
     )
     if not started:
         return notice
