@@ -336,7 +336,9 @@ def said_again(reading: Reading, scene: Scene | None = None) -> str:
         words.append(
             f"{value}号 {thing.name}" if thing else "、".join(value) if isinstance(value, list) else str(value)
         )
-    return " ".join(words)
+    # What was typed in many lines is known by its first.
+    first, *more = " ".join(words).split("\n")
+    return f"{first}……" if more else first
 
 
 def _missing(reading: Reading, why: list[str]) -> Understanding | None:
