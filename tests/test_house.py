@@ -255,6 +255,7 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "FIND_CHAT": "decides the community of a chat",
         "note_opened": "an account is one person's in every community",
         "has_opened": "an account is one person's in every community",
+        "is_unopened": "an account is one person's in every community",
         "FIND_MEMBERSHIPS": "decides the communities of a sender",
         "communities": "lists them",
         "_chat": "finds out whether another community has the chat; callers refuse then",
