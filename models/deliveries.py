@@ -15,6 +15,7 @@ from sqlalchemy import and_, case, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from models import audit
+from models.broadcast import follow_again
 from models.directory import Group
 from models.members.people import Member
 from models.outbox import ENDED_BADLY, Attempt, AttemptItem, AttemptOutcome, Outbox, OutboxState
@@ -179,7 +180,7 @@ def send_again(session: Session, outbox_id: int, *, now: datetime) -> Answer:
         .where(AttemptItem.outbox_id == outbox_id)
         .scalar_subquery()
     )
-    changed = session.scalars(
+    changed = session.execute(
         update(Outbox)
         .where(Outbox.id == outbox_id, Outbox.state == known.state)
         .values(
@@ -191,11 +192,12 @@ def send_again(session: Session, outbox_id: int, *, now: datetime) -> Answer:
             expires_at=max(known.expires_at, now + AGAIN_FOR),
             again_after=newest,
         )
-        .returning(Outbox.id)
-    ).all()
-    if not changed:
+        .returning(Outbox.community_id, Outbox.ref, Outbox.key)
+    ).one_or_none()
+    if changed is None:
         return Answer.WAITING
     session.info["posted"] = True
+    follow_again(session, community_id=changed.community_id, ref=changed.ref, key=changed.key, now=now)
     _write_down(session, known, "send_again", now)
     return Answer.DONE
 

@@ -357,6 +357,27 @@ def _state_of(session: Session, notice: Notice) -> BroadcastState:
     return BroadcastState.SENT
 
 
+def follow_again(session: Session, *, community_id: int, ref: str, key: str, now: datetime) -> None:
+    """A message of the outbox goes out once more: where it is a copy of a notice, the notice is on its way again."""
+    kind, _, number = ref.partition(":")
+    if kind != "broadcast":
+        return
+    notice = find_broadcast(session, community_id=community_id, number=int(number))
+    copy = next(
+        (one for one in copies_of(session, notice) if key_of(notice.id, one.group_id, one.member_id) == key), None
+    )
+    if copy is None or copy.state not in (CopyState.FAILED, CopyState.UNKNOWN):
+        return
+    session.execute(
+        update(BroadcastCopy)
+        .where(BroadcastCopy.community_id == community_id, BroadcastCopy.id == copy.id)
+        .values(state=CopyState.WAITING, reason="", ended_at=None)
+    )
+    set_broadcast(
+        session, notice, *OUT, state=BroadcastState.SENDING, ended_at=None, look_at=now + timedelta(minutes=1)
+    )
+
+
 def copied_by_hand(
     session: Session, *, notice: Notice, copies: list[Copy], by: int, now: datetime, settings: Settings
 ) -> Notice:
