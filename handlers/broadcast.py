@@ -23,6 +23,7 @@ from typing import Any
 from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, spoken_of
 from handlers.language import dates
 from handlers.language.normalise import normalise
+from handlers.language.roll_call import NOT_MET
 from handlers.language.slots import Kind, Slot
 from models import broadcast as books
 from models.audit import Act
@@ -86,6 +87,7 @@ say = Texts(
     mark_reminds="没回的自动催",
     mark_second="要第二个人点头",
     mark_quiet="现在免打扰，{when}才发",
+    mark_quiet_then="那时免打扰，{when}才发",
     count_homes="{homes}户{people}人",
     count_people="{people}人",
     where_groups="发到：{names}",
@@ -152,6 +154,7 @@ say = Texts(
     "麻烦上门说一声；说好了请发 收到 {number} 加楼栋房号。",
     thanks="记下了，谢谢。",
     thanks_for="记下了，{name}的也收到了，谢谢。",
+    not_met="家里没人的不算收到，没有记。\n问到了请发 收到 {number}{home}。",
     again="已经记过了，不用再回。",
     again_for="{name}的已经记过了。",
     nothing_open="现在没有等回执的通知。",
@@ -214,7 +217,9 @@ _TITLE_ENDS = re.compile(r"[:：,，.。;；!！?？\n ]")
 PREVIEW = 60
 """Characters of a notice that its preview shows."""
 NAMED = 12
-"""Households that one message names."""
+"""Households that an answer names."""
+DOORS = 60
+"""Households that a list for whoever has to knock at them names: all of a house."""
 LISTED = 3
 
 # -- what is typed ----------------------------------------
@@ -347,7 +352,7 @@ def _marks(draft: Draft, *, second: bool = False, quiet: datetime | None = None)
         if holds
     ]
     if quiet is not None:
-        marks.append(say("mark_quiet", when=clock_time(quiet)))
+        marks.append(say("mark_quiet" if draft.due_at is None else "mark_quiet_then", when=clock_time(quiet)))
     if draft.due_at is not None:
         marks.insert(0, f"{draft.said}，{spoken(draft.due_at)}" if draft.rule else spoken(draft.due_at))
     return say("marks", marks="，".join(marks)) if marks else ""
@@ -441,7 +446,7 @@ def _compose(turn: Turn, draft: Draft) -> Answer:
             )  # fmt: skip
         return Reply(say("drafted", number=notice.number, review=notice.review_number), ref=notice.ref)
     if draft.due_at is not None:
-        return Reply(_planned(turn, notice), ref=notice.ref)
+        return Reply(_planned(turn, notice, quiet or notice.due_at), ref=notice.ref)
     reply = _sent(turn, notice, plan)
     if quiet is not None and all(group.pushes for group in plan.groups):
         reply = replace(
@@ -482,13 +487,14 @@ def _sent(turn: Turn, notice: Notice, plan: Plan) -> Reply:
     return Reply("\n".join(lines), ref=notice.ref)
 
 
-def _planned(turn: Turn, notice: Notice) -> str:
+def _planned(turn: Turn, notice: Notice, when: datetime) -> str:
+    """`when` is when it really leaves: what is planned for the night leaves in the morning."""
     if notice.rule:
         return say(
             "planned_series", number=notice.number, said=notice.said, target=notice.target,
-            when=spoken(notice.due_at), unit=turn.called(notice.unit),
+            when=spoken(when), unit=turn.called(notice.unit),
         )  # fmt: skip
-    return say("planned", number=notice.number, when=spoken(notice.due_at), target=notice.target)
+    return say("planned", number=notice.number, when=spoken(when), target=notice.target)
 
 
 @router.command(
@@ -551,7 +557,12 @@ def cancel_broadcast(turn: Turn) -> Answer:
 def list_broadcasts(turn: Turn) -> Answer:
     series = books.series_of(turn.session, community_id=turn.community.id)
     last = books.last_broadcasts(turn.session, community_id=turn.community.id, limit=40)
-    shown = [one for one in dict.fromkeys([*last, *series]) if books.in_charge(turn.who, one)]
+    shown = [
+        one
+        for one in dict.fromkeys([*last, *series])
+        # Whoever leads some of those whom it is for looks after their answers.
+        if books.in_charge(turn.who, one) or (one.sent_at is not None and _touched(turn, one))
+    ]
     if not shown:
         return say("none")
     lines = [
@@ -627,18 +638,22 @@ def broadcast_status(turn: Turn) -> Answer:
 
 def _scope(turn: Turn, notice: Notice) -> list[str]:
     """The unit paths of which this person may know who has not answered. Raises NoSuchBroadcast for nobody's."""
-    paths = books.scopes(turn.who, notice)
-    touched = [
-        path
-        for path in paths
-        if any(covers(path, part.unit.path) or covers(part.unit.path, path) for part in notice.parts)
-    ]
+    touched = _touched(turn, notice)
     if not touched and not books.in_charge(turn.who, notice) and notice.made_by != turn.who.id:
         raise NoSuchBroadcast(number=notice.number)
     if "unit" in turn.slots:
         unit = find_unit(turn.session, community_id=turn.community.id, name=turn.slots["unit"])
         touched = [unit.path] if any(covers(path, unit.path) for path in touched) else []
     return touched
+
+
+def _touched(turn: Turn, notice: Notice) -> list[str]:
+    """The unit paths that this person leads and in which a notice may have somebody whom it is for."""
+    return [
+        path
+        for path in books.scopes(turn.who, notice)
+        if any(covers(path, part.unit.path) or covers(part.unit.path, path) for part in notice.parts)
+    ]
 
 
 def _status(turn: Turn, notice: Notice, paths: list[str]) -> list[str]:
@@ -683,17 +698,17 @@ def _silent(turn: Turn, notice: Notice, counted: Tally) -> str:
     return say(name, homes=len(counted.silent), names=names, number=notice.number)
 
 
-def rooms(houses: Houses) -> str:
+def rooms(houses: Houses, *, most: int = NAMED) -> str:
     """Households as those in charge read them: `3栋2单元 501王秀英 502陈阿姨，5栋1单元 201孙丽`; of many the first."""
     homes = sum(len(some) for _, some in houses)
-    left, pieces = NAMED, []
+    left, pieces = most, []
     for door, some in houses:
         named = " ".join(say("home", room=home.room, name=home.people[0].name) for home in some[: max(left, 0)])
         left -= len(some)
         if named:
             pieces.append(f"{door} {named}")
     names = "，".join(pieces)
-    return say("home_more", names=names, homes=homes) if homes > NAMED else names
+    return say("home_more", names=names, homes=homes) if homes > most else names
 
 
 def _houses(turn: Turn, homes: Sequence[Household]) -> Houses:
@@ -733,7 +748,7 @@ def _remind(turn: Turn, notice: Notice, paths: list[str]) -> Answer:
         if done.unreachable:
             lines.append(say("reminded_knock", homes=len(done.unreachable)))
     elif turn.group is None:
-        names = rooms(_houses(turn, done.unreachable))
+        names = rooms(_houses(turn, done.unreachable), most=DOORS)
         lines.append(say("reminded_nobody", homes=len(done.unreachable), names=names))
     else:
         lines.append(say("reminded_knock", homes=len(done.unreachable)))
@@ -745,7 +760,7 @@ def reminding(notice: Notice) -> tuple[str, Callable[[Houses], str]]:
 
     def knock(houses: Houses) -> str:
         homes = sum(len(some) for _, some in houses)
-        return say("knock", number=notice.number, title=notice.title, homes=homes, names=rooms(houses))
+        return say("knock", number=notice.number, title=notice.title, homes=homes, names=rooms(houses, most=DOORS))
 
     return say("remind", number=notice.number, title=notice.title), knock
 
@@ -830,6 +845,7 @@ KIN = tuple(
     slots=(
         Slot("broadcast", Kind.OBJECT, of="broadcast", required=True, ask="是几号通知？"),
         Slot("family", Kind.FLAG, labels=KIN),
+        Slot("not_met", Kind.FLAG, labels=NOT_MET),
         Slot("building", Kind.UNIT), Slot("room", Kind.ROOM), Slot("count", Kind.COUNT),
         Slot("name", Kind.PERSON, labels=("",)),
     ),
@@ -855,6 +871,9 @@ def ack(turn: Turn) -> Answer:
         number = waiting[0].number
         turn.slots["broadcast"] = number
     notice = books.find_broadcast(turn.session, community_id=turn.community.id, number=number)
+    if turn.slots.get("not_met"):
+        home = f"{turn.slots.get('building', '')}{turn.slots.get('room', '')}"
+        return Reply(say("not_met", number=notice.number, home=f" {home}" if home else ""), ref=notice.ref)
     if turn.slots.get("family") and "name" not in turn.slots:
         turn.slots["name"] = MOTHER
     return _acknowledge(turn, notice)
@@ -969,4 +988,11 @@ def handed_over(notice: Notice, unit: str) -> str:
 def silent_line(notice: Notice, unit: str, houses: Houses) -> str:
     """Who has not answered, for the one who leads the building."""
     homes = sum(len(some) for _, some in houses)
-    return say("silent_notice", number=notice.number, title=notice.title, unit=unit, homes=homes, names=rooms(houses))
+    return say(
+        "silent_notice",
+        number=notice.number,
+        title=notice.title,
+        unit=unit,
+        homes=homes,
+        names=rooms(houses, most=DOORS),
+    )

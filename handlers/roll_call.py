@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, end_offer, sentence, tell_promoted
-from handlers.language.roll_call import Pasted, Roll, read_roll
+from handlers.language.roll_call import Pasted, Roll, is_not_met, read_roll
 from handlers.language.slots import Kind, Slot
 from models import activities, broadcast
 from models import roll_call as books
@@ -50,6 +50,7 @@ say = Texts(
     refused="没报上：{names}。",
     stuck="名单定了，没有退成：{names}。",
     sign_up_alone="{names} 请自己私聊我发 报名 {number}。",
+    not_received="没有记成：{names}。",
     unknown="认不出：{names}，名册里没有或有重名，没有算。",
     begun="{number}号接龙「{title}」开始了。\n接着往下写再发出来就行；看名单请发 接龙名单 {number}。",
     nothing="没看出接的是什么。请在第一行写上活动名字或编号，例如 #接龙 报名 12。",
@@ -363,6 +364,9 @@ def _receive(turn: Turn, notice: Notice, entries: Sequence[Entry], allowed: set[
     for entry in entries:
         if entry.name not in allowed or entry.member_id is None:
             continue
+        if is_not_met(entry.note):
+            written.refused.append(entry.name)
+            continue
         one = broadcast.listener(turn.session, community_id=turn.community.id, member_id=entry.member_id)
         assert one is not None
         way = way_for(turn.session, turn.who, member_id=entry.member_id, path=one.path, now=turn.now)
@@ -415,7 +419,8 @@ def _lines(chain: Chain, merged: Merged, written: Written, people: dict[str, Lis
     if written.stuck:
         beside.append(say("stuck", names=few(written.stuck)))
     if written.refused:
-        beside.append(say("refused", names=few(written.refused)))
+        name = "not_received" if kind == "broadcast" else "refused"
+        beside.append(say(name, names=few(written.refused)))
     if beside:
         lines.append("".join(beside))
     if written.others:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bot.books import Books
 from handlers.broadcast import as_typed, title_of
-from models import broadcast
+from models import broadcast, deliveries
 from models.broadcast import (
     BroadcastState,
     CopyState,
@@ -512,6 +512,65 @@ async def test_what_is_urgent_is_asked_after_at_night(street: Street) -> None:
     assert ("王秀英", "提醒：8号「水管爆了」还等您回一声。\n收到请回复 收到 8。") in street.house.channels[
         "simulator"
     ].sent
+
+
+@ON_SQLITE
+async def test_what_is_planned_for_the_night_says_when_it_leaves(street: Street) -> None:
+    await talk(
+        street,
+        [
+            (
+                "张敏", direct, "定时广播 今晚11点 3栋 关窗",
+                "广播预览：关窗（11月17日 周二 23:00，那时免打扰，7:00才发）\n"
+                f"给 3栋：29户35人。\n发到：3栋群。\n{CHECK}",
+            ),
+            ("张敏", direct, "确认", "8号已定：11月18日 周三 7:00 发给 3栋。\n不发了请发 取消广播 8。"),
+        ],
+    )  # fmt: skip
+
+
+@ON_SQLITE
+async def test_a_lead_finds_what_others_sent_to_their_building(street: Street) -> None:
+    for text in ("广播 3栋 明早停水 回执", "确认", "广播 5栋 明早停电 回执", "确认"):
+        await street.say("张敏", text)
+    await street.until(november(17, 19, 40))
+    assert await street.say("老赵", "广播列表") == "8号 停水（3栋，已发）\n7号 停水通知（3栋，已发）"
+
+
+@ON_SQLITE
+async def test_an_empty_home_is_no_receipt(street: Street) -> None:
+    for text in ("广播 3栋 明早停水 回执", "确认"):
+        await street.say("张敏", text)
+    empty = "家里没人的不算收到，没有记。\n问到了请发 收到 8 3栋2单元502。"
+    await talk(
+        street,
+        [
+            ("老赵", direct, "收到 8 3栋2单元502 家里没人", empty),
+            ("老赵", direct, "收到 8 502说家里没人", "家里没人的不算收到，没有记。\n问到了请发 收到 8 502。"),
+            (
+                "老赵", direct, "#接龙\n通知8收到\n1. 601\n2. 502 家里没人",
+                "已读到接龙：新增2（601、502），共2人。\n记下收到的：601。没有记成：502。",
+            ),
+        ],
+    )  # fmt: skip
+
+
+async def test_what_the_operator_sends_again_is_followed(street: Street) -> None:
+    for text in ("广播 3栋 明早停水 回执", "确认"):
+        await street.say("张敏", text)
+
+    def fail(session: Session) -> int:
+        end_outbox(session, "broadcast:%", OutboxState.FAILED, "45002 refused")
+        return session.scalars(select(Outbox.id).where(Outbox.ref == "broadcast:8")).one()
+
+    number = await street.house.books.write(fail)
+    await street.until(november(17, 19, 45))
+    assert "3栋群没发到" in await street.say("张敏", "广播状态 8")
+    now = street.house.clock.now()
+    await street.house.books.write(lambda session: deliveries.send_again(session, number, now=now))
+    assert (await street.say("张敏", "广播状态 8")).startswith("8号「停水」正在发")
+    await street.until(november(17, 19, 50))
+    assert (await street.say("张敏", "广播状态 8")).startswith("8号「停水」已发：3栋群已发。")
 
 
 @ON_SQLITE

@@ -71,6 +71,15 @@ def looks_like_one(text: str) -> bool:
     return MARK.search(text) is not None or ("\n" in text and len(_ITEM.findall(text)) > 1)
 
 
+NOT_MET = ("家里没人", "说家里没人", "没人在家", "家里没有人", "不在家", "敲门没人", "没人应", "联系不上")
+"""What somebody writes beside a household at whose door nobody was met: the opposite of an answer."""
+
+
+def is_not_met(note: str) -> bool:
+    """Whether a line's note says that nobody was met."""
+    return any(words in note for words in NOT_MET)
+
+
 def read_roll(text: str) -> Roll | None:
     """The chain of a normalised text; None where it is none. One that is not marked has its numbers on lines."""
     marked = MARK.search(text) is not None
@@ -124,6 +133,8 @@ def _line(text: str) -> Pasted | None:
         unit += f"{place['door']}单元" if unit and place["door"] else ""
         text = f"{text[: place.start()]} {text[place.end() :]}".strip()
     words = [word for word in re.split(r"[ ,;/:、]+", text) if word]
+    if words and room and is_not_met(words[0]):
+        words.insert(0, "")
     name = _SAID.sub("", words[0]) if words else ""
     more = [word for word in words[1:] if _SAID.sub("", word)]
     if name in _PLACEHOLDERS or (not name and not room):
