@@ -105,6 +105,8 @@ say = Texts(
     drafted="{number}号写好了，等别的同志点头（{review}号），通过了就发。",
     second_notice="{name} 要广播给 {target}（{count}）：{text}{marks}\n"
     "同意请回复 通过 {review}，不同意请回复 驳回 {review} 理由。",
+    second_otherwise="有一条广播等{name}点头，我发不到{name}。请转告：私聊我发 审核 就能看到。",
+    handed_over_otherwise="{unit}的循环广播现在归{name}管，我发不到{name}。请转告：私聊我发 广播列表 就能看到。",
     hand="请把下一条消息复制到{group}，我发不进去。\n发好了请回复 已发 {number}。",
     copied="记下了，{names}已发。",
     copied_undone="好的，{number}号还等人转发。",
@@ -443,6 +445,7 @@ def _compose(turn: Turn, draft: Draft) -> Answer:
             turn.tell(
                 member_id, text, key=f"broadcast-second:{notice.id}:{member_id}", expires_hours=settings.draft_hours,
                 buttons=(Button("通过", f"通过 {notice.review_number}"),), urgent=draft.urgent,
+                otherwise=_second_otherwise(turn, member_id),
             )  # fmt: skip
         return Reply(say("drafted", number=notice.number, review=notice.review_number), ref=notice.ref)
     if draft.due_at is not None:
@@ -453,6 +456,12 @@ def _compose(turn: Turn, draft: Draft) -> Answer:
             reply, text=say("sent_in_the_morning", number=notice.number, when=spoken(quiet), target=notice.target)
         )
     return reply
+
+
+def _second_otherwise(turn: Turn, member_id: int) -> str:
+    """What the lead hears where whoever has to say yes cannot be written to; nothing of the notice itself."""
+    one = books.listener(turn.session, community_id=turn.community.id, member_id=member_id)
+    return say("second_otherwise", name=one.name) if one is not None else ""
 
 
 def _plan(turn: Turn, draft: Draft | Notice) -> Plan:
@@ -983,6 +992,11 @@ def not_sent(notice: Notice, why: str) -> str:
 def handed_over(notice: Notice, unit: str) -> str:
     """Whoever is newly in charge hears what comes again."""
     return say("handed_over", unit=unit, number=notice.number, said=notice.said, title=notice.title)
+
+
+def handed_over_otherwise(name: str, unit: str) -> str:
+    """The same for the lead, where whoever is newly in charge cannot be written to: to whom it is to be told on."""
+    return say("handed_over_otherwise", unit=unit, name=name)
 
 
 def silent_line(notice: Notice, unit: str, houses: Houses) -> str:

@@ -13,7 +13,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.broadcast import handed_over, not_sent, received, reminding, report, silent_line, wording
+from handlers.broadcast import (
+    handed_over,
+    handed_over_otherwise,
+    not_sent,
+    received,
+    reminding,
+    report,
+    silent_line,
+    wording,
+)
 from jobs.tick import Job, Span, Tick
 from models import broadcast as books
 from models import outbox
@@ -123,7 +132,7 @@ def _tell_writer(tick: Tick, notice: Notice, text: str, what: str) -> None:
             _put(tick, f"broadcast-{what}:{notice.id}:{member_id}", text, member_id, notice)
 
 
-def _put(tick: Tick, key: str, text: str, member_id: int, notice: Notice) -> None:
+def _put(tick: Tick, key: str, text: str, member_id: int, notice: Notice, *, otherwise: str = "") -> None:
     outbox.put(
         tick.session,
         community_id=tick.community.id,
@@ -133,6 +142,7 @@ def _put(tick: Tick, key: str, text: str, member_id: int, notice: Notice) -> Non
         expires_at=tick.at + timedelta(hours=_settings(tick).expires_hours),
         member_id=member_id,
         ref=notice.ref,
+        otherwise=otherwise,
     )
 
 
@@ -220,7 +230,9 @@ def _hand_over(tick: Tick, series: Notice) -> None:
     unit = called(tick.session, community_id=tick.community.id, unit_id=series.unit.id)
     for member_id in keepers:
         key = f"broadcast-handed:{series.id}:{member_id}:{tick.at:%Y%m%d}"
-        _put(tick, key, handed_over(series, unit), member_id, series)
+        one = books.listener(tick.session, community_id=tick.community.id, member_id=member_id)
+        otherwise = handed_over_otherwise(one.name, unit) if one is not None else ""
+        _put(tick, key, handed_over(series, unit), member_id, series, otherwise=otherwise)
     books.set_broadcast(tick.session, series, BroadcastState.CONFIRMED, kept_by=keepers[0])
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from bot.books import Books
@@ -28,7 +28,7 @@ from models.broadcast import (
     Who,
     next_time,
 )
-from models.directory import add_endpoint, add_group, note_opened
+from models.directory import Identity, add_endpoint, add_group, note_opened
 from models.outbox import Outbox, OutboxState
 from models.reach import Reach
 from models.verify import violations
@@ -535,6 +535,22 @@ async def test_a_lead_finds_what_others_sent_to_their_building(street: Street) -
         await street.say("张敏", text)
     await street.until(november(17, 19, 40))
     assert await street.say("老赵", "广播列表") == "8号 停水（3栋，已发）\n7号 停水通知（3栋，已发）"
+
+
+@ON_SQLITE
+async def test_who_cannot_be_written_to_hears_from_the_lead_that_something_waits(street: Street) -> None:
+    for text in ("定时广播 每周五18点 3栋 垃圾分类", "确认", "任命 李建国 社区书记", "确认"):
+        await street.say("张敏", text)
+
+    def leave(session: Session) -> None:
+        session.execute(delete(Identity).where(Identity.external_id == "李建国"))
+
+    await street.house.books.write(leave)
+    for text in ("免去 张敏 社区书记", "确认"):
+        await street.say("张敏", text)
+    await street.until(november(18, 9, 1))
+    told = "锦绣社区的循环广播现在归李建国管，我发不到李建国。请转告：私聊我发 广播列表 就能看到。"
+    assert [to for to, text in street.script.sent if text == told] == ["老赵"]
 
 
 @ON_SQLITE
