@@ -642,7 +642,7 @@ class Command:
 COMMON_REFUSALS: Mapping[type[Refusal], str] = {
     NoSuchMember: "没有找到 {name}。请写全名，或请楼长帮忙看看名册。",
     SeveralMembers: "叫 {name} 的有{count}位，请写上楼栋，例如 3栋{name}。",
-    NoSuchUnit: "没有找到「{name}」。看看有哪些，请发 组织。",
+    NoSuchUnit: "没有找到「{name}」。楼栋请这样写：3栋；看看有哪些，请发 组织。",
 }
 """What is said of people and units in every feature that has no words of its own for it."""
 

@@ -41,7 +41,7 @@ from models.points import (
 )
 from models.posts import NoSuchPost, find_post
 from models.reach import reach_in
-from models.units import NoSuchUnit, UnitHere, UnitKind, covers, find_unit, unit_by_id
+from models.units import UnitHere, UnitKind, covers, find_unit, unit_by_id
 
 say = Texts(
     "points",
@@ -120,7 +120,6 @@ router = Router(
     {
         NotEnough: "对方现在只有{balance}分，扣不了{amount}分。",
         NoSuchTransfer: "没有找到您的{number}号积分记录。编号在 积分明细 里。",
-        NoSuchUnit: "没有找到「{name}」。请写楼栋，例如 3栋。",
         ToOneself: "不能给自己加减分，请别的同志来办。",
         NoPoints: "分数至少是1分，例如 加分 李建国 5 修灯。",
         ReasonTooLong: "理由请用{most}个字以内，写短一点再发。",

@@ -9,6 +9,7 @@ MANY = "报名的{}位我会逐个通知。"
 NOTICE = "「义诊」有变动：{}。\n来不了请发 取消报名 13。"
 
 
+@ON_SQLITE
 async def test_change_is_shown_told_and_taken_back(street: Street) -> None:
     pushes = await talk(
         street,

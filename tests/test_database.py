@@ -11,11 +11,11 @@ from sqlalchemy import bindparam, func, literal, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from bot.books import Books, savepoint
+from bot.books import Books
 from models.audit import Audit
 from models.clock import SHANGHAI
 from models.counters import Counter
-from models.database import Prepared, driver, is_transient, sqlite_engine
+from models.database import Prepared, driver, is_transient, savepoint, sqlite_engine
 from models.directory import Community, add_community
 from models.pending import Pending
 from models.schedule import Tick

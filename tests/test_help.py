@@ -54,7 +54,7 @@ async def test_help_names_what_this_person_may_do(street: Street) -> None:
 
 @ON_SQLITE
 async def test_help_with_one_thing_says_how_it_is_typed(street: Street) -> None:
-    unknown = "我还不会「{}」。我会的有：活动、报名、取消报名、签到、签退、积分、积分明细、排行榜。"
+    unknown = "我还不会「{}」。我会的有：活动、报名、我的报名、取消报名、签到、签退、积分、积分明细。"
     await talk(
         street,
         [

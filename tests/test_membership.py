@@ -127,7 +127,7 @@ async def test_an_incomplete_or_impossible_claim_says_what_is_missing(street: St
         street,
         [
             ("nobody", direct, "绑定 李四", "请写上楼栋，例如 绑定 张三 3栋"),
-            ("nobody", direct, "绑定 李四 44栋", "没有找到「44栋」。请写楼栋，例如 3栋。"),
+            ("nobody", direct, "绑定 李四 44栋", "没有找到「44栋」。楼栋请这样写：3栋；看看有哪些，请发 组织。"),
         ],
     )
     assert grown(before, await count_rows(street.house)) == {"inbox": 2, "pending": 1}
@@ -265,7 +265,7 @@ async def test_another_community_sees_and_changes_nothing_of_ours(two: Street) -
             ("王五", direct, "审核", "现在没有等您看的事。"),
             ("王五", direct, "通过 1", "没有等您看的1号。看看有哪些，请发 审核。"),
             ("王五", direct, "排行榜 全部", "全部还没有积分记录。"),
-            ("王五", direct, "排行榜 5栋", "没有找到「5栋」。请写楼栋，例如 3栋。"),
+            ("王五", direct, "排行榜 5栋", "没有找到「5栋」。楼栋请这样写：3栋；看看有哪些，请发 组织。"),
             # In our group he is nobody, whatever he is at home.
             ("王五", "3栋群", "@小邻 活动", STRANGER),
             ("王五", "3栋群", "@小邻 取消活动 12", STRANGER),

@@ -52,6 +52,7 @@ async def code_of(street: Street) -> int:
 # -- how strong ----------------------------------------
 
 
+@ON_SQLITE
 async def test_the_code_of_the_day_lets_in_whoever_has_read_it(street: Street) -> None:
     await talk(
         street,
@@ -121,6 +122,7 @@ async def test_the_code_of_the_day_lets_in_whoever_has_read_it(street: Street) -
     assert await street.house.books.read(ways) == ["code", "code"]
 
 
+@ON_SQLITE
 async def test_whoever_guesses_codes_has_to_wait(street: Street) -> None:
     await street.until(OPEN)
     await street.say("张敏", "签到方式 12 签到码")
@@ -154,6 +156,7 @@ async def test_whoever_guesses_codes_has_to_wait(street: Street) -> None:
     assert len(await street.house.books.read(lambda s: s.scalars(select(WrongCode.id)).all())) == 5
 
 
+@ON_SQLITE
 async def test_a_photo_or_a_place_is_as_good_as_the_organiser_says(street: Street) -> None:
     await talk(
         street,
@@ -313,6 +316,7 @@ async def test_a_neighbour_is_checked_in_by_another_and_can_say_no(street: Stree
 # -- 补签 ----------------------------------------
 
 
+@ON_SQLITE
 async def test_whoever_forgot_asks_and_the_organiser_decides(street: Street) -> None:
     heard = await talk(
         street,
@@ -397,6 +401,7 @@ async def test_the_organiser_makes_up_for_several_at_once_and_takes_it_back(stre
     ]
 
 
+@ON_SQLITE
 async def test_hours_are_vouched_for_apart_from_what_was_recorded(street: Street) -> None:
     heard = await talk(
         street,

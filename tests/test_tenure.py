@@ -44,6 +44,7 @@ WHO_IS_ASKED = [
 ]
 
 
+@ON_SQLITE
 async def test_a_month_of_silence_is_asked_about_and_a_week_later_the_post_is_free(street: Street) -> None:
     assert await posts_of(street, november(27, 9, 59)) == []
     assert await posts_of(street, november(27, 10)) == WHO_IS_ASKED
@@ -114,6 +115,7 @@ async def test_a_question_of_the_clock_does_not_hinder_what_one_is_doing(street:
     )
 
 
+@ON_SQLITE
 async def test_where_the_bot_cannot_write_to_holders_those_in_charge_are_asked_or_nobody(street: Street) -> None:
     quiet = muted(street)
     assert await posts_of(quiet, november(27, 10)) == []
@@ -217,6 +219,7 @@ async def test_of_two_together_one_is_asked_and_what_one_does_counts_for_both(st
 # -- terms ----------------------------------------
 
 
+@ON_SQLITE
 async def test_a_term_is_renewed_or_ends_as_its_holder_says(street: Street) -> None:
     await street.say("张敏", "发布岗位 夜巡岗 小区北门 1人 2分 任期1个月 负责人老赵")
     await street.say("张敏", "确认")

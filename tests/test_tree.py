@@ -73,7 +73,7 @@ async def test_a_unit_is_opened_in_one_line(
             ("张敏", direct, said, NEW.format(parent, kind, name)),
             ("张敏", direct, "确认", MADE.format(parent, name, name, title)),
             ("张敏", direct, "撤销", f"已撤销：没有新建 {name}。"),
-            ("王秀英", direct, f"组织 {name}", f"没有找到「{name}」。看看有哪些，请发 组织。"),
+            ("王秀英", direct, f"组织 {name}", f"没有找到「{name}」。楼栋请这样写：3栋；看看有哪些，请发 组织。"),
             # Doing it again afterwards works.
             ("张敏", direct, said, NEW.format(parent, kind, name)),
             ("张敏", direct, "取消", "好的，不办了。"),
@@ -89,7 +89,12 @@ async def test_what_cannot_be_opened_says_why(street: Street) -> None:
             ("张敏", direct, "新建支部 第一党支部", "已经有一个「第一党支部」了，请换个名称。"),
             ("张敏", direct, "新建小组 10栋党小组", "「10栋党小组」放在哪个组织下面？请在后面写上 在 加上级的名称。"),
             ("张敏", direct, "新建支部 第四党支部 在 3栋", "第四党支部 不能放在 3栋 下面，请换一个上级再发。"),
-            ("张敏", direct, "新建支部 第四党支部 在 九天", "没有找到「九天」。看看有哪些，请发 组织。"),
+            (
+                "张敏",
+                direct,
+                "新建支部 第四党支部 在 九天",
+                "没有找到「九天」。楼栋请这样写：3栋；看看有哪些，请发 组织。",
+            ),
             ("张敏", direct, "新建楼栋 东楼", "楼栋请写成 10栋，单元请写成 10栋3单元。"),
             ("张敏", direct, "新建服务队 <b>", "名称要有2到30个字，只用文字和数字。请换一个再发。"),
             ("张敏", direct, "新建单元 9栋2单元", "已经有一个「2单元」了，请换个名称。"),
@@ -116,7 +121,7 @@ async def test_a_unit_is_renamed_and_its_old_name_still_leads_to_it(street: Stre
             ("张敏", direct, "改名 朝霞党支部 叫 第一党支部", "已经有一个「第一党支部」了，请换个名称。"),
             ("张敏", direct, "撤销", "已改回：还叫 第二党支部。"),
             ("王秀英", direct, "历任 第二党支部", "第二党支部历任支部书记：周敏 2025年10月至今。"),
-            ("王秀英", direct, "历任 朝霞党支部", "没有找到「朝霞党支部」。看看有哪些，请发 组织。"),
+            ("王秀英", direct, "历任 朝霞党支部", "没有找到「朝霞党支部」。楼栋请这样写：3栋；看看有哪些，请发 组织。"),
         ],
     )  # fmt: skip
 

@@ -1364,8 +1364,15 @@ def test_every_table_has_a_row_to_damage(whole: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "damage"),
-    [pytest.param(name, one, id=f"{name}-{n}") for name, ways in DAMAGE.items() for n, one in enumerate(ways)],
+    ("whole", "name", "damage"),
+    [
+        pytest.param(kind, name, one, id=f"{kind}-{name}-{n}")
+        # The same query finds every damage of its invariant: PostgreSQL proves each query with the first.
+        for kind, most in (("sqlite", None), ("postgresql", 1))
+        for name, ways in DAMAGE.items()
+        for n, one in enumerate(ways[:most])
+    ],
+    indirect=["whole"],
 )
 def test_damage_is_named_and_nothing_else(whole: Engine, name: str, damage: tuple[str, ...]) -> None:
     assert named(whole, *damage) == [name]
