@@ -23,6 +23,7 @@
       下回一起来，看看近期活动请发 活动。
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from handlers.chat import Answer, Button, Router, Texts, Turn
@@ -30,9 +31,11 @@ from handlers.language.slots import Kind, Slot
 from models import reports as books
 from models.activities import ActivityHere, find_activity
 from models.audit import Act
+from models.broadcast.audience import Spoken
 from models.clock import short_day, spoken, spoken_minutes
 from models.members import Role, require
 from models.points import refuse_long
+from models.reach import reach_in
 from models.reports import NoReport, ReportEnded, ReportHere, ReportState, Tally
 from models.series import next_of
 from models.units import unit_by_id
@@ -56,8 +59,12 @@ say = Texts(
     drop="不发小结",
     draft_goes="您不答复的话，{when} 我自己发到群里。",
     draft_waits="等您说了我再发到群里。",
+    draft_goes_by_hand="群里我发不进去，{when} 我把全文给您，请您复制过去。",
+    draft_waits_by_hand="群里我发不进去，您说了我把全文给您，请您复制过去。",
     report_sent="已把「{title}」的小结发到{count}个群。",
-    report_nowhere="没有能发的群，请把小结复制到群里：\n{text}",
+    report_sent_by_hand="小结发到{count}个群了；{names}我发不进去，请把下面几行复制过去：\n{text}",
+    report_by_hand="{names}我发不进去，请把小结复制到群里：\n{text}",
+    no_group="这里的群",
     report_changed="改好了，小结会是这样：\n{text}",
     report_dropped="好的，「{title}」的小结不发了。",
     undone_words="已改回「{title}」小结原来的话。",
@@ -125,9 +132,10 @@ def draft_buttons(report: ReportHere) -> tuple[Button, ...]:
     return tuple(Button(say(name), f"{say(name)} {number}") for name in ("send", "drop"))
 
 
-def draft_text(tally: Tally, report: ReportHere) -> str:
-    """What the organiser reads before the groups do."""
-    goes = say("draft_goes", when=spoken(report.goes_at)) if report.goes_at else say("draft_waits")
+def draft_text(tally: Tally, report: ReportHere, *, by_hand: bool) -> str:
+    """What the organiser reads before the groups do; `by_hand` where they are to copy it into every group."""
+    name = ("draft_goes" if report.goes_at else "draft_waits") + ("_by_hand" if by_hand else "")
+    goes = say(name, when=report.goes_at and spoken(report.goes_at))
     return say(
         "draft",
         number=report.activity.number,
@@ -168,14 +176,26 @@ def _text(turn: Turn, report: ReportHere) -> str:
 def send_report(turn: Turn) -> Answer:
     report = _report(turn)
     text = _text(turn, report)
-    books.end_report(turn.session, report=report, state=ReportState.SENT, by=turn.who.id, now=turn.now)
-    turn.wrote("send_report", report.activity.number)
-    groups = books.heard_by(turn.session, activity=report.activity)
-    for group in groups:
+    groups = books.heard_by(turn.session, activity=report.activity, reach=reach_in(turn.rules))
+    reached = [group for group in groups if group.pushes]
+    if reached:
+        books.end_report(turn.session, report=report, state=ReportState.SENT, by=turn.who.id, now=turn.now)
+    else:
+        books.hold_report(turn.session, report=report)
+    turn.wrote("send_report", report.activity.number, groups=len(reached))
+    for group in reached:
         turn.tell_group(group.id, text, key=f"report:{report.id}:{group.id}", ref=report.activity.ref)
-    if not groups:
-        return say("report_nowhere", text=text)
-    return say("report_sent", title=report.activity.title, count=len(groups))
+    return copy_text(groups, text) or say("report_sent", title=report.activity.title, count=len(reached))
+
+
+def copy_text(groups: Sequence[Spoken], text: str) -> str:
+    """Asks for a report to be copied into the groups that the bot cannot write to; empty where it can to each."""
+    by_hand = [group.name for group in groups if not group.pushes]
+    if groups and not by_hand:
+        return ""
+    name = "report_sent_by_hand" if len(by_hand) < len(groups) else "report_by_hand"
+    names = "、".join(by_hand) or say("no_group")
+    return say(name, names=names, count=len(groups) - len(by_hand), text=text)
 
 
 def _undo_words(turn: Turn, act: Act) -> str:

@@ -4,6 +4,7 @@ Some time after the end a report is drafted, where somebody came. The organiser 
 words or drop it; without an answer it goes out by itself at its moment, or waits, as the community has it.
 
 - An activity has one report at the most, and it goes out once.
+- A report that no group can be told of its own accord has not gone out: it waits for the organiser.
 - A report that was sent or dropped says when.
 """
 
@@ -18,12 +19,14 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from models import photos
 from models.activities import Activity, ActivityHere, ActivityState, find_activity
 from models.base import Base, Invariant, Refusal
+from models.broadcast.audience import Spoken, with_ears
 from models.check_in import CheckIn, stays_at
 from models.database import Prepared
-from models.directory import Listed, audience, groups_of, organisations
+from models.directory import audience, groups_of, organisations
 from models.members import Neighbour, Role, member_by_id, people_in_scope
 from models.members.merging import keeper_of
 from models.members.roles import roles_held
+from models.reach import Reach
 from models.roll import people_now
 from models.units import covers, unit_by_id
 
@@ -169,6 +172,22 @@ def end_report(session: Session, *, report: ReportHere, state: ReportState, by: 
         raise ReportEnded(title=report.activity.title)
 
 
+def hold_report(session: Session, *, report: ReportHere) -> None:
+    """Lets a report wait for the organiser, for the bot can write to none of its groups. Raises ReportEnded."""
+    held = session.scalar(
+        update(Report)
+        .where(
+            Report.community_id == report.activity.community_id,
+            Report.id == report.id,
+            Report.state == ReportState.DRAFTED,
+        )
+        .values(goes_at=None)
+        .returning(Report.id)
+    )
+    if held is None:
+        raise ReportEnded(title=report.activity.title)
+
+
 def keep_report(session: Session, *, report: ReportHere) -> None:
     """Lets a report that was dropped be there again. Raises ReportEnded."""
     kept = session.scalar(
@@ -268,12 +287,12 @@ def organiser_of(session: Session, *, activity: ActivityHere, now: datetime) -> 
     return nearest[0] if nearest else None
 
 
-def heard_by(session: Session, *, activity: ActivityHere) -> list[Listed]:
-    """The groups that hear of an activity: those that were reminded of it."""
+def heard_by(session: Session, *, activity: ActivityHere, reach: Reach) -> list[Spoken]:
+    """The groups that an activity is told of, and of each whether the bot can write to it."""
     here = activity.community_id
     unit = unit_by_id(session, community_id=here, unit_id=activity.unit_id)
     joined = organisations(session, community_id=here)
-    return audience(groups_of(session, community_id=here), unit.path, joined)
+    return with_ears(session, here, audience(groups_of(session, community_id=here), unit.path, joined), reach)
 
 
 INVARIANTS = (

@@ -4,6 +4,7 @@ theirs."""
 from datetime import datetime
 
 import pytest
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot.books import Books
@@ -12,12 +13,13 @@ from handlers.reports import report_text
 from jobs.reports import _goes_at
 from models import check_in, photos, reports
 from models.activities import ActivityHere, find_activity
+from models.directory import Endpoint, Group
 from models.members import Member
 from models.photos import Photo
 from models.reports import ReportHere, ReportState, Settings, Tally
 from tests import ground
 from tests.dialogue import ON_SQLITE, direct, november, talk
-from tests.fakes.street import Street
+from tests.fakes.street import Street, muted, reserved
 from tests.moments import SATURDAY
 
 GROUPS = ("3栋群", "5栋群", "社区大群")
@@ -68,6 +70,51 @@ async def test_organiser_changes_sends_or_drops_it(street: Street) -> None:
     )
     assert pushes == [Push(group, own) for group in GROUPS]
     assert [push for push in await street.until(november(22, 8)) if "小结" in push.text] == []
+
+
+async def test_where_no_group_can_be_written_to_the_organiser_gets_the_text_to_copy(street: Street) -> None:
+    await come(street, "李建国", "赵强")
+    head = HEAD.format(2, "4小时")
+    text = f"【小结】{head}。\n谢谢 李建国、赵强！\n{NEXT}"
+    copy = f"3栋群、5栋群、社区大群我发不进去，请把小结复制到群里：\n{text}"
+    goes = "群里我发不进去，11月21日 周六 18:00 我把全文给您，请您复制过去。"
+    shy = reserved(street)
+    await shy.say("张敏", "报名 13")
+    assert await shy.until(november(21, 12)) == [Push("张敏", DRAFT.format(head, goes))]
+    assert await shy.until(november(21, 18)) == [Push("张敏", copy)]
+    # Nobody has been told, so that it does not count as sent; and nobody is asked twice.
+    assert [push for push in await shy.until(november(22, 19)) if "小结" in push.text] == []
+    await talk(shy, [("张敏", direct, "发小结 12", copy), ("张敏", direct, "发小结 12", copy)])
+
+
+@ON_SQLITE
+async def test_the_text_for_a_group_that_cannot_be_written_to_is_given_beside_the_others(street: Street) -> None:
+    await come(street, "李建国", "赵强")
+
+    def move_away(session: Session) -> None:
+        five = select(Group.id).where(Group.community_id == 1, Group.name == "5栋群")
+        session.execute(update(Endpoint).where(Endpoint.group_id.in_(five)).values(channel="elsewhere"))
+
+    await street.house.books.write(move_away)
+    text = f"【小结】{HEAD.format(2, '4小时')}。\n谢谢 李建国、赵强！\n{NEXT}"
+    pushes = await talk(
+        street,
+        [
+            november(21, 12, 5),
+            ("张敏", direct, "发小结 12", f"小结发到2个群了；5栋群我发不进去，请把下面几行复制过去：\n{text}"),
+            ("张敏", direct, "发小结 12", "「清洁家园」的小结已经发过，或说过不发了。"),
+        ],
+    )
+    assert [push for push in pushes if "小结】" in push.text] == [Push("3栋群", text), Push("社区大群", text)]
+
+
+@ON_SQLITE
+async def test_an_organiser_whom_nothing_reaches_asks_for_the_text(street: Street) -> None:
+    await come(street, "李建国")
+    quiet = muted(street)
+    assert [push for push in await quiet.until(november(22, 8)) if "【小结】" in push.text] == []
+    answer = await quiet.say("张敏", "发小结 12")
+    assert answer.startswith("3栋群、5栋群、社区大群我发不进去，请把小结复制到群里：\n【小结】「清洁家园」")
 
 
 @ON_SQLITE
