@@ -9,6 +9,7 @@
 
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 
 from handlers.chat import PLACE, Answer, Ask, Reply, Router, Texts, Turn, spoken_of
 from handlers.language.slots import Kind, Slot
@@ -16,11 +17,12 @@ from models import check_in as books
 from models import files
 from models.activities import ActivityHere, find_activity
 from models.audit import Act
-from models.check_in import Came, Ended, NothingToVouch, NotToday, NoWays, Terms, Way
+from models.check_in import Came, Ended, MadeUp, NothingToVouch, NotToday, NoWays, Terms, Way
 from models.clock import spoken_minutes
 from models.ledger import Currency, balance_of
 from models.members import Role, member_by_id, require
 from models.places import Location
+from models.points import refuse_long
 from models.units import unit_by_id
 
 POSTER = "poster"
@@ -67,6 +69,16 @@ say = Texts(
     disowned="已撤销「{title}」替您的签到，积分一并退回。不是您的意思的话，也请告诉楼长。",
     disowned_notice="{name} 说自己没去「{title}」，您替签的已经撤销了。",
     made_up="「{title}」的签到是组织者给您补的。没去的话，请和组织者或社区说一声，请他们改。",
+    strike="{name} 在「{title}」的补签会撤掉（{reason}）{goes}。\n请回复 确认，不撤回复 取消。",
+    strike_minutes="，荣誉时 {minutes}",
+    strike_points="，积分 {points}",
+    strike_back="{goes} 一并退回",
+    struck="已撤掉 {name} 在「{title}」的补签{goes}。\n撤错了请发 撤销。",
+    struck_you="{by} 撤掉了您在「{title}」的补签（{reason}）{goes}。\n不对请和社区说一声。",
+    strike_came="{name} 在「{title}」的签到不是补的，这里不撤。有疑问请和社区说一声。",
+    strike_nobody="{name} 在「{title}」没有补签，不用撤。",
+    undone_strike="{name} 在「{title}」的补签恢复了。",
+    undone_strike_you="{by} 恢复了您在「{title}」的补签{goes}。",
     not_spoken_for="没有人替您在这个活动签到。您自己签错了，十分钟内发 撤销。",
     hours="{name}，您的服务时长：签到签退记的 {recorded}，组织者证明的 {vouched}。{more}",
     hours_more="\n两样分开记。哪次少了，请在活动结束{days}天内找组织者补。",
@@ -147,6 +159,77 @@ def disown(turn: Turn) -> Answer:
     notice = say("disowned_notice", name=turn.who.name, title=title)
     turn.tell(proxy.made_by, notice, key=f"disowned:{proxy.check_in_id}", expires_hours=72)
     return Reply(say("disowned", title=title), ref=activity.ref)
+
+
+def _undo_strike(turn: Turn, act: Act) -> str:
+    activity = find_activity(turn.session, community_id=turn.community.id, number=act.detail["activity"])
+    member = member_by_id(turn.session, community_id=turn.community.id, member_id=act.detail["member"])
+    at = datetime.fromisoformat(act.detail["at"])
+    made_up = MadeUp(act.row, at, act.detail["left"], act.detail["minutes"], act.detail["points"])
+    stayed = books.restore(
+        turn.session, activity=activity, member_id=member.id, made_up=made_up, by=turn.who.id, now=turn.now
+    )
+    goes = _goes(stayed.minutes, stayed.points)
+    notice = say("undone_strike_you", by=turn.who.name, title=activity.title, goes=goes)
+    turn.tell(member.id, notice, key=f"unstruck:{act.id}", ref=activity.ref, expires_hours=72)
+    return say("undone_strike", name=turn.named(member), title=activity.title)
+
+
+def _goes(minutes: int, points: int, *, back: bool = False) -> str:
+    """The minutes and points of a stay; empty where it has none. `back`: they go with it."""
+    text = say("strike_minutes", minutes=spoken_minutes(minutes)) if minutes else ""
+    text += say("strike_points", points=points) if points else ""
+    return say("strike_back", goes=text) if text and back else text
+
+
+@router.command(
+    "strike_make_up",
+    "撤签",
+    "撤补签",
+    "撤补录",
+    slots=(
+        Slot("activity", Kind.OBJECT, of="activity", required=True, ask="撤哪个活动的补签？例如 撤签 12 孙姐 写错了人"),
+        Slot("member", Kind.PERSON, required=True, ask="撤谁的补签？例如 撤签 12 孙姐 写错了人"),
+        Slot("reason", Kind.TEXT, required=True, ask="请写上理由，例如 撤签 12 孙姐 写错了人"),
+    ),
+    role=Role.BUILDING_LEAD,
+    rare=True,
+    writes=True,
+    overheard=False,
+    bare=False,
+    usage="撤签 12 孙姐 写错了人",
+    gist="补签、补录写错了，过了十分钟也能撤，并告诉本人",
+    undo={"strike_make_up": _undo_strike},
+)
+def strike_make_up(turn: Turn) -> Answer:
+    activity, reason = _activity(turn), turn.slots["reason"]
+    refuse_long(reason)
+    member = spoken_of(turn, turn.slots["member"])
+    fields = {"name": turn.named(member), "title": activity.title}
+    made_up = books.find_made_up(turn.session, activity=activity, member_id=member.id)
+    if made_up is None:
+        came = books.who_came(turn.session, community_id=turn.community.id, activity_id=activity.id)
+        return say("strike_came" if member.id in {one.member_id for one in came} else "strike_nobody", **fields)
+    goes = _goes(made_up.minutes, made_up.points, back=True)
+    if not turn.confirmed:
+        return Ask(say("strike", reason=reason, goes=goes, **fields))
+    books.undo_check_in(
+        turn.session, community_id=turn.community.id, check_in_id=made_up.check_in_id, by=turn.who.id, now=turn.now
+    )
+    turn.wrote(
+        "strike_make_up",
+        made_up.check_in_id,
+        activity=activity.number,
+        member=member.id,
+        reason=reason,
+        at=made_up.at.isoformat(),
+        left=made_up.left,
+        minutes=made_up.minutes,
+        points=made_up.points,
+    )
+    notice = say("struck_you", by=turn.who.name, title=activity.title, reason=reason, goes=goes)
+    turn.tell(member.id, notice, key=f"struck:{made_up.check_in_id}", ref=activity.ref, expires_hours=72)
+    return Reply(say("struck", goes=goes, **fields), ref=activity.ref)
 
 
 def _undo_ways(turn: Turn, act: Act) -> str:

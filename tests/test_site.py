@@ -401,6 +401,68 @@ async def test_the_organiser_makes_up_for_several_at_once_and_takes_it_back(stre
     ]
 
 
+async def test_a_wrong_make_up_is_struck_long_after_and_the_person_hears_why(street: Street) -> None:
+    before = await street.house.books.read(held("孙姐", Currency.POINTS))
+    gone = "，荣誉时 2小时，积分 7 一并退回"
+    preview = f"孙姐 在「清洁家园」的补签会撤掉（写错了人）{gone}。\n请回复 确认，不撤回复 取消。"
+    struck = f"已撤掉 孙姐 在「清洁家园」的补签{gone}。\n撤错了请发 撤销。"
+    heard = await talk(
+        street,
+        [
+            OPEN,
+            (
+                "王秀英",
+                "3栋群",
+                "签到 12",
+                "王秀英，「清洁家园」签到成功 8:55，积分+5（现有21分）。\n走的时候发一声 签退。",
+            ),
+            OVER,
+            ("张敏", direct, "补签 12 孙姐", "已给 孙姐 补签「清洁家园」，记服务时长 2小时（组织者证明）。"),
+            november(23, 12),
+            ("李建国", direct, "撤签 12 孙姐 写错了人", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
+            ("张敏", direct, "撤签 12 王秀英 写错了人", "王秀英 在「清洁家园」的签到不是补的，这里不撤。有疑问请和社区说一声。"),
+            ("张敏", direct, "撤签 12 何叔 写错了人", "何叔 在「清洁家园」没有补签，不用撤。"),
+            ("张敏", direct, "撤签 12 孙姐 写错了人", preview),
+            ("张敏", direct, "取消", "好的，不办了。"),
+            ("张敏", direct, "撤签 12 孙姐 写错了人", preview),
+            ("张敏", direct, "确认", struck),
+            ("张敏", direct, "撤销", "孙姐 在「清洁家园」的补签恢复了。"),
+            ("张敏", direct, "撤签 12 孙姐 写错了人", preview),
+            ("张敏", direct, "确认", struck),
+            ("张敏", direct, "撤签 12 孙姐 写错了人", "孙姐 在「清洁家园」没有补签，不用撤。"),
+        ],
+    )  # fmt: skip
+    told = f"张敏 撤掉了您在「清洁家园」的补签（写错了人）{gone}。\n不对请和社区说一声。"
+    assert [push.text for push in heard if push.to == "孙姐" and re.search("撤掉|恢复", push.text)] == [
+        told,
+        "张敏 恢复了您在「清洁家园」的补签，荣誉时 2小时，积分 7。",
+        told,
+    ]
+    assert await street.house.books.read(held("孙姐", Currency.VOUCHED_MINUTES)) == 0
+    assert await street.house.books.read(held("孙姐", Currency.POINTS)) == before
+    assert await street.violations() == []
+
+
+@ON_SQLITE
+async def test_what_was_entered_from_paper_or_while_it_goes_on_is_struck_and_restored(street: Street) -> None:
+    struck = "已撤掉 {} 在「清洁家园」的补签，{}积分 {} 一并退回。\n撤错了请发 撤销。"
+    await talk(street, [november(21, 9, 30), ("张敏", direct, "补签 12 孙姐", "已给 孙姐 补签「清洁家园」。")])
+    await street.say("张敏", "撤签 12 孙姐 写错了人")
+    assert await street.say("张敏", "确认") == struck.format("孙姐", "", 5)
+    # Who is let in again is there since half past nine as before, and is checked out at the end.
+    assert await street.say("张敏", "撤销") == "孙姐 在「清洁家园」的补签恢复了。"
+    await street.until(OVER)
+    await street.say("张敏", "补录 12 王秀英1小时")
+    await street.say("张敏", "确认")
+    await street.until(november(22, 12))
+    await street.say("张敏", "撤签 12 王秀英 没来")
+    assert await street.say("张敏", "确认") == struck.format("王秀英", "荣誉时 1小时，", 6)
+    assert await street.say("张敏", "撤销") == "王秀英 在「清洁家园」的补签恢复了。"
+    minutes = [await street.house.books.read(held(name, Currency.VOUCHED_MINUTES)) for name in ("孙姐", "王秀英")]
+    assert minutes == [90, 60]
+    assert await street.violations() == []
+
+
 @ON_SQLITE
 async def test_hours_are_vouched_for_apart_from_what_was_recorded(street: Street) -> None:
     heard = await talk(

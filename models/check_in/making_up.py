@@ -10,16 +10,31 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, Integer, Select, String, UniqueConstraint, insert, select, text, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
+    String,
+    UniqueConstraint,
+    and_,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models.activities import Activity, ActivityCancelled, ActivityHere, ActivityState
 from models.base import Base, Invariant, Refusal
 from models.check_in.coming import CheckIn, CheckInNotOpen, Coming, check_in, find_coming, refuse_twice
-from models.check_in.going import Stay, leave
+from models.check_in.going import STAYS, CheckOut, Stay, leave
 from models.check_in.undoing import undo_check_in
+from models.check_in.vouching import Vouching
 from models.check_in.ways import Way
 from models.counters import next_number
+from models.ledger import Currency, Transfer
 from models.members import Member, Person, Role
 from models.members.merging import keeper_of
 from models.points import OwnDecision, refuse_long
@@ -161,6 +176,67 @@ def make_up(
     coming = find_coming(session, community_id=activity.community_id, number=activity.number, now=at)
     assert coming is not None
     return let_in(session, coming=coming, member_id=member_id, by=by, now=at)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUp:
+    """A live check-in by the word of those in charge, and what goes with it where it is taken back."""
+
+    check_in_id: int
+    at: datetime
+    left: bool
+    minutes: int
+    """Vouched."""
+    points: int
+
+
+def find_made_up(session: Session, *, activity: ActivityHere, member_id: int) -> MadeUp | None:
+    """The live check-in of somebody that those in charge made; None where they made none."""
+    here = activity.community_id
+    row = session.execute(
+        select(CheckIn.id, CheckIn.at, CheckOut.id, func.coalesce(Vouching.minutes, 0))
+        .outerjoin(CheckOut, STAYS)
+        .outerjoin(Vouching, and_(Vouching.check_in_id == CheckIn.id, Vouching.undone_at.is_(None)))
+        .where(
+            CheckIn.community_id == here,
+            CheckIn.activity_id == activity.id,
+            CheckIn.member_id == member_id,
+            CheckIn.undone_at.is_(None),
+            CheckIn.way == Way.VOUCHED,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    back = aliased(Transfer)
+    points = session.execute(
+        select(func.coalesce(func.sum(Transfer.amount), 0))
+        .outerjoin(back, back.corrects == Transfer.id)
+        .where(
+            Transfer.community_id == here,
+            Transfer.credit == member_id,
+            Transfer.ref == activity.ref,
+            Transfer.currency == Currency.POINTS,
+            Transfer.reason.in_(EARNED),
+            back.id.is_(None),
+        )
+    ).scalar_one()
+    return MadeUp(row[0], row[1], row[2] is not None, row[3], int(points))
+
+
+EARNED = ("check_in", "hours", "vouched_hours")
+"""Why somebody has points of an activity that go with their check-in."""
+
+
+def restore(
+    session: Session, *, activity: ActivityHere, member_id: int, made_up: MadeUp, by: int, now: datetime
+) -> Stayed:
+    """Writes down anew what was taken back: the same stay, or one that still goes on.
+
+    Raises ActivityCancelled, AlreadyCheckedIn.
+    """
+    if not made_up.left:
+        return make_up(session, activity=activity, member_id=member_id, by=by, now=now, came=made_up.at)
+    return vouch_stay(session, activity=activity, member_id=member_id, by=by, minutes=made_up.minutes, came=made_up.at)
 
 
 @dataclass(frozen=True, slots=True)
