@@ -20,7 +20,7 @@ run: setup
 	@$(BIN)/linli demo --port $(PORT)
 
 test: setup
-	$(BIN)/python -m pytest -q --numprocesses logical --maxprocesses 4
+	$(BIN)/python -m pytest -q --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .
