@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PORT ?= 8088
 
-.PHONY: run test lint setup pictures clean
+.PHONY: run test test-everything lint setup pictures clean
 
 setup: $(READY)
 
@@ -21,6 +21,10 @@ run: setup
 
 test: setup
 	$(BIN)/python -m pytest -q --numprocesses logical --maxprocesses 4 --dist worksteal
+
+# The dialogues of every feature on PostgreSQL as well.
+test-everything: setup
+	LINLI_TEST_EVERYTHING=1 $(BIN)/python -m pytest -q --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .

@@ -38,6 +38,26 @@ if _in_memory():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _in_memory() or "")
 
 
+EVERYTHING = "LINLI_TEST_EVERYTHING"
+"""Set, every dialogue runs on both kinds of database: `make test-everything`, twice as long."""
+BOTH = ("stories", "test_dispatch", "test_verify", "test_privacy", "test_backup", "test_undo", "test_broadcast")
+"""Whose dialogues run on PostgreSQL in every run; rules, races and everything else without a demo do anyway."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves the dialogues of most features to SQLite: what they say does not depend on the kind of database."""
+    if os.environ.get(EVERYTHING):
+        return
+    left = [item for item in items if _is_left_to_sqlite(item)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if not _is_left_to_sqlite(item)]
+
+
+def _is_left_to_sqlite(item: pytest.Item) -> bool:
+    kind = item.callspec.params.get("demo_url") if hasattr(item, "callspec") else None
+    return kind == "postgresql" and not any(part in item.nodeid for part in BOTH)
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite file to copy."""
