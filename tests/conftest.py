@@ -44,17 +44,23 @@ BOTH = ("stories", "test_dispatch", "test_verify", "test_privacy", "test_backup"
 """Whose dialogues run on PostgreSQL in every run; rules, races and everything else without a demo do anyway."""
 
 
+MONTHS = ("test_tenure.py", "test_series.py")
+"""Dialogues in which months pass, tens of seconds each: the stories live through the same on both databases."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves the dialogues of most features to SQLite: what they say does not depend on the kind of database."""
+    """Leaves the dialogues of most features to SQLite, and the longest ones to `make test-everything`."""
     if os.environ.get(EVERYTHING):
         return
-    left = [item for item in items if _is_left_to_sqlite(item)]
+    left = [item for item in items if _is_left_out(item)]
     config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if not _is_left_to_sqlite(item)]
+    items[:] = [item for item in items if not _is_left_out(item)]
 
 
-def _is_left_to_sqlite(item: pytest.Item) -> bool:
+def _is_left_out(item: pytest.Item) -> bool:
     kind = item.callspec.params.get("demo_url") if hasattr(item, "callspec") else None
+    if kind is not None and any(part in item.nodeid for part in MONTHS):
+        return True
     return kind == "postgresql" and not any(part in item.nodeid for part in BOTH)
 
 
