@@ -42,6 +42,7 @@ from models.broadcast import (
 from models.directory import CommunityHere
 from models.members import Role, people_in_scope
 from models.reach import everybody_reached, reach_in
+from models.recurrence import next_time
 from models.units import UnitKind, called
 
 SINCE = timedelta(days=1)
@@ -102,10 +103,10 @@ def _beget(tick: Tick, series: Notice) -> None:
         settings=_settings(tick),
         series_id=series.id,
     )
-    coming = books.next_time(series.rule, series.due_at)
+    coming = next_time(series.rule, series.due_at)
     while coming is not None and coming <= tick.at:
         # What a standstill let pass is not made up for ten times.
-        coming = books.next_time(series.rule, coming)
+        coming = next_time(series.rule, coming)
     if coming is None:
         books.end_before_sending(tick.session, notice=series, by=None, reason="no next time", now=tick.at)
     else:

@@ -9,8 +9,7 @@ can be changed or called off alone. Who always comes is signed up when the activ
 - A person comes always to a series once, while that holds.
 """
 
-import calendar
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -60,6 +59,7 @@ from models.directory import touch
 from models.holidays import is_festival
 from models.members.merging import keeper_of
 from models.members.people import Member, present
+from models.recurrence import days_on
 
 
 class Settings(BaseModel):
@@ -197,58 +197,7 @@ _COLUMNS = (
     Series.stopped_at,
 )
 
-
-# -- rules ----------------------------------------
-
-CODES = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _ONE_DAY = timedelta(days=1)
-
-
-def days_on(rule: str, first: date, after: date, until: date) -> Iterator[date]:
-    """The days of a rule in `(after, until]`, none before `first`, from which every second week or day is counted."""
-    parts = dict(part.split("=") for part in rule.split(";"))
-    holds = _HOLDS[parts["FREQ"]]
-    day = max(first, after + _ONE_DAY)
-    while day <= until:
-        if holds(day, first, parts):
-            yield day
-        day += _ONE_DAY
-
-
-def _interval(parts: dict[str, str]) -> int:
-    return int(parts.get("INTERVAL", "1"))
-
-
-def _daily(day: date, first: date, parts: dict[str, str]) -> bool:
-    return (day - first).days % _interval(parts) == 0
-
-
-def _weekly(day: date, first: date, parts: dict[str, str]) -> bool:
-    # Weeks begin on Monday.
-    weeks = (day - timedelta(day.weekday()) - first + timedelta(first.weekday())).days // 7
-    return CODES[day.weekday()] in parts["BYDAY"].split(",") and weeks % _interval(parts) == 0
-
-
-def _monthly(day: date, first: date, parts: dict[str, str]) -> bool:
-    last = calendar.monthrange(day.year, day.month)[1]
-    if "BYDAY" in parts:
-        which, weekday = int(parts["BYDAY"][:-2]), parts["BYDAY"][-2:]
-        place = (day.day - 1) // 7 + 1 if which > 0 else -((last - day.day) // 7 + 1)
-        return CODES[day.weekday()] == weekday and place == which
-    days = [int(one) for one in parts["BYMONTHDAY"].split(",")]
-    return day.day in days or day.day - last - 1 in days
-
-
-def _yearly(day: date, first: date, parts: dict[str, str]) -> bool:
-    return (day.month, day.day) == (int(parts["BYMONTH"]), int(parts["BYMONTHDAY"]))
-
-
-_HOLDS: dict[str, Callable[[date, date, dict[str, str]], bool]] = {
-    "DAILY": _daily,
-    "WEEKLY": _weekly,
-    "MONTHLY": _monthly,
-    "YEARLY": _yearly,
-}
 
 
 # -- actions ----------------------------------------

@@ -26,11 +26,11 @@ from models.broadcast import (
     RemindedRecently,
     Way,
     Who,
-    next_time,
 )
 from models.directory import Identity, add_endpoint, add_group, note_opened
 from models.outbox import Outbox, OutboxState
 from models.reach import Reach
+from models.recurrence import next_time
 from models.verify import violations
 from tests.dialogue import ON_SQLITE, direct, november, silence, talk
 from tests.fakes.street import Street, muted

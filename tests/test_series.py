@@ -13,6 +13,7 @@ from models import activities, series
 from models.activities.copying import OWN
 from models.base import Moment
 from models.members import Member
+from models.recurrence import days_on
 from models.verify import violations
 from tests import ground
 from tests.dialogue import ON_SQLITE, direct, november, talk
@@ -50,12 +51,12 @@ def test_days_of_a_rule_are_those_that_were_said(typed: str, spoken: str, first:
     assert found is not None
     rule = found[0].rule
 
-    assert list(series.days_on(rule, first, date(2026, 10, 31), DECEMBER)) == days
+    assert list(days_on(rule, first, date(2026, 10, 31), DECEMBER)) == days
     assert spoken_rule(rule) == spoken
 
 
 def test_every_second_week_is_counted_over_the_year_from_monday() -> None:
-    days = list(series.days_on("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU", day(12, 20), day(12, 1), date(2027, 1, 20)))
+    days = list(days_on("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU", day(12, 20), day(12, 1), date(2027, 1, 20)))
 
     # Sunday the 20th is the end of its week, the Monday after it belongs to the week that is left out.
     assert days == [day(12, 20), day(12, 28), date(2027, 1, 3), date(2027, 1, 11), date(2027, 1, 17)]

@@ -103,7 +103,6 @@ from models.broadcast.receipts import (
     undo_receipt,
     way_for,
 )
-from models.broadcast.recurring import next_time
 from models.broadcast.sending import (
     NOT_COPIED,
     BroadcastCopy,
@@ -195,7 +194,6 @@ __all__ = [
     "next_due",
     "next_look",
     "next_reminder",
-    "next_time",
     "owner_of",
     "party_of",
     "people_called",
