@@ -6,9 +6,10 @@ run at night, and where there is none left to ask in, the place is theirs withou
 
 from datetime import datetime, time, timedelta
 
-from models.clock import SHANGHAI, local
+from models.clock import at, day_of
+from models.quiet import Quiet
 
-NIGHT_FROM, NIGHT_UNTIL = time(21, 30), time(7)
+NIGHT = Quiet(time(21, 30), time(7))
 """In Shanghai, as the quiet hours are unless a setting says otherwise: nobody loses a place for being asleep."""
 SHORTEST = timedelta(minutes=10)
 """Less is no time to ask somebody in."""
@@ -25,30 +26,27 @@ def offered_until(*, now: datetime, starts_at: datetime, minutes: int) -> dateti
 def awake_between(start: datetime, end: datetime) -> timedelta:
     """The time between two moments without the nights."""
     awake = timedelta(0)
-    at = _waking(start)
-    while at < end:
-        evening = _on_that_day(at, NIGHT_FROM)
-        awake += min(evening, end) - at
-        at = _waking(evening)
+    moment = _waking(start)
+    while moment < end:
+        evening = _evening_of(moment)
+        awake += min(evening, end) - moment
+        moment = _waking(evening)
     return awake
 
 
 def awake_after(start: datetime, span: timedelta) -> datetime:
     """The moment at which a span of time has passed, nights not counted."""
-    at = _waking(start)
-    while at + span > (evening := _on_that_day(at, NIGHT_FROM)):
-        span -= evening - at
-        at = _waking(evening)
-    return at + span
+    moment = _waking(start)
+    while moment + span > (evening := _evening_of(moment)):
+        span -= evening - moment
+        moment = _waking(evening)
+    return moment + span
 
 
 def _waking(moment: datetime) -> datetime:
     """The moment itself by day, else the end of the night in which it lies."""
-    clock = local(moment).time()
-    if clock < NIGHT_UNTIL:
-        return _on_that_day(moment, NIGHT_UNTIL)
-    return _on_that_day(moment + timedelta(days=1), NIGHT_UNTIL) if clock >= NIGHT_FROM else moment
+    return NIGHT.end(moment) or moment
 
 
-def _on_that_day(moment: datetime, clock: time) -> datetime:
-    return datetime.combine(local(moment).date(), clock, SHANGHAI).astimezone(moment.tzinfo)
+def _evening_of(moment: datetime) -> datetime:
+    return at(day_of(moment), NIGHT.begins.hour, NIGHT.begins.minute)
