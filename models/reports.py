@@ -142,65 +142,37 @@ def draft_report(
 
 def word_report(session: Session, *, report: ReportHere, words: str) -> None:
     """Lets the thanks be in these words. Raises ReportEnded."""
+    _change(session, report, ReportState.DRAFTED, words=words)
+
+
+def end_report(session: Session, *, report: ReportHere, state: ReportState, by: int | None, now: datetime) -> None:
+    """Says that a report went out, or was dropped: of two who do so at once the second hears it. Raises ReportEnded."""
+    _change(session, report, ReportState.DRAFTED, state=state, ended_at=now, ended_by=by)
+
+
+def hold_report(session: Session, *, report: ReportHere) -> None:
+    """Lets a report wait for the organiser, for the bot can write to none of its groups. Raises ReportEnded."""
+    _change(session, report, ReportState.DRAFTED, goes_at=None)
+
+
+def keep_report(session: Session, *, report: ReportHere) -> None:
+    """Lets a report that was dropped be there again. Raises ReportEnded."""
+    _change(session, report, ReportState.DROPPED, state=ReportState.DRAFTED, ended_at=None, ended_by=None)
+
+
+def _change(session: Session, report: ReportHere, standing: ReportState, **values: object) -> None:
+    """Changes a report that stands there still. Raises ReportEnded."""
     changed = session.scalar(
         update(Report)
         .where(
             Report.community_id == report.activity.community_id,
             Report.id == report.id,
-            Report.state == ReportState.DRAFTED,
+            Report.state == standing,
         )
-        .values(words=words)
+        .values(**values)
         .returning(Report.id)
     )
     if changed is None:
-        raise ReportEnded(title=report.activity.title)
-
-
-def end_report(session: Session, *, report: ReportHere, state: ReportState, by: int | None, now: datetime) -> None:
-    """Says that a report went out, or was dropped: of two who do so at once the second hears it. Raises ReportEnded."""
-    ended = session.scalar(
-        update(Report)
-        .where(
-            Report.community_id == report.activity.community_id,
-            Report.id == report.id,
-            Report.state == ReportState.DRAFTED,
-        )
-        .values(state=state, ended_at=now, ended_by=by)
-        .returning(Report.id)
-    )
-    if ended is None:
-        raise ReportEnded(title=report.activity.title)
-
-
-def hold_report(session: Session, *, report: ReportHere) -> None:
-    """Lets a report wait for the organiser, for the bot can write to none of its groups. Raises ReportEnded."""
-    held = session.scalar(
-        update(Report)
-        .where(
-            Report.community_id == report.activity.community_id,
-            Report.id == report.id,
-            Report.state == ReportState.DRAFTED,
-        )
-        .values(goes_at=None)
-        .returning(Report.id)
-    )
-    if held is None:
-        raise ReportEnded(title=report.activity.title)
-
-
-def keep_report(session: Session, *, report: ReportHere) -> None:
-    """Lets a report that was dropped be there again. Raises ReportEnded."""
-    kept = session.scalar(
-        update(Report)
-        .where(
-            Report.community_id == report.activity.community_id,
-            Report.id == report.id,
-            Report.state == ReportState.DROPPED,
-        )
-        .values(state=ReportState.DRAFTED, ended_at=None, ended_by=None)
-        .returning(Report.id)
-    )
-    if kept is None:
         raise ReportEnded(title=report.activity.title)
 
 
