@@ -21,7 +21,7 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, sentence, tell_offered, tell_post_left
@@ -437,19 +437,31 @@ def decline_claim(turn: Turn) -> Answer:
 def _decide_claim(turn: Turn, *, approve: bool) -> Answer:
     """For those who lead a post without a role: what waits for them is claims on posts, and nothing else."""
     number = turn.slots["number"]
-    found = _applications(turn, number)
-    if not found:
+    decided = _claim(turn, number, approve, turn.slots.get("answer", ""))
+    if decided is None:
         raise NoSuchApplication(number=number)
-    return _decide_application(turn, found[0], approve, turn.slots.get("answer", ""))
+    return decided
 
 
 def _decide(turn: Turn, *, approve: bool) -> Answer:
     number, answer = turn.slots["number"], turn.slots.get("answer", "")
-    if (waiting := _entry(turn, number)) is not None:
-        several = _more_numbers(turn) if approve else []
-        if several:
-            return _confirm_several(turn, [number, *several])
-        return _decide_entry(turn, waiting, approve, answer)
+    for decide in KINDS:
+        if (decided := decide(turn, number, approve, answer)) is not None:
+            return decided
+    return _decide_registration(turn, number, approve, answer)
+
+
+def _duty(turn: Turn, number: int, approve: bool, answer: str) -> str | None:
+    waiting = _entry(turn, number)
+    if waiting is None:
+        return None
+    several = _more_numbers(turn) if approve else []
+    if several:
+        return _confirm_several(turn, [number, *several])
+    return _decide_entry(turn, waiting, approve, answer)
+
+
+def _appeal(turn: Turn, number: int, approve: bool, answer: str) -> str | None:
     try:
         decided = points.decide_appeal(
             turn.session,
@@ -462,12 +474,17 @@ def _decide(turn: Turn, *, approve: bool) -> Answer:
             now=turn.now,
         )
     except NoSuchAppeal:
-        pass
-    else:
-        turn.wrote("decide_appeal", number, state=decided.state)
-        return _tell_appeal(turn, decided, answer)
-    if found := _applications(turn, number):
-        return _decide_application(turn, found[0], approve, answer)
+        return None
+    turn.wrote("decide_appeal", number, state=decided.state)
+    return _tell_appeal(turn, decided, answer)
+
+
+def _claim(turn: Turn, number: int, approve: bool, answer: str) -> str | None:
+    found = _applications(turn, number)
+    return _decide_application(turn, found[0], approve, answer) if found else None
+
+
+def _make_up(turn: Turn, number: int, approve: bool, answer: str) -> str | None:
     try:
         made_up = check_in.decide_make_up(
             turn.session,
@@ -479,34 +496,52 @@ def _decide(turn: Turn, *, approve: bool) -> Answer:
             now=turn.now,
         )
     except NoSuchMakeUp:
-        pass
-    else:
-        turn.wrote("decide_make_up", number, approve=approve)
-        return _tell_make_up(turn, made_up, answer)
+        return None
+    turn.wrote("decide_make_up", number, approve=approve)
+    return _tell_make_up(turn, made_up, answer)
+
+
+def _notice(turn: Turn, number: int, approve: bool, answer: str) -> str | None:
     try:
         notice = broadcast.decide_draft(
             turn.session, reviewer=turn.who, number=number, approve=approve, reason=answer, now=turn.now
         )
     except NoSuchDraft:
-        pass
-    else:
-        turn.wrote("decide_broadcast", notice.number, agree=approve)
-        return _tell_draft(turn, notice, number, approve, answer)
+        return None
+    turn.wrote("decide_broadcast", notice.number, agree=approve)
+    return _tell_draft(turn, notice, number, approve, answer)
+
+
+def _tie(turn: Turn, number: int, approve: bool, answer: str) -> str | None:
     try:
         tie = family.decide_tie(
             turn.session, reviewer=turn.who, role=Role.BUILDING_LEAD, number=number, agree=approve, now=turn.now
         )
     except NoSuchTie:
-        pass
-    else:
-        turn.wrote("decide_family", tie.id, agree=approve)
-        return _tell_tie(turn, tie, approve, answer)
+        return None
+    turn.wrote("decide_family", tie.id, agree=approve)
+    return _tell_tie(turn, tie, approve, answer)
+
+
+def _signup(turn: Turn, number: int, approve: bool, answer: str) -> str | None:
     try:
         asked = activities.decide_asked(turn.session, reviewer=turn.who, number=number, agree=approve, now=turn.now)
     except NoSuchAsked:
-        return _decide_registration(turn, number, approve, answer)
+        return None
     turn.wrote("decide_signup", asked.asked.signup_id, agree=approve)
     return _tell_asked(turn, asked, answer)
+
+
+KINDS: tuple[Callable[[Turn, int, bool, str], str | None], ...] = (
+    _duty,
+    _appeal,
+    _claim,
+    _make_up,
+    _notice,
+    _tie,
+    _signup,
+)
+"""Each decides what waits under a number, where that is of its kind. What is of none is a registration."""
 
 
 def _tell_asked(turn: Turn, decided: DecidedAsked, answer: str) -> str:
