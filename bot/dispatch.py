@@ -943,22 +943,7 @@ class Dispatcher:
             if mark.action == "undo":
                 audit.mark_undone(session, community_id=community.id, act_id=int(mark.ref), by=act)
         for told in ran.turn.told:
-            outbox.put(
-                session,
-                community_id=community.id,
-                key=told.key,
-                message=told.text,
-                now=scene.now,
-                expires_at=scene.now + timedelta(hours=told.expires_hours),
-                group_id=told.group_id,
-                member_id=told.member_id,
-                account=told.account,
-                ref=told.ref,
-                buttons=told.buttons,
-                placard=told.placard,
-                urgent=told.urgent,
-                otherwise=told.otherwise,
-            )
+            told.post(session, community_id=community.id, now=scene.now)
 
     def _ask(self, session: Session, scene: Scene, person: Person | None, ran: "Ran") -> None:
         ask = ran.asked

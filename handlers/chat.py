@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from handlers.language.phrasing import is_kin
 from handlers.language.slots import Slot
-from models import pending
+from models import outbox, pending
 from models.activities import ActivityHere, Promoted, give_place, whose_signup
 from models.audit import Act
 from models.base import Button as Button
@@ -568,6 +568,25 @@ class Told:
     placard: Placard | None = None
     urgent: bool = False
     otherwise: str = ""
+
+    def post(self, session: Session, *, community_id: int, now: datetime) -> None:
+        """Puts it into the outbox, once per `key`, in the transaction that causes it."""
+        outbox.put(
+            session,
+            community_id=community_id,
+            key=self.key,
+            message=self.text,
+            now=now,
+            expires_at=now + timedelta(hours=self.expires_hours),
+            group_id=self.group_id,
+            member_id=self.member_id,
+            account=self.account,
+            ref=self.ref,
+            buttons=self.buttons,
+            placard=self.placard,
+            urgent=self.urgent,
+            otherwise=self.otherwise,
+        )
 
 
 Handler = Callable[[Turn], Answer]

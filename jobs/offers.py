@@ -40,17 +40,7 @@ def run(tick: Tick) -> bool:
         )
         for moved in one.promoted:
             for told in news_of_place(tick.session, tick.rules, one.activity, moved, tick.at):
-                outbox.put(
-                    tick.session,
-                    community_id=tick.community.id,
-                    key=told.key,
-                    message=told.text,
-                    now=tick.at,
-                    expires_at=tick.at + timedelta(hours=told.expires_hours),
-                    member_id=told.member_id,
-                    ref=told.ref,
-                    buttons=told.buttons,
-                )
+                told.post(tick.session, community_id=tick.community.id, now=tick.at)
     return len(lapsed) == ROWS
 
 

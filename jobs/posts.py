@@ -59,17 +59,7 @@ def _tell_lapsed(tick: Tick, one: Ended) -> None:
     )
     for offer in one.offers:
         for told in news_of_slot(tick.session, tick.rules, offer, tick.at, key=f"{tick.at:%Y%m%d%H%M}"):
-            outbox.put(
-                tick.session,
-                community_id=tick.community.id,
-                key=told.key,
-                message=told.text,
-                now=tick.at,
-                expires_at=tick.at + timedelta(hours=told.expires_hours),
-                member_id=told.member_id,
-                ref=told.ref,
-                buttons=told.buttons,
-            )
+            told.post(tick.session, community_id=tick.community.id, now=tick.at)
 
 
 def list_empty(tick: Tick) -> bool:

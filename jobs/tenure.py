@@ -143,11 +143,7 @@ def _tell_both(tick: Tick, one: Held, lines: tuple[str, str], key: str) -> None:
 def _tell_offered(tick: Tick, offers: Sequence[Offer]) -> None:
     for offer in offers:
         for told in news_of_slot(tick.session, tick.rules, offer, tick.at, key=f"{tick.at:%Y%m%d%H%M}"):
-            assert told.member_id is not None
-            _tell(
-                tick, told.member_id, told.text, key=told.key, ref=told.ref,
-                within=timedelta(hours=told.expires_hours), buttons=told.buttons,
-            )  # fmt: skip
+            told.post(tick.session, community_id=tick.community.id, now=tick.at)
 
 
 def _tell(
