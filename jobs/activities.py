@@ -16,17 +16,14 @@ from sqlalchemy.orm import Session
 from handlers.activities import reminder, reminder_buttons
 from jobs.tick import Job, Span, Tick
 from models import outbox
-from models.activities import announced_between, how_full
+from models.activities import announced_between, how_full, next_reminder
 from models.clock import local
 from models.directory import CommunityHere, audience, groups_of, organisations
 
 
 def due(session: Session, community: CommunityHere, span: Span, rules: Mapping[str, Any]) -> datetime | None:
     ahead = timedelta(hours=rules["activities"].reminder_hours)
-    coming = announced_between(
-        session, community_id=community.id, after=span.after + ahead, until=span.until + ahead, ahead=ahead
-    )
-    return min((one.activity.starts_at - ahead for one in coming), default=None)
+    return next_reminder(session, community_id=community.id, after=span.after, until=span.until, ahead=ahead)
 
 
 def run(tick: Tick) -> bool:

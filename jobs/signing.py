@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from handlers.signing import day_before, voice_of
 from jobs.tick import Job, Span, Tick
 from models import outbox
-from models.activities import announced_between, expected_at
+from models.activities import expected_at, next_reminder
 from models.clock import local
 from models.directory import CommunityHere
 
@@ -21,10 +21,7 @@ from models.directory import CommunityHere
 def due(session: Session, community: CommunityHere, span: Span, rules: Mapping[str, Any]) -> datetime | None:
     if not (ahead := timedelta(hours=rules["activities"].day_before_hours)):
         return None
-    coming = announced_between(
-        session, community_id=community.id, after=span.after + ahead, until=span.until + ahead, ahead=ahead
-    )
-    return min((one.activity.starts_at - ahead for one in coming), default=None)
+    return next_reminder(session, community_id=community.id, after=span.after, until=span.until, ahead=ahead)
 
 
 def run(tick: Tick) -> bool:

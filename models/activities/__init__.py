@@ -70,6 +70,7 @@ from models.activities.lists import (
     coming_activities,
     expected_at,
     later_activities,
+    next_reminder,
     roll_of,
     silent_count,
 )
@@ -221,6 +222,7 @@ __all__ = [
     "move_up",
     "next_end",
     "next_lapse",
+    "next_reminder",
     "offered_until",
     "open_objects",
     "others_near",

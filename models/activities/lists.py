@@ -158,6 +158,16 @@ def announced_between(
     return [Announced(here(row[: len(COLUMNS)]), row.path) for row in rows if row.made_at <= row.starts_at - ahead]
 
 
+def next_reminder(
+    session: Session, *, community_id: int, after: datetime, until: datetime, ahead: timedelta
+) -> datetime | None:
+    """The first moment in `(after, until]` that is `ahead` of an activity which was published by then."""
+    coming = announced_between(
+        session, community_id=community_id, after=after + ahead, until=until + ahead, ahead=ahead
+    )
+    return min((one.activity.starts_at - ahead for one in coming), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Somebody's answer to an activity. `state` None: they do not come. `by` is who answered for them, if anybody."""
