@@ -534,22 +534,23 @@ def record(session: Session, community_id: int, member_id: int, message_id: str,
     return made[0]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A database of either kind with a row in every table and nothing wrong."""
-    if request.param == "sqlite":
-        path: Path = tmp_path_factory.mktemp("verify") / "whole.sqlite3"
-        shutil.copy(request.getfixturevalue("sqlite_demo"), path)
-        engine = sqlite_engine(str(path))
-        build(engine)
-        yield engine
-        engine.dispose()
-        return
-    server = make_url(request.getfixturevalue("postgresql_server")).set(drivername="postgresql+psycopg")
+@pytest.fixture(scope="session")
+def whole_sqlite(sqlite_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    path: Path = tmp_path_factory.mktemp("verify") / "whole.sqlite3"
+    shutil.copy(sqlite_demo, path)
+    engine = sqlite_engine(str(path))
+    build(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def whole_postgresql(postgresql_server: str, postgresql_demo: str) -> Iterator[Engine]:
+    server = make_url(postgresql_server).set(drivername="postgresql+psycopg")
     name = f"linli_verify_{secrets.token_hex(4)}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgresql_demo')}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {postgresql_demo}"))
     engine = postgresql_engine(server.set(database=name).render_as_string(hide_password=False), 1)
     build(engine)
     yield engine
@@ -557,6 +558,13 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def whole(request: pytest.FixtureRequest) -> Engine:
+    """A database of either kind with a row in every table and nothing wrong."""
+    engine: Engine = request.getfixturevalue(f"whole_{request.param}")
+    return engine
 
 
 def build(engine: Engine) -> None:
