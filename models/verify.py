@@ -157,10 +157,15 @@ class Violation:
 @cache
 def invariants() -> tuple[Invariant, ...]:
     """All invariants: those that the models declare, those across them, and those that every foreign key has."""
+    return (*_told_by_models(), *orphans(), *strangers())
+
+
+def _told_by_models() -> Iterator[Invariant]:
     from models import EVERY_TABLE
 
-    declared = (invariant for module in EVERY_TABLE for invariant in getattr(module, "INVARIANTS", ()))
-    return (*declared, *ACROSS, *orphans(), *strangers())
+    for module in EVERY_TABLE:
+        yield from getattr(module, "INVARIANTS", ())
+    yield from ACROSS
 
 
 def orphans() -> Iterator[Invariant]:
@@ -192,9 +197,13 @@ def violations(session: Session) -> list[Violation]:
     """Everything that is false and must never be, beginning with what guards the books from it."""
     found = [*_missing(session)]
     for name, check in _prepared():
-        rows = check.all(session)
-        if rows:
+        if rows := check.all(session):
             found.append(Violation(name, tuple(row[0] for row in rows)))
+    for several in _prepared_together():
+        culprits: dict[str, list[object]] = {}
+        for name, culprit in several.all(session):
+            culprits.setdefault(name, []).append(culprit)
+        found += [Violation(name, tuple(some)) for name, some in culprits.items()]
     return found
 
 
@@ -252,5 +261,15 @@ def _declared() -> tuple[tuple[str, str, str, bool], ...]:
 
 @cache
 def _prepared() -> tuple[tuple[str, Prepared], ...]:
-    # There are some for each foreign key: on a small database compiling them would take longer than asking them.
-    return tuple((one.name, Prepared(one.culprits.limit(10))) for one in invariants())
+    # On a small database compiling them would take longer than asking them.
+    return tuple((one.name, Prepared(one.culprits.limit(10))) for one in _told_by_models())
+
+
+@cache
+def _prepared_together() -> tuple[Prepared, ...]:
+    # Those of the foreign keys are many and each is soon answered: a server is asked forty at a time.
+    some = [
+        select(literal(one.name), one.culprits.limit(10).subquery().columns.values()[0])
+        for one in (*orphans(), *strangers())
+    ]
+    return tuple(Prepared(union_all(*some[first : first + 40])) for first in range(0, len(some), 40))
