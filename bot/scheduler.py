@@ -107,6 +107,8 @@ class Scheduler:
         self._crons = {
             job.name: CronTrigger.from_crontab(job.cron, timezone=SHANGHAI) for job in self._jobs if job.cron
         }
+        self._fires: dict[str, tuple[datetime, datetime]] = {}
+        """For each job that recurs: its next moment, and since when that is the next one."""
         self._apscheduler: AsyncIOScheduler | None = None
         self._walking = asyncio.Lock()
         self._ticking = asyncio.Lock()
@@ -167,13 +169,18 @@ class Scheduler:
             # Somebody who moves the clock wants to see everything; after a stop one proof is as good as twenty.
             recurring = after if before is not None else max(after, until - CATCH_UP)
             await self._finish_interrupted()
-            while (moment := await self._next(Span(after, until), recurring)) is not None:
+            while coming := await self._coming(self._jobs, Span(after, until), recurring):
+                moment = min(coming.values())
                 if before is not None:
                     await before(moment)
-                for job in self._jobs:
-                    if await self._is_due(job, Span(after, moment), recurring):
-                        await self._run_slot(job, moment)
-                        done.append((job.name, moment))
+                due = [job for job in self._jobs if coming.get(job.name) == moment]
+                while due:
+                    await self._run_slot(due[0], moment)
+                    done.append((due[0].name, moment))
+                    # What ran may have given something to do to those that come after it.
+                    later = self._jobs[self._jobs.index(due[0]) + 1 :]
+                    now_due = await self._coming(later, Span(after, moment), recurring)
+                    due = [job for job in later if job.name in now_due]
                 after = moment
                 await self._advance(moment)
             await self._advance(until)
@@ -182,35 +189,34 @@ class Scheduler:
     async def _advance(self, moment: datetime) -> None:
         await self._books.write(lambda session: schedule.advance(session, until=moment))
 
-    async def _next(self, span: Span, recurring: datetime) -> datetime | None:
-        """The first moment in the span at which any job is due; what recurs, only after `recurring`."""
-        moments = [self._cron_due(job, span, recurring) for job in self._jobs if job.cron]
-        moments += await self._books.read(lambda session: self._asked(session, span))
-        return min((moment for moment in moments if moment is not None), default=None)
+    async def _coming(self, jobs: Sequence[Job], span: Span, recurring: datetime) -> dict[str, datetime]:
+        """When each job is due in the span for the first time, if it is; what recurs, only after `recurring`."""
+        asking = [job for job in jobs if job.due is not None]
+        found = {job.name: self._cron_due(job, span, recurring) for job in jobs if job.cron}
+        if asking:
+            found |= await self._books.read(lambda session: self._asked(session, asking, span))
+        return {name: moment for name, moment in found.items() if moment is not None}
 
     def _cron_due(self, job: Job, span: Span, recurring: datetime) -> datetime | None:
-        # get_next_fire_time answers with moments at or after its argument; the span is open at its start.
-        after = max(span.after, recurring) + timedelta(microseconds=1)
-        fire = self._crons[job.name].get_next_fire_time(None, after)
-        return fire if fire is not None and fire <= span.until else None
+        after = max(span.after, recurring)
+        since, fire = self._fires.get(job.name, (after, after))
+        if not since <= after < fire:
+            # get_next_fire_time answers with moments at or after its argument; the span is open at its start.
+            next_fire = self._crons[job.name].get_next_fire_time(None, after + timedelta(microseconds=1))
+            if next_fire is None:
+                return None
+            fire = next_fire
+            self._fires[job.name] = after, fire
+        return fire if fire <= span.until else None
 
-    def _asked(self, session: Session, span: Span) -> list[datetime | None]:
-        return [
-            job.due(session, community, span, self._rules)
-            for community in communities(session)
-            for job in self._jobs
-            if job.due is not None
-        ]
-
-    async def _is_due(self, job: Job, span: Span, recurring: datetime) -> bool:
-        if job.cron:
-            return self._cron_due(job, span, recurring) is not None
-
-        def asked(session: Session) -> bool:
+    def _asked(self, session: Session, jobs: Sequence[Job], span: Span) -> dict[str, datetime | None]:
+        everywhere = communities(session)
+        found = {}
+        for job in jobs:
             assert job.due is not None
-            return any(job.due(session, community, span, self._rules) is not None for community in communities(session))
-
-        return await self._books.read(asked)
+            moments = [job.due(session, community, span, self._rules) for community in everywhere]
+            found[job.name] = min((moment for moment in moments if moment is not None), default=None)
+        return found
 
     async def _run_slot(self, job: Job, moment: datetime) -> None:
         wall = self._wall.now()

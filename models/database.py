@@ -108,6 +108,11 @@ class Prepared:
         cursor.fetchall()
         return made.converted(row) if made.results else row
 
+    def scalar(self, session: Session, **values: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self.first(session, **values)
+        return row[0] if row else None
+
     def all(self, session: Session, **values: Any) -> list[tuple[Any, ...]]:
         """All rows."""
         cursor, made = self._execute(session, values)

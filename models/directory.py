@@ -182,12 +182,12 @@ def find_chat(session: Session, *, channel: str, address: str) -> Place | None:
     return Place(CommunityHere(*row[:3]), GroupHere(*row[3:]))
 
 
+_COMMUNITIES = Prepared(select(Community.id, Community.name, Community.bot_name).order_by(Community.id))
+
+
 def communities(session: Session) -> list[CommunityHere]:
     """All communities of this deployment."""
-    return [
-        CommunityHere(row.id, row.name, row.bot_name)
-        for row in session.execute(select(Community.id, Community.name, Community.bot_name).order_by(Community.id))
-    ]
+    return [CommunityHere(*row) for row in _COMMUNITIES.all(session)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from models import check_in, photos, posts
 from models.activities import Activity, ActivityHere, Promoted, Signup, cancel_signup, signed_up_for
 from models.base import Base, Invariant, Refusal
+from models.database import Prepared
 from models.directory import Group, Identity, touch
 from models.duties import drop_waiting
 from models.files import end_links
@@ -586,16 +587,20 @@ def _sweep_slots(session: Session, words: Words) -> None:
 # -- queries ----------------------------------------
 
 
+_NEXT_ERASURE = Prepared(
+    select(func.min(Erasure.asked_at)).where(
+        Erasure.community_id == bindparam("community_id"),
+        Erasure.done_at.is_(None),
+        Erasure.asked_at > bindparam("after"),
+        Erasure.asked_at <= bindparam("until"),
+    )
+)
+
+
 def next_erasure(session: Session, *, community_id: int, after: datetime, until: datetime) -> datetime | None:
     """The first moment in `(after, until]` at which somebody asked to be forgotten and is not swept yet."""
-    return session.scalar(
-        select(func.min(Erasure.asked_at)).where(
-            Erasure.community_id == community_id,
-            Erasure.done_at.is_(None),
-            Erasure.asked_at > after,
-            Erasure.asked_at <= until,
-        )
-    )
+    found: datetime | None = _NEXT_ERASURE.scalar(session, community_id=community_id, after=after, until=until)
+    return found
 
 
 INVARIANTS = (

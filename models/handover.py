@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, func, insert, or_, select, text, update
+from sqlalchemy import ForeignKey, Index, String, bindparam, func, insert, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models.base import Base, Invariant, Refusal
+from models.database import Prepared
 from models.duties import held_by
 from models.members.people import Member, Neighbour
 from models.posts import (
@@ -290,16 +291,20 @@ def lapse_offers(session: Session, *, community_id: int, now: datetime) -> list[
     return [_offered(session, community_id, row) for row in rows if row.claim_ended is None]
 
 
+_NEXT_LAPSE = Prepared(
+    select(func.min(Handover.expires_at)).where(
+        Handover.community_id == bindparam("community_id"),
+        Handover.ended_at.is_(None),
+        Handover.expires_at > bindparam("after"),
+        Handover.expires_at <= bindparam("until"),
+    )
+)
+
+
 def next_lapse(session: Session, *, community_id: int, after: datetime, until: datetime) -> datetime | None:
     """The first moment in `(after, until]` at which an offer that stands open is over."""
-    return session.scalar(
-        select(func.min(Handover.expires_at)).where(
-            Handover.community_id == community_id,
-            Handover.ended_at.is_(None),
-            Handover.expires_at > after,
-            Handover.expires_at <= until,
-        )
-    )
+    found: datetime | None = _NEXT_LAPSE.scalar(session, community_id=community_id, after=after, until=until)
+    return found
 
 
 def offers_to(session: Session, *, community_id: int, taker_ids: Collection[int], now: datetime) -> list[Offered]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, exists, or_, select, update
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import photos
@@ -189,46 +189,53 @@ def find_report(session: Session, *, activity: ActivityHere) -> ReportHere | Non
     return ReportHere(row.id, activity, ReportState(row.state), row.words, row.goes_at) if row else None
 
 
+_UNTOLD = Prepared(
+    select(Activity.number)
+    .where(
+        Activity.community_id == bindparam("community_id"),
+        Activity.state == ActivityState.PUBLISHED,
+        Activity.ends_at <= bindparam("until"),
+        Activity.ends_at > bindparam("after"),
+        exists().where(
+            CheckIn.community_id == Activity.community_id,
+            CheckIn.activity_id == Activity.id,
+            CheckIn.undone_at.is_(None),
+        ),
+        ~exists().where(Report.community_id == Activity.community_id, Report.activity_id == Activity.id),
+    )
+    .order_by(Activity.ends_at, Activity.number)
+)
+
+
 def untold(session: Session, *, community_id: int, now: datetime, after: timedelta) -> list[ActivityHere]:
     """What ended at least `after` ago and not long ago, to which somebody came, and of which nothing was told yet."""
-    came = exists().where(
-        CheckIn.community_id == community_id,
-        CheckIn.activity_id == Activity.id,
-        CheckIn.undone_at.is_(None),
+    ended = _UNTOLD.all(session, community_id=community_id, after=now - FRESH, until=now - after)
+    return [find_activity(session, community_id=community_id, number=number) for (number,) in ended]
+
+
+_WAITING = Prepared(
+    select(Report.id, Activity.number, Report.words, Report.goes_at)
+    .join(Activity, Report.activity_id == Activity.id)
+    .where(
+        Report.community_id == bindparam("community_id"),
+        Report.state == ReportState.DRAFTED,
+        Report.goes_at <= bindparam("until"),
     )
-    told = exists().where(Report.community_id == community_id, Report.activity_id == Activity.id)
-    numbers = session.scalars(
-        select(Activity.number)
-        .where(
-            Activity.community_id == community_id,
-            Activity.state == ActivityState.PUBLISHED,
-            Activity.ends_at <= now - after,
-            Activity.ends_at > now - FRESH,
-            came,
-            ~told,
-        )
-        .order_by(Activity.ends_at, Activity.number)
-    ).all()
-    return [find_activity(session, community_id=community_id, number=number) for number in numbers]
+    .order_by(Report.id)
+)
 
 
 def waiting_reports(session: Session, *, community_id: int, now: datetime) -> list[ReportHere]:
     """Reports that go out now without an answer."""
-    rows = session.execute(
-        select(Report.id, Activity.number, Report.words, Report.goes_at)
-        .join(Activity, Report.activity_id == Activity.id)
-        .where(Report.community_id == community_id, Report.state == ReportState.DRAFTED, Report.goes_at <= now)
-        .order_by(Report.id)
-    ).all()
     return [
         ReportHere(
-            row.id,
-            find_activity(session, community_id=community_id, number=row.number),
+            report_id,
+            find_activity(session, community_id=community_id, number=number),
             ReportState.DRAFTED,
-            row.words,
-            row.goes_at,
+            words,
+            goes_at,
         )
-        for row in rows
+        for report_id, number, words, goes_at in _WAITING.all(session, community_id=community_id, until=now)
     ]
 
 

@@ -201,7 +201,7 @@ def violations(session: Session) -> list[Violation]:
             found.append(Violation(name, tuple(row[0] for row in rows)))
     for several in _prepared_together():
         culprits: dict[str, list[object]] = {}
-        for name, culprit in several.all(session):
+        for culprit, name in several.all(session):
             culprits.setdefault(name, []).append(culprit)
         found += [Violation(name, tuple(some)) for name, some in culprits.items()]
     return found
@@ -268,8 +268,10 @@ def _prepared() -> tuple[tuple[str, Prepared], ...]:
 @cache
 def _prepared_together() -> tuple[Prepared, ...]:
     # Those of the foreign keys are many and each is soon answered: a server is asked forty at a time.
-    some = [
-        select(literal(one.name), one.culprits.limit(10).subquery().columns.values()[0])
-        for one in (*orphans(), *strangers())
-    ]
+    some = [_with_name(one) for one in (*orphans(), *strangers())]
     return tuple(Prepared(union_all(*some[first : first + 40])) for first in range(0, len(some), 40))
+
+
+def _with_name(one: Invariant) -> Select[Any]:
+    found = one.culprits.limit(10).subquery()
+    return found.select().add_columns(literal(one.name))

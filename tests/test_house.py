@@ -257,7 +257,7 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "has_opened": "an account is one person's in every community",
         "is_unopened": "an account is one person's in every community",
         "FIND_MEMBERSHIPS": "decides the communities of a sender",
-        "communities": "lists them",
+        "_COMMUNITIES": "lists them",
         "_chat": "finds out whether another community has the chat; callers refuse then",
         "revisions": "reads the counter of each community at once, and nothing else of theirs",
     },

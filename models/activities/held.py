@@ -6,12 +6,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from models.activities.plan import COLUMNS, Activity, ActivityHere, ActivityState, here, lock, refuse_over
 from models.activities.signups import Promoted, Signup, SignupState, how_full, move_up, seats_left
 from models.base import Refusal
+from models.database import Prepared
 
 
 class NothingOffered(Refusal):
@@ -147,17 +148,21 @@ def lapse_offers(session: Session, *, community_id: int, now: datetime, limit: i
     return lapsed
 
 
+_NEXT_LAPSE = Prepared(
+    select(func.min(Signup.offered_until))
+    .join(Activity, Signup.activity_id == Activity.id)
+    .where(
+        Signup.community_id == bindparam("community_id"),
+        Signup.undone_at.is_(None),
+        Signup.state == SignupState.OFFERED,
+        Signup.offered_until > bindparam("after"),
+        Signup.offered_until <= bindparam("until"),
+        Activity.state == ActivityState.PUBLISHED,
+    )
+)
+
+
 def next_lapse(session: Session, *, community_id: int, after: datetime, until: datetime) -> datetime | None:
     """The first moment in `(after, until]` at which an offer lapses."""
-    return session.scalar(
-        select(func.min(Signup.offered_until))
-        .join(Activity, Signup.activity_id == Activity.id)
-        .where(
-            Signup.community_id == community_id,
-            Signup.undone_at.is_(None),
-            Signup.state == SignupState.OFFERED,
-            Signup.offered_until > after,
-            Signup.offered_until <= until,
-            Activity.state == ActivityState.PUBLISHED,
-        )
-    )
+    found: datetime | None = _NEXT_LAPSE.scalar(session, community_id=community_id, after=after, until=until)
+    return found

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from models.activities.declines import Decline
 from models.activities.plan import COLUMNS, Activity, ActivityHere, ActivityState, here
 from models.activities.signups import PLACED, Signup, SignupState, how_full
+from models.database import Prepared
 from models.members.people import Member, Neighbour, present
 from models.units import Unit
 
@@ -140,22 +141,29 @@ class Announced:
     unit_path: str
 
 
+_ANNOUNCED = Prepared(
+    select(*COLUMNS, Activity.made_at, Unit.path)
+    .join(Unit, Activity.unit_id == Unit.id)
+    .where(
+        Activity.community_id == bindparam("community_id"),
+        Activity.state == ActivityState.PUBLISHED,
+        Activity.starts_at > bindparam("after"),
+        Activity.starts_at <= bindparam("until"),
+    )
+    .order_by(Activity.starts_at, Activity.number)
+)
+
+
 def announced_between(
     session: Session, *, community_id: int, after: datetime, until: datetime, ahead: timedelta
 ) -> list[Announced]:
     """What starts in `(after, until]` and was published at least `ahead` before."""
-    rows = session.execute(
-        select(*COLUMNS, Activity.made_at, Unit.path)
-        .join(Unit, Activity.unit_id == Unit.id)
-        .where(
-            Activity.community_id == community_id,
-            Activity.state == ActivityState.PUBLISHED,
-            Activity.starts_at > after,
-            Activity.starts_at <= until,
-        )
-        .order_by(Activity.starts_at, Activity.number)
-    ).all()
-    return [Announced(here(row[: len(COLUMNS)]), row.path) for row in rows if row.made_at <= row.starts_at - ahead]
+    found = []
+    for *columns, made_at, path in _ANNOUNCED.all(session, community_id=community_id, after=after, until=until):
+        activity = here(columns)
+        if made_at <= activity.starts_at - ahead:
+            found.append(Announced(activity, path))
+    return found
 
 
 def next_reminder(

@@ -326,16 +326,20 @@ def find_activity(session: Session, *, community_id: int, number: int) -> Activi
     return here(row)
 
 
+_NEXT_END = Prepared(
+    select(func.min(Activity.ends_at)).where(
+        Activity.community_id == bindparam("community_id"),
+        Activity.state == ActivityState.PUBLISHED,
+        Activity.ends_at > bindparam("after"),
+        Activity.ends_at <= bindparam("until"),
+    )
+)
+
+
 def next_end(session: Session, *, community_id: int, after: datetime, until: datetime) -> datetime | None:
     """The first planned end in `(after, until]` of what takes place."""
-    return session.scalar(
-        select(func.min(Activity.ends_at)).where(
-            Activity.community_id == community_id,
-            Activity.state == ActivityState.PUBLISHED,
-            Activity.ends_at > after,
-            Activity.ends_at <= until,
-        )
-    )
+    found: datetime | None = _NEXT_END.scalar(session, community_id=community_id, after=after, until=until)
+    return found
 
 
 def open_objects(session: Session, *, community_id: int, now: datetime) -> list[ActivityHere]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    bindparam,
     func,
     insert,
     or_,
@@ -28,6 +29,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from models.base import Base, Refusal
 from models.broadcast.audience import Part, parts_of
 from models.counters import next_number
+from models.database import Prepared
 from models.directory import touch
 from models.members.people import Member, MemberRole, Person, Role
 from models.members.roles import in_force, people_in_scope
@@ -526,15 +528,19 @@ def last_broadcasts(session: Session, *, community_id: int, limit: int) -> list[
     return [_seen(session, row) for row in rows]
 
 
+_NEXT_DUE = Prepared(
+    select(func.min(Broadcast.due_at)).where(
+        Broadcast.community_id == bindparam("community_id"),
+        Broadcast.state == BroadcastState.CONFIRMED,
+        Broadcast.due_at <= bindparam("until"),
+    )
+)
+
+
 def next_due(session: Session, *, community_id: int, until: datetime) -> datetime | None:
     """The first moment up to `until` at which a confirmed notice goes out."""
-    return session.scalar(
-        select(func.min(Broadcast.due_at)).where(
-            Broadcast.community_id == community_id,
-            Broadcast.state == BroadcastState.CONFIRMED,
-            Broadcast.due_at <= until,
-        )
-    )
+    found: datetime | None = _NEXT_DUE.scalar(session, community_id=community_id, until=until)
+    return found
 
 
 def due_notices(session: Session, *, community_id: int, now: datetime) -> list[Notice]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, Integer, String, exists, func, or_, select, text, update
+from sqlalchemy import ForeignKey, Index, Integer, String, bindparam, exists, func, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models import outbox
@@ -440,13 +440,17 @@ def by_lead(
     return found
 
 
+_NEXT_REMINDER = Prepared(
+    select(func.min(Broadcast.remind_at)).where(
+        Broadcast.community_id == bindparam("community_id"), Broadcast.remind_at <= bindparam("until")
+    )
+)
+
+
 def next_reminder(session: Session, *, community_id: int, until: datetime) -> datetime | None:
     """The first moment up to `until` at which somebody is to be reminded without being asked for."""
-    return session.scalar(
-        select(func.min(Broadcast.remind_at)).where(
-            Broadcast.community_id == community_id, Broadcast.remind_at <= until
-        )
-    )
+    found: datetime | None = _NEXT_REMINDER.scalar(session, community_id=community_id, until=until)
+    return found
 
 
 def to_remind(session: Session, *, community_id: int, now: datetime) -> list[Notice]:

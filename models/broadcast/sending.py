@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, and_, func, insert, or_, select, update
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models import outbox
@@ -25,6 +25,7 @@ from models.broadcast.notices import (
     select_notices,
     set_broadcast,
 )
+from models.database import Prepared
 from models.directory import Group
 from models.members.people import Member, Role
 from models.members.roles import people_in_scope
@@ -429,11 +430,17 @@ def call_back(session: Session, *, notice: Notice, by: int, reason: str, now: da
     return find_broadcast(session, community_id=notice.community_id, number=notice.number)
 
 
+_NEXT_LOOK = Prepared(
+    select(func.min(Broadcast.look_at)).where(
+        Broadcast.community_id == bindparam("community_id"), Broadcast.look_at <= bindparam("until")
+    )
+)
+
+
 def next_look(session: Session, *, community_id: int, until: datetime) -> datetime | None:
     """The first moment up to `until` at which somebody has to look what became of a broadcast."""
-    return session.scalar(
-        select(func.min(Broadcast.look_at)).where(Broadcast.community_id == community_id, Broadcast.look_at <= until)
-    )
+    found: datetime | None = _NEXT_LOOK.scalar(session, community_id=community_id, until=until)
+    return found
 
 
 _broadcast = aliased(Broadcast)

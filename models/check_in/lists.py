@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from models.activities import Activity, ActivityHere, ActivityState, Signup, SignupState
@@ -12,6 +12,7 @@ from models.check_in.going import STAYS, CheckOut
 from models.check_in.making_up import MakeUp, MakeUpState
 from models.check_in.vouching import Vouching
 from models.check_in.ways import Way
+from models.database import Prepared
 from models.members import Member
 
 
@@ -62,23 +63,25 @@ def forgotten_check_outs(session: Session, *, community_id: int, now: datetime, 
     ]
 
 
+_LEFT_OPEN = Prepared(
+    select(CheckIn.id)
+    .join(Activity, CheckIn.activity_id == Activity.id)
+    .outerjoin(CheckOut, STAYS)
+    .where(
+        Activity.community_id == bindparam("community_id"),
+        Activity.state == ActivityState.PUBLISHED,
+        Activity.ends_at > bindparam("after"),
+        Activity.ends_at <= bindparam("until"),
+        CheckIn.undone_at.is_(None),
+        CheckOut.id.is_(None),
+    )
+    .limit(1)
+)
+
+
 def left_open(session: Session, *, community_id: int, after: datetime, until: datetime) -> bool:
     """Whether somebody is still there at an activity that ended in `(after, until]`."""
-    row = session.execute(
-        select(CheckIn.id)
-        .join(Activity, CheckIn.activity_id == Activity.id)
-        .outerjoin(CheckOut, STAYS)
-        .where(
-            Activity.community_id == community_id,
-            Activity.state == ActivityState.PUBLISHED,
-            Activity.ends_at > after,
-            Activity.ends_at <= until,
-            CheckIn.undone_at.is_(None),
-            CheckOut.id.is_(None),
-        )
-        .limit(1)
-    )
-    return row.first() is not None
+    return _LEFT_OPEN.first(session, community_id=community_id, after=after, until=until) is not None
 
 
 def how_many_came(session: Session, *, community_id: int, activity_id: int) -> int:

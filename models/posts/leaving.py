@@ -4,9 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
+from models.database import Prepared
 from models.posts.claims import (
     SEATED,
     Claim,
@@ -215,13 +216,17 @@ def lapse(session: Session, *, community_id: int, until: datetime, now: datetime
     return ended
 
 
+_NEXT_ANSWER = Prepared(
+    select(func.min(Claim.answer_by)).where(
+        Claim.community_id == bindparam("community_id"),
+        Claim.ended_at.is_(None),
+        Claim.answer_by > bindparam("after"),
+        Claim.answer_by <= bindparam("until"),
+    )
+)
+
+
 def next_answer(session: Session, *, community_id: int, after: datetime, until: datetime) -> datetime | None:
     """The first moment in `(after, until]` at which an offer or a question lapses."""
-    return session.scalar(
-        select(func.min(Claim.answer_by)).where(
-            Claim.community_id == community_id,
-            Claim.ended_at.is_(None),
-            Claim.answer_by > after,
-            Claim.answer_by <= until,
-        )
-    )
+    found: datetime | None = _NEXT_ANSWER.scalar(session, community_id=community_id, after=after, until=until)
+    return found
