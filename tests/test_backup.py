@@ -89,8 +89,17 @@ async def a_busy_day(street: Street) -> None:
     await street.until(november(21, 23, 0))
 
 
-@pytest.mark.parametrize("passphrase", ["", PASSPHRASE], ids=["open", "sealed"])
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    ("demo_url", "kind", "passphrase"),
+    [
+        ("sqlite", "sqlite", PASSPHRASE),
+        ("sqlite", "postgresql", ""),
+        ("postgresql", "sqlite", PASSPHRASE),
+        ("postgresql", "postgresql", ""),
+    ],
+    ids=lambda value: "sealed" if value == PASSPHRASE else value or "open",
+    indirect=["demo_url"],
+)
 async def test_every_row_comes_back_on_either_kind_of_database(
     demo_url: str, kind: str, passphrase: str, nowhere: Callable[[str], str], tmp_path: Path
 ) -> None:

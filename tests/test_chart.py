@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from bot import chart
-from bot.__main__ import app
 from bot.books import Books
+from bot.terminal.commands import app
 from bot.terminal.community import drawn_chart
 from models.database import sqlite_engine
 from models.members import LEADING, Member, Standing, add_member, give_role

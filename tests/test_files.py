@@ -15,13 +15,13 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from bot.__main__ import app
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
 from bot.books import Books
 from bot.config import ConfigError, load
 from bot.files import EXCEL, MAKERS, File, Files
 from bot.records import COLUMNS, SECTIONS, in_chinese, page
 from bot.script import Script
+from bot.terminal.commands import app
 from models.clock import MovedClock
 from models.files import VALID, Download, Ordered, offer_file
 from models.members import Member

@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from bot.__main__ import app
 from bot.books import Books
 from bot.founding import found_community, invite
 from bot.script import Push
+from bot.terminal.commands import app
 from handlers import consent
 from models.base import Base
 from models.database import sqlite_engine

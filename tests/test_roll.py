@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from bot import exports, printing
-from bot.__main__ import app
 from bot.books import Books
 from bot.chart import NoPdf
 from bot.files import MAKERS
 from bot.script import Push
+from bot.terminal.commands import app
 from handlers.language.paper import read_paper
 from handlers.roll import HOURS, PRINTED, SHEET
 from models import accounts, activities, check_in, ledger, roll

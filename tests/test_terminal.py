@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bot.__main__ import app
+from bot.terminal.commands import app
 from bot.terminal.serving import empty_file
 from models import migrations
 

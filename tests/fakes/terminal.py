@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from bot.__main__ import app
+from bot.terminal.commands import app
 
 
 @dataclass(frozen=True)
