@@ -143,16 +143,13 @@ class House:
             self.simulator = Simulator(Stage(self))
             self.channels[self.simulator.name] = self.simulator
         # Who asks somebody something, or announces it, must know whether that reaches them.
-        reach = reach_of(self.channels.values(), config.delivery.quiet())
-        self.rules["reach"] = reach
+        self.rules["reach"] = reach_of(self.channels.values(), config.delivery.quiet())
         self.dispatcher = Dispatcher(
             books=books,
             clock=self.clock,
             wall=self.wall,
             features=UNDERSTOOD,
             rules=self.rules,
-            private_namespaces=reach.people,
-            must_open=reach.must_open,
             heard=self.metrics.heard,
             promised=promised,
         )

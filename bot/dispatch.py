@@ -58,6 +58,7 @@ from models.members import (
     last_word,
     masked,
 )
+from models.reach import reach_in
 
 log = logs.logger(__name__)
 
@@ -183,13 +184,10 @@ class Dispatcher:
         wall: Clock,
         features: Sequence[Router],
         rules: Mapping[str, Any],
-        private_namespaces: frozenset[str] = frozenset(),
-        must_open: Mapping[str, frozenset[str]] | None = None,
         heard: Callable[[str, str, float], None] | None = None,
         promised: tuple[OpenObject, ...] = (),
     ) -> None:
-        """`private_namespaces` are those in which the bot can write to a person by itself. Where a namespace stands in
-        `must_open`, only to those who have written to it alone, on one of the channels named there.
+        """`rules` are the settings of each feature by its name, and what the channels reach under `reach`.
 
         `heard` is told channel, outcome and seconds of each message. `promised`: see `Worlds`.
         """
@@ -197,8 +195,6 @@ class Dispatcher:
         self._clock = clock
         self._wall = wall
         self._rules = rules
-        self._private = private_namespaces
-        self._must_open = must_open or {}
         self._opened: set[tuple[str, str]] = set()
         """Who is known here to have written to the bot alone."""
         self._count = heard
@@ -276,7 +272,7 @@ class Dispatcher:
         snapshot = await self._worlds.at(now)
         typed = normalise(incoming.text, snapshot.bot_names)
         addressed = incoming.addressed or typed.mentioned
-        if incoming.direct and incoming.channel in self._must_open.get(incoming.namespace, ()):
+        if incoming.direct and incoming.channel in reach_in(self._rules).must_open.get(incoming.namespace, ()):
             await self._open(incoming)
         scene = None
         if not typed.text and (incoming.photos or incoming.unseen or incoming.location):
@@ -340,9 +336,10 @@ class Dispatcher:
     async def _reaches(self, incoming: Incoming) -> bool:
         """Whether the bot can write to the sender by itself."""
         who = (incoming.namespace, incoming.sender)
-        if incoming.namespace not in self._private:
+        reach = reach_in(self._rules)
+        if incoming.namespace not in reach.people:
             return False
-        if incoming.direct or incoming.namespace not in self._must_open or who in self._opened:
+        if incoming.direct or incoming.namespace not in reach.must_open or who in self._opened:
             return True
         opened = await self._books.read(
             lambda session: has_opened(session, namespace=incoming.namespace, external_id=incoming.sender)
@@ -904,7 +901,7 @@ class Dispatcher:
         if aside and person is not None:
             self._send_privately(session, scene, person, self._echo(scene, _combined(aside)))
             answers = [*(ran for ran in answers if not ran.aside), Ran(Reply(say("sent_privately")))]
-        if incoming.direct and incoming.channel in self._must_open.get(incoming.namespace, ()):
+        if incoming.direct and incoming.channel in reach_in(self._rules).must_open.get(incoming.namespace, ()):
             note_opened(session, namespace=incoming.namespace, external_id=incoming.sender, now=scene.now)
         reply = self._echo(scene, _combined(answers))
         if not inbox.record(

@@ -364,7 +364,6 @@ def dispatcher(street: Street, books: Books | None = None, **more: Any) -> Dispa
         wall=house.wall,
         features=(*FEATURES, opening, broken),
         rules=house.rules,
-        private_namespaces=frozenset({"simulator"}),
         **more,
     )
 

@@ -308,7 +308,6 @@ def listening(street: Street) -> Dispatcher:
         wall=house.wall,
         features=(*FEATURES, wall_poster),
         rules=house.rules,
-        private_namespaces=frozenset({"simulator"}),
     )
 
 
