@@ -24,10 +24,10 @@ import pytest
 import typer
 from aiohttp.test_utils import TestServer
 
-from bot import __main__ as cli
 from bot import app
 from bot.books import Books
 from bot.config import Config, load
+from bot.terminal import commands as cli
 from handlers import FEATURES
 from handlers.language.match import Grammar, OpenObject, Surroundings
 from handlers.language.normalise import normalise
