@@ -25,7 +25,17 @@ EDGE_ONLY = frozenset(
     }
 )  # fmt: skip
 SHARED_BY_CHANNELS = frozenset(
-    {"aibot_frames", "aibot_line", "budget", "callback", "cards", "envelope", "transcript", "wecom_calls"}
+    {
+        "aibot_frames",
+        "aibot_line",
+        "app_messages",
+        "budget",
+        "callback",
+        "cards",
+        "envelope",
+        "transcript",
+        "wecom_calls",
+    }
 )
 """Pure modules, the HTTP side of callbacks, and the calls to the platform, that lie beneath the channels."""
 LANGUAGE_LIBRARIES = frozenset({"cn2an", "lunar_python", "opencc", "pypinyin", "rapidfuzz"})

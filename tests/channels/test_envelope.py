@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from wechatpy.crypto import _get_signature
 
 from bot.channels.aibot_frames import FrameError, read_frame
+from bot.channels.app_messages import parse, read_fields
 from bot.channels.envelope import (
     MAX_BODY_BYTES,
     EnvelopeError,
@@ -32,7 +33,6 @@ from bot.channels.envelope import (
     seal_xml,
     writable,
 )
-from bot.channels.wecom_app import parse, read_fields
 from tests.fakes.wecom_callbacks import AES_KEY, CORP_ID, TOKEN, Platform, aibot_text, app_text
 
 try:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.channels import DeliveryError, Hears, Parcel, Unavailable
+from bot.channels.app_messages import parse, read_fields, render
 from bot.channels.envelope import Malformed
-from bot.channels.wecom_app import Settings, WecomApp, parse, read_fields, render
+from bot.channels.wecom_app import Settings, WecomApp
 from handlers.chat import Incoming, Reply
 from models.places import Location
 from tests.fakes.wecom_callbacks import AES_KEY, AGENT_ID, CORP_ID, TOKEN, Answer, Platform, app_text, serving
