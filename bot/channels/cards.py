@@ -22,12 +22,23 @@ TITLE_CHARACTERS = 26
 TEXT_CHARACTERS = 112
 LABEL_CHARACTERS = 10
 KEY_BYTES = 1024
-HEADING = "点一下就行，不用打字"
-"""Above the words or the buttons where they have no short first line of their own."""
+HEADING = "请您看一下"
+"""Above words that begin with nothing short enough for a title."""
+BESIDE = "请点这里"
+"""Above the buttons of a text that stands before the card, where it names nothing."""
 DONE = "✓ "
 _FIRST_STYLE, _OTHER_STYLE = 1, 2
+_NAMED = re.compile(rf"【.{{2,{TITLE_CHARACTERS - 2}}}?】")
+"""What a notice calls itself. It keeps its brackets: by them a quotation of the card is known."""
+_THING = re.compile(rf"[^\n]*?「(.{{2,{TITLE_CHARACTERS}}}?)」")
+"""The first thing that a first line names."""
 _FIRST = re.compile(rf".{{1,{TITLE_CHARACTERS}}}(?=\n|$)|.{{1,{TITLE_CHARACTERS - 1}}}?[。！？]")
 """A first line, else a first sentence, that is short enough for a title."""
+_KIND = re.compile(rf".{{2,{TITLE_CHARACTERS}}}?(?=：)")
+"""What stands before a colon: 广播预览."""
+_CLAUSES = re.compile(rf".{{4,{TITLE_CHARACTERS}}}(?=[，；])")
+"""As many clauses as a title holds, and not somebody's name alone."""
+_PAIRS = ("「」", "（）", "《》", "“”")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +62,16 @@ def fits(text: str) -> bool:
 def card(text: str, buttons: Sequence[Button], *, task_id: str, asked: str = "") -> dict[str, Any]:
     """A card with these buttons, and the text as far as it shows it.
 
-    A text that does not fit goes out beside the card, which has a heading in its place. `asked` is whom the buttons'
-    question was put to.
+    A text that does not fit goes out before the card, which then only says what it belongs to. `asked` is whom the
+    buttons' question was put to.
     """
     words = writable(text).strip()
+    said = _said(words)
     if not fits(words):
-        words = ""
+        words, said = "", {"main_title": {"title": named(words)}}
     return {
         "card_type": "button_interaction",
-        **_said(words),
+        **said,
         "button_list": [
             _button(Pressed(one.say, one.label, words, one.question, asked if one.question else ""), first=not at)
             for at, one in enumerate(buttons[:BUTTONS])
@@ -100,11 +112,33 @@ def new_task_id() -> str:
     return f"push-{secrets.token_hex(16)}"
 
 
+def named(words: str) -> str:
+    """What a text is about, in a word that does not repeat it."""
+    if name := _NAMED.match(words):
+        return name[0]
+    thing = _THING.match(words)
+    return thing[1] if thing else BESIDE
+
+
+def headed(words: str) -> tuple[str, str]:
+    """The title that words begin with, and what is left of them: nothing is said twice.
+
+    It is what a notice calls itself, else the first line or sentence, else what stands before its colon, else as many
+    of its clauses as are short enough.
+    """
+    if name := _NAMED.match(words):
+        return name[0], words[name.end() :].strip()
+    if first := _FIRST.match(words):
+        return first[0], words[first.end() :].strip()
+    begins = _KIND.match(words) or _CLAUSES.match(words)
+    if begins is None or any(begins[0].count(pair[0]) != begins[0].count(pair[1]) for pair in _PAIRS):
+        # No name and no bracket is cut in two.
+        return HEADING, words
+    return begins[0], words[begins.end() + 1 :].strip()
+
+
 def _said(words: str) -> dict[str, Any]:
-    if not words:
-        return {"main_title": {"title": HEADING}}
-    first = _FIRST.match(words)
-    title, rest = (first[0], words[first.end() :].strip()) if first else (HEADING, words)
+    title, rest = headed(words)
     return {"main_title": {"title": title}, **({"sub_title_text": rest} if rest else {})}
 
 

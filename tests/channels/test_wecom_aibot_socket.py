@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bot.channels import Connected, DeliveryError, Hears, OutcomeUnknown, Parcel, Unavailable
+from bot.channels import Connected, DeliveryError, Hears, OutcomeUnknown, Parcel, Unavailable, cards
 from bot.channels.aibot_line import Pace
 from bot.channels.wecom_aibot_socket import BUSY, Settings, Waits, WecomAibotSocket
 from handlers.chat import Button, Incoming, Reply
@@ -456,7 +456,7 @@ async def test_a_long_text_comes_whole_and_its_buttons_below(gateway: AibotGatew
     await bot.send(Parcel(GROUP, notice, buttons=(Button("收到", "收到 7"),)))
     assert [(one.kind, one.text) for one in gateway.shown] == [
         ("markdown", notice),
-        ("template_card", "点一下就行，不用打字"),
+        ("template_card", cards.BESIDE),
     ]
     assert labels_of(gateway.shown[1].content) == ["收到"]
 

@@ -301,7 +301,7 @@ async def test_text_that_no_card_holds_goes_before_its_buttons(app: WecomApp, co
     long = "停水通知，" * 40
     await app.send(Parcel("wangxiuying", long, buttons=(Button("收到", "收到 7"),)))
 
-    assert corp.texts("wangxiuying") == [long, cards.HEADING]
+    assert corp.texts("wangxiuying") == [long, cards.BESIDE]
 
 
 async def test_refused_card_goes_out_as_its_text(app: WecomApp, corp: WecomCorp) -> None:

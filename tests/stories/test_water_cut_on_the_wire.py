@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.channels.cards import HEADING
 from models import outbox
 from models.verify import violations
 from tests.dialogue import direct, november
@@ -68,8 +67,8 @@ class Wire(Front):
 
 
 def plain(text: str) -> str:
-    """The words of a card without the heading of those that have no short first line."""
-    return text.removeprefix(f"{HEADING}\n")
+    """The words of a card as one text: what a notice calls itself stands above it there."""
+    return text.replace("】\n", "】", 1)
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ async def test_a_water_cut_over_the_long_connection(wire: Wire) -> None:
     # Announced: a preview with two buttons, and nothing leaves before one of them is pressed.
     preview = await wire.card("张敏", direct, "广播 3栋、5栋 明早8点到10点清洗水箱停水，请提前存水 回执")
     assert plain(preview.text) == (
-        "广播预览：明早8点到10点清洗水箱停水，请提前存水（要回执）\n"
+        "广播预览\n明早8点到10点清洗水箱停水，请提前存水（要回执）\n"
         "给 3栋、5栋：55户69人。\n发到：3栋群、5栋群。\n发送请回复 确认，不发回复 取消。"
     )
     assert labels_of(preview.content) == ["确认", "取消"]
