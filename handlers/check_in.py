@@ -10,7 +10,7 @@
 """
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from handlers.chat import PHOTO, PLACE, Answer, Ask, Button, Reply, Router, Texts, Turn, spoken_of
 from handlers.language.slots import Kind, Slot
@@ -32,7 +32,9 @@ from models.check_in import (
     Way,
 )
 from models.clock import clock_time, day_of, spoken_minutes, start_of
+from models.duties import last_written
 from models.members import Neighbour, Role, people_in_scope
+from models.posts import post_by_id
 from models.units import unit_by_id
 
 say = Texts(
@@ -59,6 +61,7 @@ say = Texts(
     metres="{metres}米",
     kilometres="{kilometres}公里",
     photo_kept="照片收到，放进「{title}」的活动照片里了，谢谢！",
+    photo_logged="照片收到，放进「{title}」的履职记录里了，谢谢！",
     photo_enough="「{title}」的照片您已经发了{most}张，够了，谢谢！",
     shown_for_nothing="收到了，可是现在没有要它的事。看看有什么活动，请发 活动。",
     out="{name}{whom}，「{title}」签退成功，记服务时长 {minutes}，辛苦了！",
@@ -100,6 +103,9 @@ say = Texts(
     undone_in="已撤销「{title}」的签到，积分一并退回。",
     undone_out="已撤销「{title}」的签退，您还在签到中。",
 )
+
+JUST_SAID = timedelta(minutes=10)
+"""A photo that comes so soon after 履职 belongs to it: not every way of writing lets one send both together."""
 
 router = Router(
     "check_in",
@@ -307,7 +313,9 @@ def _signed_up(turn: Turn, number: int) -> bool:
 
 
 def _by_showing(turn: Turn) -> Found | Answer:
-    """What a photo or a place without words is for: a check-in that wants it, else the album of where one is."""
+    """What a photo or a place without words is for: a check-in that wants it, else what one did for a post and has just
+    said, else the album of where one is.
+    """
     here = books.where_checked_in(turn.session, **_here(turn), member_id=turn.who.id)
     wanted = {Way.PHOTO} if turn.incoming.photos else {Way.PLACE}
     numbers = [
@@ -317,29 +325,35 @@ def _by_showing(turn: Turn) -> Found | Answer:
     ]
     if numbers:
         return _choose(turn, numbers)
-    if not (turn.incoming.photos and here):
+    if not turn.incoming.photos:
         return say("shown_for_nothing")
-    return _add_photos(turn, _coming(turn, here[0]).activity)
+    entry = last_written(turn.session, **_here(turn), member_id=turn.who.id, since=turn.now - JUST_SAID)
+    if entry is not None:
+        title = post_by_id(turn.session, **_here(turn), post_id=entry.post_id).title
+        return _add_photos(turn, title, f"duty:{entry.id}", "photo_logged")
+    if not here:
+        return say("shown_for_nothing")
+    activity = _coming(turn, here[0]).activity
+    return _add_photos(turn, activity.title, activity.ref, "photo_kept")
 
 
-def _add_photos(turn: Turn, activity: ActivityHere) -> str:
+def _add_photos(turn: Turn, title: str, ref: str, thanks: str) -> str:
     most = turn.rules["check_in"].photos_max
-    kept = photos.of(turn.session, **_here(turn), ref=activity.ref)
+    kept = photos.of(turn.session, **_here(turn), ref=ref)
     room = most - sum(one.member_id == turn.who.id for one in kept)
     if room <= 0:
-        return say("photo_enough", title=activity.title, most=most)
-    ids = _keep(turn, activity, room)
-    turn.wrote("add_photo", activity.number, photos=ids)
-    return say("photo_kept", title=activity.title)
+        return say("photo_enough", title=title, most=most)
+    turn.wrote("add_photo", ref, photos=_keep(turn, ref, room))
+    return say(thanks, title=title)
 
 
-def _keep(turn: Turn, activity: ActivityHere, room: int) -> list[int]:
+def _keep(turn: Turn, ref: str, room: int) -> list[int]:
     return photos.keep(
         turn.session,
         **_here(turn),
         member_id=turn.who.id,
         photos=turn.incoming.photos[:room],
-        ref=activity.ref,
+        ref=ref,
         now=turn.now,
     )
 
@@ -399,7 +413,7 @@ def _check_in(turn: Turn, coming: books.Coming, way: Way, whom: Neighbour | None
     )
     more: dict[str, object] = {}
     if turn.incoming.photos:
-        more["photos"] = _keep(turn, activity, len(turn.incoming.photos))
+        more["photos"] = _keep(turn, activity.ref, len(turn.incoming.photos))
     if whom is not None:
         more["member"] = member_id
         notice = say(

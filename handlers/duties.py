@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, own_post
+from handlers.chat import PHOTO, Answer, Ask, Button, Reply, Router, Texts, Turn, own_post
 from handlers.language import dates
 from handlers.language.numerals import read_duration
 from handlers.language.slots import Kind, Slot
@@ -60,7 +60,7 @@ say = Texts(
     left="{name}，「{title}」签退成功，记服务时长 {minutes}，辛苦了！",
     left_told="已记下 {name} 在「{title}」的服务时长 {minutes}，辛苦了！{waits}",
     say_it="岗位上的事要本人说，忘了签到的请发 履职 加做了什么，例如 履职 昨天巡了两圈 一小时。",
-    what="请写上做了什么，例如 履职 {number} 巡了两圈。",
+    what="请写上做了什么，例如 履职 {number} 巡了两圈；要不就接着发一张照片。",
     done="已记下 {name} {day}的履职：{number}号 {title}{note}{photos}。{earned}",
     added="已补上 {name} {day}的履职：{number}号 {title}{note}{photos}。{earned}",
     photos="，照片{count}张",
@@ -124,6 +124,7 @@ def _which(choices: str) -> str:
     return say("which", choices=choices)
 
 
+PHOTO_MINUTES = 10
 SHOWN = 3
 """Entries in one answer, beneath their head."""
 NAMED = 4
@@ -188,7 +189,8 @@ def log_duty(turn: Turn) -> Answer:
         return post or say("none")
     day, note = _when_and_what(turn)
     if not (note or turn.incoming.photos):
-        return say("what", number=post.number)
+        turn.slots["post"] = post.number
+        return Ask(say("what", number=post.number), slot=PHOTO, minutes=PHOTO_MINUTES)
     logged = books.log_duty(
         turn.session,
         post=post,

@@ -1,5 +1,6 @@
 """履职 as it is talked about: written down in a line, confirmed, taken back, listed and summed up."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from models.photos import KeptPhoto, Photo
 from tests.dialogue import ON_SQLITE, count_rows, direct, grown, november, silence, talk
 from tests.fakes.pictures import drawn
 from tests.fakes.street import Street
+from tests.moments import TUESDAY_EVENING
 
 ROUND = "已记下 何叔 的履职：3号 治安巡逻岗，巡了两圈。\n积分+2（现有6分），辛苦了！"
 
@@ -89,7 +91,7 @@ async def test_what_was_done_is_written_down_once_earns_by_the_posts_rule_and_is
         ("履职 3 明天去巡", "那一天还没到，做完了再记。"),
         ("履职 3 11月10日巡了一圈", "只能补记2天以内的履职，更早的请和楼长或社区说一声。"),
         ("履职 3 看了十个小时的门", "一次履职最多记8小时，请核对一下时间再发。"),
-        ("履职 3", "请写上做了什么，例如 履职 3 巡了两圈。"),
+        ("履职 3", "请写上做了什么，例如 履职 3 巡了两圈；要不就接着发一张照片。"),
         ("履职 4 浇了花", "4号「环保护绿岗」不是您的岗位，记不了。认领请发 认领 4。"),
         ("履职 99 浇了花", "没有找到 99号岗位。看看有哪些岗位，请发 岗位。"),
         ("履职 3 " + "看" * 101, "做了什么请用100个字以内，写短一点再发。"),
@@ -143,6 +145,31 @@ async def test_a_photo_is_kept_with_its_entry_and_goes_with_it(street: Street) -
     assert (await street.say("何叔", "我的履职")).endswith("11月17日 3号 治安巡逻岗 （发了照片）")
     await street.say("何叔", "撤销")
     assert await street.house.books.read(kept) == []
+
+
+@ON_SQLITE
+async def test_a_photo_that_follows_belongs_to_what_was_just_said(street: Street) -> None:
+    picture = (Photo(drawn(), "image/jpeg"),)
+    nothing = "收到了，可是现在没有要它的事。看看有什么活动，请发 活动。"
+    assert await street.say("何叔", "", photos=picture) == nothing
+    ask = "请写上做了什么，例如 履职 3 巡了两圈；要不就接着发一张照片。"
+    assert await street.say("何叔", "履职 3") == ask
+    done = "已记下 何叔 的履职：3号 治安巡逻岗，照片1张。\n积分+2（现有6分），辛苦了！"
+    assert await street.say("何叔", "", photos=picture) == done
+    more = "照片收到，放进「治安巡逻岗」的履职记录里了，谢谢！"
+    assert await street.say("何叔", "", photos=picture) == more
+
+    def kept(session: Session) -> list[str]:
+        return list(session.scalars(select(KeptPhoto.ref)))
+
+    (log_id,) = await street.house.books.read(lambda s: list(s.scalars(select(DutyLog.id).where(DutyLog.note == ""))))
+    assert await street.house.books.read(kept) == [f"duty:{log_id}"] * 2
+    assert await street.say("何叔", "撤销") == "已撤回刚才的照片。"
+    assert await street.house.books.read(kept) == [f"duty:{log_id}"]
+    # Nobody else's photo is meant, nor one that comes much later.
+    assert await street.say("何婶", "", photos=picture) == nothing
+    await street.until(TUESDAY_EVENING + timedelta(minutes=11))
+    assert await street.say("何叔", "", photos=picture) == nothing
 
 
 # -- coming and leaving ----------------------------------------

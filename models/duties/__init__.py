@@ -33,7 +33,7 @@ from models.duties.entries import (
     TooManyMinutes,
     held_by,
 )
-from models.duties.listing import Line, Tally, last_done, lines_of, logged_since, tallies, tally
+from models.duties.listing import Line, Tally, last_done, last_written, lines_of, logged_since, tallies, tally
 from models.duties.writing import Logged, come, leave, log_duty, undo_leave, undo_log, undo_words
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "drop_waiting",
     "held_by",
     "last_done",
+    "last_written",
     "leave",
     "lines_of",
     "log_duty",

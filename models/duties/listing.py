@@ -106,6 +106,22 @@ def last_done(session: Session, *, post: PostHere, member_ids: Collection[int]) 
     )
 
 
+def last_written(session: Session, *, community_id: int, member_id: int, since: datetime) -> Entry | None:
+    """What somebody wrote down last since a moment, and has not taken back."""
+    row = session.execute(
+        select(*COLUMNS)
+        .where(
+            DutyLog.community_id == community_id,
+            DutyLog.member_id == member_id,
+            DutyLog.undone_at.is_(None),
+            DutyLog.at >= since,
+        )
+        .order_by(DutyLog.at.desc(), DutyLog.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else entry_here(row)
+
+
 def logged_since(session: Session, *, post: PostHere, member_ids: Collection[int], moment: datetime) -> bool:
     """Whether one of these people has written something down for the post since a moment."""
     found = session.scalar(
