@@ -1,16 +1,18 @@
 """Photos at the edge: fetched where the platform keeps them, and scaled down before anything else sees them.
 
-A message names its pictures by addresses. They are fetched at once, for an AI bot's live five minutes only, and only
-where the channel's settings say that the platform keeps pictures: an address that leads elsewhere is not followed, nor
-a redirect. What a phone wrote into the file (the place, the camera, the moment) does not come in with it.
+A message names its pictures by addresses, an app's by an id as well. They are fetched at once, for an AI bot's
+addresses live five minutes only, and only where the channel's settings say that the platform keeps pictures: an address
+that leads elsewhere is not followed, nor a redirect. What a phone wrote into the file (the place, the camera, the
+moment) does not come in with it.
 """
 
 import asyncio
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -28,6 +30,8 @@ FETCH_BYTES_MAX = 10 * 1024 * 1024
 """The largest picture that the platform itself lets anybody send (page 100719)."""
 FETCH_SECONDS = 2.5
 """For all pictures of a message together: the platform waits 5 seconds for the answer."""
+AGAIN_AFTER = 0.1
+"""Seconds before a picture is asked for once more."""
 SIDE_MAX = 1280
 """Pixels of the longer side of what is kept."""
 PIXELS_MAX = 50_000_000
@@ -39,7 +43,15 @@ _scaling = ThreadPoolExecutor(2, thread_name_prefix="photos")
 
 
 class NoPhoto(ValueError):
-    """What came is no picture that we take: too large, of another kind, damaged."""
+    """What came is no picture that we take: too large, of another kind, damaged, not there any more."""
+
+
+class NotNow(NoPhoto):
+    """The picture could not be had this time; another try may get it."""
+
+
+Read = Callable[[], Awaitable[bytes]]
+"""Gets what lies where a picture is kept. Raises NoPhoto."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,8 @@ class Link:
     """Whoever knows it can read the picture, so it is logged nowhere."""
     opened: Callable[[bytes], bytes] | None = None
     """Decrypts what was fetched; raises ValueError. None: it lies there as it is."""
+    asked: Read | None = None
+    """Asks the platform itself for the picture, which is tried before the address."""
 
 
 def scaled(content: bytes, side: int = SIDE_MAX) -> Photo:
@@ -115,14 +129,23 @@ class Album:
         return replace(incoming, photos=tuple(photos), unseen=len(links) - len(photos))
 
     async def _fetch(self, link: Link, incoming: Incoming) -> Photo | None:
-        try:
-            content = await self._read(link.url)
-            return await scaled_aside(link.opened(content) if link.opened else content)
-        except (NoPhoto, ValueError, aiohttp.ClientError, OSError) as error:
-            # The client's own words name the address, and with it the picture.
-            why = str(error) if isinstance(error, NoPhoto) else type(error).__name__
-            log.warning("photos.lost", channel=incoming.channel, message_id=incoming.message_id, why=why)
-            return None
+        why = ""
+        for read in self._ways(link):
+            try:
+                content = await read()
+                return await scaled_aside(link.opened(content) if link.opened else content)
+            except (NoPhoto, ValueError, aiohttp.ClientError, OSError) as error:
+                # The client's own words name the address, and with it the picture.
+                why = str(error) if isinstance(error, NoPhoto) else type(error).__name__
+        log.warning("photos.lost", channel=incoming.channel, message_id=incoming.message_id, why=why)
+        return None
+
+    def _ways(self, link: Link) -> Iterator[Read]:
+        """How a picture is got, one after the other until it is there; the second has half of the time at least."""
+        if link.asked is not None:
+            yield partial(_patiently, link.asked, self._seconds / 2)
+        if link.asked is None or link.url:
+            yield partial(_patiently, partial(self._read, link.url), self._seconds)
 
     async def _read(self, url: str) -> bytes:
         if _place(url) not in self._places:
@@ -131,7 +154,7 @@ class Album:
             self._session = aiohttp.ClientSession(trust_env=False, auto_decompress=False)
         async with self._session.get(url, allow_redirects=False) as response:
             if response.status != 200:
-                raise NoPhoto(f"HTTP {response.status}")
+                raise (NotNow if response.status >= 500 else NoPhoto)(f"HTTP {response.status}")
             content = bytearray()
             async for chunk in response.content.iter_any():
                 content += chunk
@@ -143,6 +166,19 @@ class Album:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _patiently(read: Read, seconds: float) -> bytes:
+    """Reads, and once more where the first time only happened to go wrong. Raises what `read` does, and NotNow."""
+    try:
+        async with asyncio.timeout(seconds):
+            try:
+                return await read()
+            except (NotNow, aiohttp.ClientError, ConnectionError):
+                await asyncio.sleep(AGAIN_AFTER)
+                return await read()
+    except TimeoutError:
+        raise NotNow("slow") from None
 
 
 def _place(url: str) -> tuple[str, str, int | None] | None:

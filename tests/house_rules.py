@@ -34,6 +34,7 @@ SHARED_BY_CHANNELS = frozenset(
         "cards",
         "envelope",
         "transcript",
+        "uploads",
         "wecom_calls",
     }
 )

@@ -19,13 +19,18 @@ from bot.config import load
 from models.clock import MovedClock, WallClock
 from models.directory import communities
 from models.members import Member, add_identity
+from models.photos import KeptPhoto
 from models.verify import violations
+from tests.dialogue import ON_SQLITE, november
+from tests.fakes import wecom_corp
+from tests.fakes.pictures import drawn
+from tests.fakes.wecom_api import refuses
 from tests.fakes.wecom_callbacks import AES_KEY, TOKEN, Platform, app_text
 from tests.fakes.wecom_corp import WecomCorp
 from tests.moments import TUESDAY_EVENING
 
 WEDNESDAY_MORNING = TUESDAY_EVENING + timedelta(hours=14)
-PEOPLE = {"张敏": "zhangmin", "王秀英": "wangxiuying", "李建国": "lijianguo", "老赵": "laozhao"}
+PEOPLE = {"张敏": "zhangmin", "王秀英": "wangxiuying", "李建国": "lijianguo", "老赵": "laozhao", "何叔": "heshu"}
 
 
 @dataclass
@@ -40,13 +45,16 @@ class Front:
     async def says(self, who: str, text: str) -> str:
         """What the person reads in answer, however it came; every message is delivered twice."""
         user, number = PEOPLE[who], next(self._numbers)
+        return await self._sends(user, app_text(text, user=user, message_id=str(number), corp=self.corp.corp_id))
+
+    async def shows(self, who: str, picture: bytes) -> str:
+        """What the person reads in answer to a picture."""
+        user, number = PEOPLE[who], next(self._numbers)
+        return await self._sends(user, self.corp.sends(user, picture, str(number)))
+
+    async def _sends(self, user: str, message: bytes) -> str:
         before = len(self.corp.texts(user))
-        inner = [
-            (
-                await self.platform.deliver(app_text(text, user=user, message_id=str(number), corp=self.corp.corp_id))
-            ).inner
-            for _ in range(2)
-        ]
+        inner = [(await self.platform.deliver(message)).inner for _ in range(2)]
         assert bool(inner[0]) == bool(inner[1])
         self.corp.answered(inner[0])
         (seen,) = self.corp.texts(user)[before:]
@@ -127,3 +135,26 @@ async def test_what_a_job_sends_is_a_card_and_a_press_answers_it(front: Front) -
     assert await front.says("李建国", "收到 8") == "记下了，谢谢。"
     assert "（2人）" in await front.says("张敏", "广播状态 8")
     assert front.corp.dropped == []
+
+
+@ON_SQLITE
+async def test_a_picture_checks_in_and_goes_with_what_was_done(front: Front) -> None:
+    picture = drawn(400, 300)
+    ask = "请写上做了什么，例如 履职 3 巡了两圈；要不就接着发一张照片。"
+    assert await front.says("何叔", "履职 3") == ask
+    logged = "已记下 何叔 的履职：3号 治安巡逻岗，照片1张。\n积分+2（现有6分），辛苦了！"
+    assert await front.shows("何叔", picture) == logged
+    assert await front.says("张敏", "签到方式 12 照片") == "「清洁家园」的签到方式：照片。"
+    await front.house.advance(november(21, 8, 55))
+    ask = "「清洁家园」签到要一张现场照片，请接着发一张。"
+    assert await front.says("王秀英", "签到 12") == ask
+    # What the platform no longer has is asked for again, and the question still waits.
+    front.corp.meets(refuses(wecom_corp.BAD_MEDIA), times=2)
+    assert "再发" in await front.shows("王秀英", picture)
+    done = "王秀英，「清洁家园」签到成功 8:55\n积分+5（现有21分）。\n走的时候发一声 签退。"
+    assert await front.shows("王秀英", picture) == done
+
+    def kept(session: Session) -> list[str]:
+        return [ref.partition(":")[0] for ref in session.scalars(select(KeptPhoto.ref).order_by(KeptPhoto.id))]
+
+    assert await front.house.books.read(kept) == ["duty", "activity"]

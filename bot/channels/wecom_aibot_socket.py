@@ -141,6 +141,8 @@ class Waits:
     """Between two looks at who leads: another process takes over within a few of them."""
     window: float = 5.0
     """For a welcome and for a pressed card (page 101463)."""
+    photo: float = 10.0
+    """For the pictures of a message: nobody waits at the other end of a request, as with a callback."""
     answer: float = 3_600.0
     """An answer that could not go out for so long comes too late."""
     stop: float = 8.0
@@ -208,7 +210,7 @@ class WecomAibotSocket:
         self.namespace = settings.namespace or f"wecom-aibot:{name}"
         self._shared_ids = bool(settings.namespace)
         self._settings = settings
-        self._album = Album(settings.photo_bases)
+        self._album = Album(settings.photo_bases, seconds=(waits or Waits()).photo)
         self._lead = lead or Alone()
         self._refused = refused or (lambda reason: None)
         self._connected = connected or (lambda up: None)

@@ -3,17 +3,21 @@
 A passive reply knows no cards. So with the app's secret an answer with buttons goes out as a message of its own, and
 the callback gets nothing more to say; whatever keeps that message from going, the passive text is still there.
 
+Pictures of members are asked for by their media id, and where that is not to be had, or without a secret, fetched from
+the address beside it. What is shown as a picture is uploaded, once for all who get it.
+
 Source: developer.work.weixin.qq.com, pages 90238 (callbacks), 91039 (access token), 90236 (messages sent first), 90312
-(limits).
+(limits), 90253 and 90254 (media).
 """
 
 import asyncio
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -25,11 +29,14 @@ from bot.channels.app_messages import TEXT_BYTES, messages, parse, read_fields, 
 from bot.channels.budget import Budget
 from bot.channels.callback import READ_SECONDS, CallbackSettings, CallbackUrl
 from bot.channels.envelope import Keys, open_xml, seal_xml
-from bot.channels.wecom_calls import TOKEN_DEAD, Said, Tokens, Trouble, called, client, refused
-from bot.photos import Album, Link
+from bot.channels.uploads import Uploads
+from bot.channels.wecom_calls import TOKEN_DEAD, File, Said, Tokens, Trouble, called, client, fetched, refused
+from bot.photos import FETCH_BYTES_MAX, FETCH_SECONDS, Album, Link, NoPhoto, NotNow
 from handlers.chat import Incoming, Reply
 
 log = logs.logger(__name__)
+
+T = TypeVar("T")
 
 LIMITS = (Limit(30, timedelta(minutes=1)), Limit(1000, timedelta(hours=1)))
 """What one member is shown of one app. The platform drops the rest and says that it went well (page 90312)."""
@@ -45,6 +52,12 @@ UNREACHABLE = {
 """Answers to a message that never heal by trying again (pages 90236, 90313)."""
 CARD_REFUSED = frozenset({40008, 40058, 44004, 45002})
 """Of these, what the platform says of a card that it does not like."""
+NO_MEDIA = 40007
+"""The media id is unknown, or its three days are over."""
+PICTURE_REFUSED = frozenset({NO_MEDIA, 40004, 40006, 40008, 40009, 40058})
+"""What the platform says of a picture that it does not like (pages 90253, 90313)."""
+BUSY = -1
+PICTURE = "placard.png"
 ANSWER_SECONDS = 2.5
 """For an answer that is sent as a message: the passive one has to be back within five seconds, the work before it
 included (page 90241).
@@ -97,6 +110,7 @@ class WecomApp:
         refused: Callable[[str], None] | None = None,
         read_seconds: float = READ_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
+        photo_seconds: float = FETCH_SECONDS,
     ) -> None:
         self.name = name
         self.namespace = f"wecom:{settings.corp_id}"
@@ -111,7 +125,8 @@ class WecomApp:
         self._budget = Budget(LIMITS, lambda: wall().timestamp())
         self._answered: OrderedDict[str, None] = OrderedDict()
         """Messages whose answer went out by itself: brought again, they get no second one."""
-        self._album = Album(settings.photo_bases)
+        self._album = Album(settings.photo_bases, seconds=photo_seconds)
+        self._uploads = Uploads(lambda: wall().timestamp())
         self._url = CallbackUrl(
             name=name,
             keys=_keys(settings),
@@ -132,7 +147,7 @@ class WecomApp:
             if incoming is None:
                 return b""
             if incoming.unseen:
-                incoming = await self._album.bring(incoming, [Link(fields.get("PicUrl", ""))])
+                incoming = await self._bring(fields, incoming)
             body = await self._answer(fields, incoming, await hear(incoming), now)
             return seal_xml(body, keys, timestamp=now, nonce=nonce) if body else b""
 
@@ -151,6 +166,7 @@ class WecomApp:
             hears=Hears.EVERYTHING,
             pushes_to_people=secret is not None,
             buttons=secret is not None,
+            pictures=secret is not None,
             text_bytes=TEXT_BYTES,
             limits=LIMITS,
         )
@@ -167,6 +183,8 @@ class WecomApp:
         """Writes to one member. Raises DeliveryError and OutcomeUnknown."""
         if self._tokens is None:
             raise DeliveryError("自建应用没有填 secret，只能回答，不能主动发消息", permanent=True, code="no-push")
+        if parcel.picture and await self._showed(self._tokens, parcel.address, parcel.picture):
+            return
         first, *rest = messages(parcel.text, parcel.buttons, task_id=cards.new_task_id())
         try:
             await self._write(self._tokens, parcel.address, first)
@@ -182,6 +200,66 @@ class WecomApp:
                 await self._write(self._tokens, parcel.address, body)
             except (DeliveryError, OutcomeUnknown) as error:
                 log.warning("wecom_app.buttons_lost", channel=self.name, error=str(error))
+
+    async def _showed(self, tokens: Tokens, user: str, picture: bytes) -> bool:
+        """Sends a picture in place of its text; whether it was taken. Raises DeliveryError and OutcomeUnknown."""
+        for again in (True, False):
+            try:
+                media_id = await self._uploads.id_of(picture, partial(self._upload, tokens))
+            except (DeliveryError, OutcomeUnknown) as error:
+                # Nobody has seen anything of it, and the text says the same.
+                log.warning("wecom_app.picture_lost", channel=self.name, error=str(error))
+                return False
+            try:
+                await self._write(tokens, user, {"msgtype": "image", "image": {"media_id": media_id}})
+                return True
+            except DeliveryError as no:
+                if no.code not in PICTURE_REFUSED:
+                    raise
+                log.error("wecom_app.picture_refused", channel=self.name, code=no.code)
+                self._uploads.forget()
+                if no.code != NO_MEDIA or not again:
+                    return False
+        raise AssertionError("the second answer is returned")
+
+    async def _upload(self, tokens: Tokens, picture: bytes) -> str:
+        """The media id of a picture that is uploaded. Raises DeliveryError and OutcomeUnknown. Source: page 90253."""
+        file, url = File(PICTURE, picture, "image/png"), f"{self._api}/media/upload"
+
+        async def ask(session: aiohttp.ClientSession, token: Mapping[str, str]) -> Said | Trouble:
+            return await called(session, "POST", url, params={**token, "type": "image"}, file=file)
+
+        said = await self._with_token(tokens, ask)
+        if not isinstance(said, Said):
+            raise said
+        media_id = said.fields.get("media_id")
+        if said.code or not isinstance(media_id, str) or not media_id:
+            raise refused(said)
+        return media_id
+
+    async def _bring(self, fields: Mapping[str, str], incoming: Incoming) -> Incoming:
+        """A message with the picture that it names."""
+        media_id, asked = fields.get("MediaId", ""), None
+        if self._tokens is not None and media_id:
+            asked = partial(self._download, self._tokens, media_id)
+        return await self._album.bring(incoming, [Link(fields.get("PicUrl", ""), asked=asked)])
+
+    async def _download(self, tokens: Tokens, media_id: str) -> bytes:
+        """A picture that a member sent. Raises NoPhoto. Source: page 90254."""
+
+        async def ask(session: aiohttp.ClientSession, token: Mapping[str, str]) -> bytes | Said | Trouble:
+            params = {**token, "media_id": media_id}
+            return await fetched(session, f"{self._api}/media/get", params=params, most=FETCH_BYTES_MAX)
+
+        try:
+            found = await self._with_token(tokens, ask)
+        except DeliveryError as no:
+            raise NoPhoto(f"{no.code} {no.detail}") from None
+        if isinstance(found, bytes):
+            return found
+        if isinstance(found, Said):
+            raise (NotNow if found.code == BUSY else NoPhoto)(f"{found.code} {refused(found)}")
+        raise (NoPhoto if isinstance(found, DeliveryError) and found.permanent else NotNow)(str(found))
 
     async def _answer(self, fields: Mapping[str, str], incoming: Incoming, reply: Reply, now: int) -> bytes:
         """The passive reply to a message; nothing where there is nothing to say, or it was said by a message."""
@@ -215,27 +293,37 @@ class WecomApp:
 
     async def _write(self, tokens: Tokens, user: str, content: dict[str, Any]) -> None:
         """Sends one message to one member. Raises DeliveryError and OutcomeUnknown."""
-        said = await self._call(tokens, user, {"touser": user, "agentid": self._agent_id, **content})
-        trouble = _judged(said)
-        if trouble is not None:
-            raise trouble
+        body = {"touser": user, "agentid": self._agent_id, **content}
 
-    async def _call(self, tokens: Tokens, user: str, body: dict[str, Any]) -> Said | Trouble:
-        """One call of the app's, and once more with a new token where the platform does not take the first any more."""
-        if self._session is None:
-            self._session = client(self._seconds)
-        for again in (True, False):
-            token = await tokens.token(self._session)
+        async def ask(session: aiohttp.ClientSession, token: Mapping[str, str]) -> Said | Trouble:
             wait = self._budget.wait(user)
             if wait > 0:
                 # Beyond its limit the platform takes a message and shows it to nobody.
                 return DeliveryError("too soon", permanent=False, code="not_sent", pause=timedelta(seconds=wait))
             self._budget.count(user)
-            url, params = f"{self._api}/message/send", {"access_token": token}
-            said = await called(self._session, "POST", url, params=params, body=body)
+            said = await called(session, "POST", f"{self._api}/message/send", params=token, body=body)
+            if isinstance(said, Said) and said.code in TOKEN_DEAD:
+                self._budget.take_back(user)
+            return said
+
+        trouble = _judged(await self._with_token(tokens, ask))
+        if trouble is not None:
+            raise trouble
+
+    async def _with_token(
+        self, tokens: Tokens, ask: Callable[[aiohttp.ClientSession, Mapping[str, str]], Awaitable[T]]
+    ) -> T:
+        """One call of the app's, and once more with a new token where the platform does not take the first any more.
+
+        `ask` gets the token as the parameter that the call has. Raises DeliveryError where there is no token.
+        """
+        if self._session is None:
+            self._session = client(self._seconds)
+        for again in (True, False):
+            token = await tokens.token(self._session)
+            said = await ask(self._session, {"access_token": token})
             if isinstance(said, Said) and said.code in TOKEN_DEAD:
                 tokens.drop(token)
-                self._budget.take_back(user)
                 if again:
                     continue
             return said

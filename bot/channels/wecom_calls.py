@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,8 @@ PASSING = frozenset({408, 425, 429})
 
 ANSWER_BYTES = 65_536
 """Longer answers are not the platform's."""
+ANSWERS = ("application/json", "text/")
+"""What kind of content an answer is, where a file was asked for."""
 
 TOKEN_DEAD = frozenset({40014, 41001, 42001})
 """The token is invalid, missing or over: a new one helps, once (page 90313)."""
@@ -56,17 +58,55 @@ class Said:
     fields: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file on its way to the platform. Its name is of ASCII letters: others would be written as it does not read."""
+
+    name: str
+    content: bytes = field(repr=False)
+    media_type: str
+
+
 async def called(
-    session: aiohttp.ClientSession, method: str, url: str, *, params: Mapping[str, str], body: Any = None
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    *,
+    params: Mapping[str, str],
+    body: Any = None,
+    file: File | None = None,
 ) -> Said | Trouble:
     """One call and its answer. What went wrong is returned, so that it is raised outside of the client's handlers."""
+    form = None
+    if file is not None:
+        form = aiohttp.FormData()
+        form.add_field("media", file.content, filename=file.name, content_type=file.media_type)
     try:
-        async with session.request(method, url, params=params, json=body, allow_redirects=False) as response:
-            return _read(response.status, response.headers.get("Retry-After"), await _body(response))
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL):
-        return DeliveryError("cannot connect", permanent=False, code="not_sent")
+        async with session.request(method, url, params=params, json=body, data=form, allow_redirects=False) as response:
+            return _read(response.status, response.headers.get("Retry-After"), await _body(response, ANSWER_BYTES))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return OutcomeUnknown(type(error).__name__)
+        return _broken(error)
+
+
+async def fetched(
+    session: aiohttp.ClientSession, url: str, *, params: Mapping[str, str], most: int
+) -> bytes | Said | Trouble:
+    """A file of the platform's of at most so many bytes, or what it answers in its place (page 90254)."""
+    try:
+        async with session.get(url, params=params, allow_redirects=False) as response:
+            if response.status == 200 and not response.content_type.startswith(ANSWERS):
+                content = await _body(response, most)
+                return content if len(content) <= most else DeliveryError("too large", permanent=True, code="too-large")
+            return _read(response.status, response.headers.get("Retry-After"), await _body(response, ANSWER_BYTES))
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return _broken(error)
+
+
+def _broken(error: Exception) -> Trouble:
+    """What a call was that came to no answer: never begun, or nobody knows."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
+        return DeliveryError("cannot connect", permanent=False, code="not_sent")
+    return OutcomeUnknown(type(error).__name__)
 
 
 def client(timeout_seconds: float) -> aiohttp.ClientSession:
@@ -77,13 +117,14 @@ def client(timeout_seconds: float) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=timeout, trust_env=False, connector=connector)
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    raw = b""
+async def _body(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """What came, up to a little more than `most` bytes."""
+    raw = bytearray()
     async for chunk in response.content.iter_chunked(ANSWER_BYTES):
         raw += chunk
-        if len(raw) > ANSWER_BYTES:
+        if len(raw) > most:
             break
-    return raw
+    return bytes(raw)
 
 
 def _read(status: int, retry_after: str | None, raw: bytes) -> Said | Trouble:

@@ -1,8 +1,9 @@
 """WeCom's side of a self-built app, for tests and fault runs: tokens and messages, a real HTTP server on loopback.
 
-Written from the published descriptions (pages 91039, 90236, 90240, 90241, 90312, 90313, 94888) and apart from the channel. Time is a
-clock that the test moves. It keeps every message that a person got, in order, as the JSON that came, and does not tell
-what the platform does not tell: above 30 a minute to one person it takes a message and shows it to nobody.
+Written from the published descriptions (pages 91039, 90236, 90240, 90241, 90253, 90254, 90312, 90313, 94888) and apart
+from the channel. Time is a clock that the test moves. It keeps every message that a person got, in order, as the JSON
+that came, and does not tell what the platform does not tell: above 30 a minute to one person it takes a message and
+shows it to nobody.
 """
 
 import asyncio
@@ -26,9 +27,13 @@ A_MINUTE, AN_HOUR = timedelta(minutes=1), timedelta(hours=1)
 PER_MINUTE, PER_HOUR = 30, 1000
 """What one person is shown of one app; the rest is dropped without a word (page 90312)."""
 TEXT_BYTES = 2048
+IMAGE_BYTES = 10 * 1024 * 1024
+MEDIA_LIVES = timedelta(days=3)
+PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 TASK_ID = re.compile(r"[0-9a-zA-Z_\-@]{1,128}")
 
 OK, BUSY, BAD_SECRET, BAD_CORP = 0, -1, 40001, 40013
+BAD_MEDIA, BAD_FILE = 40007, 40009
 BAD_TOKEN, NO_TOKEN, OLD_TOKEN, OTHER_AGENT, BAD_ADDRESS = 40014, 41001, 42001, 301002, 60020
 NOBODY, BAD_PARAMETER, BAD_KIND, TOO_LONG, TOO_OFTEN = 81013, 40058, 40008, 45002, 45009
 USED_CODE = 40058
@@ -46,11 +51,21 @@ class Shown:
 
     @property
     def text(self) -> str:
-        """Its words, whatever kind it is of."""
+        """Its words, whatever kind it is of; none where it is a picture."""
+        if self.body["msgtype"] == "image":
+            return ""
         if self.body["msgtype"] == "template_card":
             card = self.body["template_card"]
             return "\n".join(filter(None, (card["main_title"].get("title"), card.get("sub_title_text"))))
         return str(self.body[self.body["msgtype"]]["content"])
+
+
+@dataclass(frozen=True)
+class Media:
+    """A file that lies with the platform for three days."""
+
+    content: bytes
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,16 @@ class WecomCorp:
 
     corp_id, secret, agent_id = "wwfake0123456789", "an-app-secret", 1000007
 
-    def __init__(self, users: set[str], now: Callable[[], datetime], *, port: int = 0) -> None:
+    def __init__(
+        self,
+        users: set[str],
+        now: Callable[[], datetime],
+        *,
+        port: int = 0,
+        watch: Callable[[bool, Any], None] | None = None,
+    ) -> None:
+        """`watch` is told of each call whether the bot made it, and what it is; then of the answer to it."""
+        self.watch = watch
         self.users = users
         """Who is in the app's visible range, in lower case."""
         self.unlicensed: set[str] = set()
@@ -89,6 +113,9 @@ class WecomCorp:
         self.replaced: dict[tuple[str, str], str] = {}
         """What stands on the buttons of a card, by its task and whoever pressed it: only they see it so."""
         self.answers: Counter[int] = Counter()
+        self.media: dict[str, Media] = {}
+        self.uploaded = 0
+        self.asked_for_media: list[str] = []
         self.asked_for_tokens = 0
         self.tokens_at_once = self.most_tokens_at_once = 0
         self.token_seconds = 0.0
@@ -103,8 +130,10 @@ class WecomCorp:
         self._over = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        app = web.Application()
+        app = web.Application(client_max_size=2 * IMAGE_BYTES, middlewares=[self._watched])
         app.router.add_get("/cgi-bin/gettoken", self._gettoken)
+        app.router.add_get("/cgi-bin/media/get", self._give_media)
+        app.router.add_post("/cgi-bin/media/upload", self._take_media)
         app.router.add_post("/cgi-bin/message/send", self._message)
         app.router.add_post("/cgi-bin/message/update_template_card", self._update)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
@@ -128,6 +157,26 @@ class WecomCorp:
     def kills_tokens(self) -> None:
         """Every token dies before its time, as the platform allows itself."""
         self._tokens.clear()
+
+    def sends(self, user: str, content: bytes, message_id: str, *, url: str = "") -> bytes:
+        """The callback of a picture that a person sends to the app, as page 90239 shapes it."""
+        return (
+            f"<xml><ToUserName><![CDATA[{self.corp_id}]]></ToUserName><FromUserName><![CDATA[{user}]]></FromUserName>"
+            f"<CreateTime>1767225600</CreateTime><MsgType><![CDATA[image]]></MsgType><PicUrl><![CDATA[{url}]]></PicUrl>"
+            f"<MediaId><![CDATA[{self.keeps(content)}]]></MediaId><MsgId>{message_id}</MsgId>"
+            f"<AgentID>{self.agent_id}</AgentID></xml>"
+        ).encode()
+
+    def keeps(self, content: bytes) -> str:
+        """The id of a file that lies with the platform from now on."""
+        media_id = f"1G6nrLmr5EC3MMb_-zK{next(self._numbers):05d}"
+        self.media[media_id] = Media(content, self.now())
+        return media_id
+
+    def pictures(self, user: str) -> list[bytes]:
+        """The pictures that one person sees, in order."""
+        images = [one.body["image"] for one in self.shown if one.user == user and one.body["msgtype"] == "image"]
+        return [self.media[image["media_id"]].content for image in images]
 
     def texts(self, user: str) -> list[str]:
         """What one person sees, in order."""
@@ -218,6 +267,69 @@ class WecomCorp:
     async def _update(self, request: web.Request) -> web.StreamResponse:
         return await self._judged(request, self._change)
 
+    @web.middleware
+    async def _watched(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self.watch is not None:
+            kind = request.content_type
+            said = await request.json() if kind == "application/json" else {**_without_secrets(request.query)}
+            self.watch(True, {request.path.removeprefix("/cgi-bin/"): said})
+        answer: web.StreamResponse = await handler(request)
+        if self.watch is not None and isinstance(answer, web.Response):
+            said = json.loads(answer.text or "{}") if answer.content_type == "application/json" else answer.content_type
+            self.watch(False, _without_secrets(said) if isinstance(said, dict) else said)
+        return answer
+
+    async def _give_media(self, request: web.Request) -> web.StreamResponse:
+        self.asked_for_media.append(request.query.get("media_id", ""))
+        if self._faults:
+            return await self._wrong(request, self._faults.popleft())
+        try:
+            self._refuse_address()
+            self._refuse_token(request.query.get("access_token", ""))
+            found = self._living(request.query.get("media_id", ""))
+        except Refused as refused:
+            return self._no(refused)
+        self.answers[OK] += 1
+        return web.Response(body=found.content, content_type="image/jpeg")
+
+    async def _take_media(self, request: web.Request) -> web.StreamResponse:
+        if self._faults:
+            return await self._wrong(request, self._faults.popleft())
+        try:
+            self._refuse_address()
+            self._refuse_token(request.query.get("access_token", ""))
+            if request.query.get("type") != "image" or request.content_type != "multipart/form-data":
+                raise Refused(BAD_PARAMETER)
+            part = await (await request.multipart()).next()
+            # `filename*=` alone is not understood.
+            plain = "filename=" in getattr(part, "headers", {}).get("Content-Disposition", "")
+            if getattr(part, "name", None) != "media" or not plain:
+                raise Refused(BAD_PARAMETER)
+            content = bytes(await part.read())  # type: ignore[union-attr]
+            if not 5 < len(content) <= IMAGE_BYTES or not content.startswith(PICTURES):
+                raise Refused(BAD_FILE)
+        except Refused as refused:
+            return self._no(refused)
+        self.uploaded += 1
+        media_id = self.keeps(content)
+        return self._yes({"type": "image", "media_id": media_id, "created_at": str(int(self.now().timestamp()))})
+
+    def _living(self, media_id: str) -> Media:
+        found = self.media.get(media_id)
+        if found is None or found.at + MEDIA_LIVES <= self.now():
+            raise Refused(BAD_MEDIA, "invalid media_id")
+        return found
+
+    async def _wrong(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+        """What a fault makes of a call about a file, of which nothing is kept."""
+        if fault.hangs:
+            await self._over.wait()
+        if fault.resets and request.transport is not None:
+            request.transport.abort()
+        if fault.code is not None:
+            return self._no(Refused(fault.code))
+        return web.Response(status=fault.status, body=fault.body or b"")
+
     async def _judged(self, request: web.Request, judge: Callable[[dict[str, Any]], dict[str, Any]]) -> web.Response:
         try:
             self._refuse_address()
@@ -306,6 +418,9 @@ class WecomCorp:
         if len(words.encode()) > TEXT_BYTES:
             raise Refused(TOO_LONG)
 
+    def _image(self, content: dict[str, Any]) -> None:
+        self._living(str(content.get("media_id")))
+
     def _card(self, content: dict[str, Any]) -> None:
         task = content.get("task_id")
         if content.get("card_type") != "button_interaction":
@@ -332,7 +447,12 @@ class WecomCorp:
         return {}
 
 
+def _without_secrets(fields: Any) -> dict[str, Any]:
+    return {name: "…" if name in ("access_token", "corpsecret") else value for name, value in fields.items()}
+
+
 RULES: dict[str, Callable[[WecomCorp, dict[str, Any]], None]] = {
     "text": WecomCorp._text,
+    "image": WecomCorp._image,
     "template_card": WecomCorp._card,
 }
