@@ -43,7 +43,7 @@ async def test_a_question_is_a_card_that_becomes_its_answer(front: Front) -> Non
     asked = await front.says("张敏", "@小邻 发布活动 周六9点 包饺子 活动室 20人 5分")
     assert labels_of(asked.content) == ["确认", "取消"]
     # A neighbour's finger changes nothing, and only the neighbour sees that.
-    late = "这个按钮现在不管用了：那件事已经办过、已经过时，或者问的不是您。"
+    late = "这个按钮现在不管用了\n那件事已经办过、已经过时，或者问的不是您。"
     assert late in words_of(await front.presses("王秀英", asked, "确认"))
     after = words_of(await front.presses("张敏", asked, "确认"))
     assert "包饺子" in after

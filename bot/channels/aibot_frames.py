@@ -1,9 +1,11 @@
 """The messages of WeCom AI bots (智能机器人) as plain values: what comes in, what goes out. Pure, no I/O.
 
 The HTTP callback and the long connection carry the same bodies, so both channels read and write them here.
-Source: developer.work.weixin.qq.com, pages 100719 (messages), 101027 (events), 101031 (passive replies).
+Source: developer.work.weixin.qq.com, pages 100719 (messages), 101027 (events), 101031 (passive replies), 101463
+(files).
 """
 
+import base64
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ from handlers.chat import Button, Incoming, Quote, Reply
 
 CONTENT_BYTES = 20_480
 """The longest `stream.content` in bytes of UTF-8 (page 101031)."""
+PIECE_BYTES = 512 * 1024
+"""The most of a file that one frame carries, before base64 (page 101463)."""
 _ID_CHARACTERS = 256
 
 WELCOME = "帮助"
@@ -166,6 +170,34 @@ def pushes(text: str, buttons: tuple[Button, ...]) -> list[Body]:
 def markdown(text: str) -> Body:
     """A text, for whatever is no answer in a stream."""
     return {"msgtype": "markdown", "markdown": {"content": _content(text)}}
+
+
+def image(media_id: str) -> Body:
+    """A picture that was uploaded. Source: page 101463."""
+    return {"msgtype": "image", "image": {"media_id": media_id}}
+
+
+def upload_of(picture: bytes, name: str) -> Body:
+    """What announces the upload of a picture. Source: page 101463."""
+    return {
+        "type": "image",
+        "filename": name,
+        "total_size": len(picture),
+        "total_chunks": -(-len(picture) // PIECE_BYTES),
+        "md5": hashlib.md5(picture, usedforsecurity=False).hexdigest(),
+    }
+
+
+def pieces_of(picture: bytes, upload_id: str) -> list[Body]:
+    """The pieces of a picture that is uploaded. They are counted from 0, as by the platform's own client."""
+    return [
+        {
+            "upload_id": upload_id,
+            "chunk_index": index,
+            "base64_data": base64.b64encode(picture[at : at + PIECE_BYTES]).decode(),
+        }
+        for index, at in enumerate(range(0, len(picture), PIECE_BYTES))
+    ]
 
 
 def finished_stream(text: str, *, stream_id: str) -> Body:

@@ -19,6 +19,8 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
 
+from bot.channels import aibot_frames
+
 FRAME_BYTES = 4 * 1024 * 1024
 """No frame of the gateway is longer: files come as addresses."""
 
@@ -91,7 +93,7 @@ class Line:
     def __init__(self, socket: ClientWebSocketResponse, pace: Pace) -> None:
         self._socket = socket
         self._pace = pace
-        self._acks: dict[str, asyncio.Future[int]] = {}
+        self._acks: dict[str, asyncio.Future[Frame]] = {}
         self._why: Why | None = None
 
     @property
@@ -99,13 +101,13 @@ class Line:
         """Whether a command would leave."""
         return self._why is None and not self._socket.closed
 
-    async def command(self, cmd: str, body: Frame | None, *, req_id: str = "") -> None:
-        """Sends a command and waits until it is taken. Raises a `CommandError`."""
+    async def command(self, cmd: str, body: Frame | None, *, req_id: str = "") -> Frame:
+        """Sends a command and waits until it is taken; returns what was said of it. Raises a `CommandError`."""
         req_id = req_id or f"{cmd}_{secrets.token_hex(8)}"
         if not self.live or req_id in self._acks:
             # Two commands of one req_id under way at once are refused by the gateway (errcode 6000).
             raise NotSent(cmd)
-        acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        acknowledged: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self._acks[req_id] = acknowledged
         frame: Frame = {"cmd": cmd, "headers": {"req_id": req_id}}
         if body is not None:
@@ -113,13 +115,16 @@ class Line:
         try:
             async with asyncio.timeout(self._pace.acknowledge):
                 await self._socket.send_str(json.dumps(frame, ensure_ascii=False))
-                code = await acknowledged
+                said = await acknowledged
         except (TimeoutError, ClientError, ConnectionError):
             raise NoAnswer(cmd) from None
         finally:
             self._acks.pop(req_id, None)
-        if code:
-            raise Refused(code)
+        code = said.get("errcode")
+        if code != 0:
+            raise Refused(code if isinstance(code, int) else -1)
+        body = said.get("body")
+        return body if isinstance(body, dict) else {}
 
     async def listen(self, brought: Brought) -> Why:
         """Hands on what the gateway brings until the connection ends; says why it did."""
@@ -161,9 +166,9 @@ class Line:
                 return
             brought(frame)
             return
-        acknowledged, code = self._acks.get(req_id), frame.get("errcode")
+        acknowledged = self._acks.get(req_id)
         if acknowledged is not None and not acknowledged.done():
-            acknowledged.set_result(code if isinstance(code, int) else -1)
+            acknowledged.set_result(frame)
 
     async def _ping(self) -> None:
         missed = 0
@@ -188,6 +193,29 @@ async def subscribed(url: str, bot_id: str, secret: str, pace: Pace) -> AsyncIte
             yield await _subscribe(socket, bot_id, secret, pace)
         finally:
             await socket.close()
+
+
+async def uploaded(tell: Callable[[str, Frame], Awaitable[Frame]], picture: bytes, name: str) -> str:
+    """Uploads a picture in pieces, each step told by `tell`; returns its media id. Raises a `CommandError`.
+
+    Once more where an acknowledgement was lost: the platform passes over what it has already.
+    """
+
+    async def told(cmd: str, body: Frame) -> Frame:
+        try:
+            return await tell(cmd, body)
+        except NoAnswer:
+            return await tell(cmd, body)
+
+    begun = await told("aibot_upload_media_init", aibot_frames.upload_of(picture, name))
+    upload_id = begun.get("upload_id")
+    for piece in aibot_frames.pieces_of(picture, str(upload_id)):
+        await told("aibot_upload_media_chunk", piece)
+    ended = await told("aibot_upload_media_finish", {"upload_id": upload_id})
+    media_id = ended.get("media_id")
+    if not isinstance(media_id, str) or not media_id:
+        raise NoAnswer("aibot_upload_media_finish")
+    return media_id
 
 
 async def _subscribe(socket: ClientWebSocketResponse, bot_id: str, secret: str, pace: Pace) -> Line:

@@ -8,6 +8,8 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+UPLOAD_SECONDS = 4.0
+"""An upload that takes longer is given up, so that its text still goes out in the time that a message has."""
 KEPT_MOST = 32
 KEPT_SECONDS = 2 * 86_400.0
 """Well within the three days: what is sent now is looked at later."""
@@ -19,15 +21,16 @@ Upload = Callable[[bytes], Awaitable[str]]
 class Uploads:
     """The media ids of what was uploaded last. `now` gives seconds that never go back far."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], *, seconds: float = UPLOAD_SECONDS) -> None:
         self._now = now
+        self._seconds = seconds
         self._kept: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._uploading = asyncio.Lock()
 
     async def id_of(self, picture: bytes, upload: Upload) -> str:
-        """The media id of a picture, uploaded where it is not there. Raises what `upload` raises."""
+        """The media id of a picture, uploaded where it is not there. Raises what `upload` raises, and TimeoutError."""
         name = hashlib.sha256(picture).hexdigest()
-        async with self._uploading:
+        async with asyncio.timeout(self._seconds), self._uploading:
             media_id, until = self._kept.get(name, ("", 0.0))
             if until <= self._now():
                 media_id = await upload(picture)

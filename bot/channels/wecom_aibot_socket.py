@@ -9,6 +9,7 @@ The channel is `Connected`: the house runs it beside its server, and the postman
 - After a connection has ended, whatever the reason, the next one is tried, with a growing wait and jitter. Who was
   kicked by another program, or refused, raises an alarm and tries again slowly: two that kick each other help nobody.
 - A push that was sent and not acknowledged is unknown, and is not sent again here.
+- A picture is uploaded in pieces before it is pushed, once for all chats; where that fails, its text goes out.
 
 Source: developer.work.weixin.qq.com, pages 101463 (2026-03-13, revised 2026-04-01), 101027, 101031, 101032.
 """
@@ -31,9 +32,22 @@ from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 from bot import logs
 from bot.channels import Ability, DeliveryError, Hear, Hears, Limit, OutcomeUnknown, Parcel, Unavailable, aibot_frames
 from bot.channels.aibot_frames import Body, FrameError, Press
-from bot.channels.aibot_line import Frame, Line, NoAnswer, NotSent, Pace, Refused, Unsubscribed, Why, subscribed
+from bot.channels.aibot_line import (
+    CommandError,
+    Frame,
+    Line,
+    NoAnswer,
+    NotSent,
+    Pace,
+    Refused,
+    Unsubscribed,
+    Why,
+    subscribed,
+    uploaded,
+)
 from bot.channels.budget import Budget
 from bot.channels.envelope import file_cipher, open_file
+from bot.channels.uploads import Uploads
 from bot.photos import Album, Link
 from handlers.chat import Incoming, Reply
 
@@ -47,8 +61,13 @@ LIMITS = (Limit(30, timedelta(minutes=1)), Limit(1000, timedelta(hours=1)))
 CONFLICT = 6000
 STREAM_OVER, BAD_REQ_ID, NOT_SUBSCRIBED = 846608, 846605, 846609
 BAD_CHAT, BAD_PARAMETER, TOO_LONG, TOO_OFTEN = 93006, 40058, 45002, 45009
+NO_MEDIA = 40007
 PERMANENT = frozenset({BAD_CHAT, BAD_PARAMETER, TOO_LONG})
 """What trying again does not heal. Codes beyond these may be passing."""
+PICTURE_REFUSED = frozenset({BAD_PARAMETER, TOO_LONG, NO_MEDIA})
+UPLOAD_LIMITS = (Limit(30, timedelta(minutes=1)), Limit(1000, timedelta(hours=1)))
+"""Uploads of one bot (page 101463)."""
+PICTURE = "placard.png"
 
 RESPOND, WELCOME, UPDATE, PUSH = (
     "aibot_respond_msg",
@@ -188,6 +207,7 @@ class WecomAibotSocket:
         text_bytes=aibot_frames.CONTENT_BYTES,
         markdown_bytes=aibot_frames.CONTENT_BYTES,
         buttons=True,
+        pictures=True,
         limits=LIMITS,
     )
 
@@ -227,6 +247,8 @@ class WecomAibotSocket:
         self._taken: OrderedDict[str, Taken] = OrderedDict()
         self._answering: set[asyncio.Task[None]] = set()
         self._budget = Budget(LIMITS, monotonic)
+        self._uploads = Uploads(monotonic)
+        self._upload_budget = Budget(UPLOAD_LIMITS, monotonic)
         self._hear: Hear | None = None
 
     # -- the Channel protocol ----------------------------------------
@@ -248,6 +270,8 @@ class WecomAibotSocket:
 
     async def send(self, parcel: Parcel) -> None:
         """Pushes one message; see `Channel`."""
+        if parcel.picture and await self._showed(parcel.address, parcel.picture):
+            return
         first, *rest = aibot_frames.pushes(parcel.text, parcel.buttons)
         try:
             await self._push_once(parcel.address, first)
@@ -262,6 +286,31 @@ class WecomAibotSocket:
                 await self._push_once(parcel.address, body)
             except (DeliveryError, OutcomeUnknown) as error:
                 log.warning("aibot_socket.buttons_lost", channel=self.name, error=str(error))
+
+    async def _showed(self, chat: str, picture: bytes) -> bool:
+        """Pushes a picture in place of its text; whether it was taken. Raises DeliveryError and OutcomeUnknown."""
+        try:
+            media_id = await self._uploads.id_of(picture, self._upload)
+        except (CommandError, TimeoutError) as error:
+            # Nobody has seen anything of it, and the text says the same.
+            log.warning("aibot_socket.picture_lost", channel=self.name, error=type(error).__name__)
+            return False
+        try:
+            await self._push_once(chat, aibot_frames.image(media_id))
+            return True
+        except DeliveryError as no:
+            if no.code not in PICTURE_REFUSED:
+                raise
+            log.error("aibot_socket.picture_refused", channel=self.name, code=no.code)
+            self._uploads.forget()
+            return False
+
+    async def _upload(self, picture: bytes) -> str:
+        """The media id of a picture that is uploaded. Raises a `CommandError`. Source: page 101463."""
+        if self._upload_budget.wait("") > 0:
+            raise NotSent("upload")
+        self._upload_budget.count("")
+        return await uploaded(lambda cmd, body: self._command("", cmd, body, ""), picture, PICTURE)
 
     async def _push_once(self, chat: str, body: Body) -> None:
         wait = self._budget.wait(chat)
@@ -586,14 +635,17 @@ class WecomAibotSocket:
     async def _push(self, chat: str, body: Body) -> None:
         await self._command(chat, PUSH, {"chatid": chat, **body}, "")
 
-    async def _command(self, chat: str, cmd: str, body: Body, req_id: str) -> None:
-        """Sends a command, which counts for its chat where it has one. Raises a `CommandError`."""
+    async def _command(self, chat: str, cmd: str, body: Body, req_id: str) -> Frame:
+        """Sends a command, which counts for its chat where it has one; returns what was said of it.
+
+        Raises a `CommandError`.
+        """
         line = self._line
         if line is None or not line.live:
             raise NotSent(cmd)
         if chat:
             self._budget.count(chat)
-        await line.command(cmd, body, req_id=req_id)
+        return await line.command(cmd, body, req_id=req_id)
 
     async def _until_allowed(self, chat: str) -> None:
         wait = self._budget.wait(chat)

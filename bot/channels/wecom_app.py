@@ -206,9 +206,9 @@ class WecomApp:
         for again in (True, False):
             try:
                 media_id = await self._uploads.id_of(picture, partial(self._upload, tokens))
-            except (DeliveryError, OutcomeUnknown) as error:
+            except (DeliveryError, OutcomeUnknown, TimeoutError) as error:
                 # Nobody has seen anything of it, and the text says the same.
-                log.warning("wecom_app.picture_lost", channel=self.name, error=str(error))
+                log.warning("wecom_app.picture_lost", channel=self.name, error=str(error) or "timeout")
                 return False
             try:
                 await self._write(tokens, user, {"msgtype": "image", "image": {"media_id": media_id}})

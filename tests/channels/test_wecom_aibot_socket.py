@@ -433,6 +433,61 @@ async def test_answers_and_pushes_share_the_limit_of_a_chat(gateway: AibotGatewa
     assert gateway.answers[45009] == 0
 
 
+# -- pictures ----------------------------------------
+
+BOARD = "【积分榜】\n1. 王秀英 30分"
+
+
+@pytest.mark.parametrize(
+    "picture", [drawn(90, 40, "PNG"), bytes(range(256)) * 6_000], ids=["one-piece", "three-pieces"]
+)
+async def test_a_board_is_a_picture_that_is_uploaded_once_for_all(
+    gateway: AibotGateway, bot: WecomAibotSocket, picture: bytes
+) -> None:
+    gateway.chats |= {GROUP, "wangxiuying"}
+    for chat in (GROUP, "wangxiuying"):
+        await bot.send(Parcel(chat, BOARD, picture=picture))
+    assert [(one.chat, one.kind) for one in gateway.shown] == [(GROUP, "image"), ("wangxiuying", "image")]
+    assert [gateway.files[one.content["media_id"]] for one in gateway.shown] == [picture] * 2
+    assert len(gateway.files) == 1
+
+
+@pytest.mark.parametrize(
+    ("faults", "kind"),
+    [
+        ([LOST], "image"),
+        ([Fault(), LOST], "image"),
+        ([LOST, LOST], "markdown"),
+        ([Fault(code=40058)], "markdown"),
+        ([Fault(), Fault(code=45009)], "markdown"),
+        # The upload was taken, and the picture is not: it is expired, or of a kind that the chat does not show.
+        ([Fault(), Fault(), Fault(), Fault(code=40007)], "markdown"),
+    ],
+    ids=["lost-once", "piece-lost-once", "lost-twice", "refused", "too-often", "not-shown"],
+)
+async def test_the_words_go_out_where_a_picture_cannot(
+    gateway: AibotGateway, bot: WecomAibotSocket, faults: list[Fault], kind: str
+) -> None:
+    gateway.chats.add(GROUP)
+    gateway.meets(*faults)
+    await bot.send(Parcel(GROUP, BOARD, picture=drawn(90, 40, "PNG")))
+    assert [one.kind for one in gateway.shown] == [kind]
+
+
+async def test_what_became_of_a_picture_is_told_as_of_a_text(gateway: AibotGateway, bot: WecomAibotSocket) -> None:
+    gateway.chats.add(GROUP)
+    board = Parcel(GROUP, BOARD, picture=drawn(90, 40, "PNG"))
+    await bot.send(board)
+    gateway.meets(LOST)
+    with pytest.raises(OutcomeUnknown):
+        await bot.send(board)
+    await gateway.stop()
+    with pytest.raises(DeliveryError) as refused:
+        await bot.send(board)
+    assert (refused.value.code, refused.value.permanent) == ("not_sent", False)
+    assert [one.kind for one in gateway.shown] == ["image", "image"]
+
+
 # -- buttons ----------------------------------------
 
 SIGN_UP = (Button("报名", "报名 12"), Button("不来了", "取消报名 12"))

@@ -216,6 +216,8 @@ class AibotGateway:
         self.chats: set[str] = set()
         """Where somebody has written to the bot."""
         self.media: dict[str, str] = {}
+        """The kind of each file that was uploaded."""
+        self.files: dict[str, bytes] = {}
         self.most_in_flight = 0
         """The most commands of one req_id that were under way at once."""
         self._times: dict[str, list[float]] = {}
@@ -636,7 +638,7 @@ class AibotGateway:
         if len(raw) != upload.asked.get("total_size") or digest not in (None, hashlib.md5(raw).hexdigest()):
             raise Refused(BAD_PARAMETER)
         media_id = f"3a8{next(self._numbers):05d}"
-        self.media[media_id] = upload.asked["type"]
+        self.media[media_id], self.files[media_id] = upload.asked["type"], raw
         return {"type": upload.asked["type"], "media_id": media_id, "created_at": "1767225600"}
 
 
