@@ -59,6 +59,9 @@ class Pictures:
         """`font` is the path of a font's file; empty lets the machine's own be found when the first one is drawn."""
         self._path = Path(font).expanduser() if font else None
         self._letters: Letters | None = None
+        self._drawing = asyncio.Lock()
+        self._last: tuple[Placard, bytes] | None = None
+        """One table goes to many groups at the same time."""
         self._given_up = False
 
     async def of(self, placard: Placard) -> bytes | None:
@@ -66,7 +69,10 @@ class Pictures:
         if self._given_up:
             return None
         try:
-            return await asyncio.to_thread(self._drawn, placard)
+            async with self._drawing:
+                if self._last is None or self._last[0] != placard:
+                    self._last = placard, await asyncio.to_thread(self._drawn, placard)
+                return self._last[1]
         except (OSError, NoFont) as error:
             # Said once: it is how the machine is.
             self._given_up = True

@@ -17,6 +17,7 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, async_p
 from bot.channels import Parcel
 from bot.channels.simulator import Someone
 from handlers.chat import Button, Quote
+from tests.fakes.pictures import drawn, size_of
 from tests.fakes.stage import EVERYBODY, SmallHouse, simulated
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -271,6 +272,44 @@ async def test_button_is_pressed_marked_and_answered(chair: Chair) -> None:
     await chair.sit_as("张敏")
     await expect(chair.page.locator(".press.done")).to_have_count(0)
     await expect(chair.page.locator(".pressed-by")).to_have_text("1人点过")
+
+
+async def test_board_is_a_picture_and_its_words_where_that_is_gone(chair: Chair) -> None:
+    assert chair.house.simulator is not None
+    words = "【积分榜】\n1. 王秀英 30分"
+    await chair.house.simulator.send(Parcel("g3", words, picture=drawn(900, 500, "PNG")))
+    board = chair.page.get_by_role("img", name="积分榜")
+    await expect(board).to_have_js_property("naturalWidth", 900)
+    box = await board.bounding_box()
+    assert box is not None
+    assert box["width"] * 5 == pytest.approx(box["height"] * 9, abs=9)
+    await expect(chair.texts()).to_have_count(0)
+    await chair.page.route("**/simulator/pictures/*", lambda route: route.fulfill(status=404))
+    await chair.house.simulator.send(Parcel("g3", words, picture=drawn(900, 501, "PNG")))
+    await expect(chair.texts()).to_have_text([words])
+    await expect(board).to_have_count(1)
+    (complaint,) = chair.errors
+    assert "404" in complaint
+    chair.errors.clear()
+
+
+async def test_photo_goes_with_what_is_typed_or_alone(chair: Chair) -> None:
+    photo = {"name": "到了.jpg", "mimeType": "image/jpeg", "buffer": drawn(2000, 1500)}
+    await chair.page.get_by_label("消息", exact=True).fill("@小邻 签到")
+    await chair.page.locator("#photo").set_input_files(photo)
+    await expect(chair.page.locator(".line.own .photo")).to_have_count(1)
+    await expect(chair.texts()).to_have_text(["@小邻 签到", "签到成功，清洁家园 +5 积分，现在共 128 分。"])
+    await chair.page.locator("#photo").set_input_files(photo)
+    await expect(chair.page.locator(".line.own .photo")).to_have_count(2)
+    # The end stays in view though pictures take their place late, and no bubble is wider than its picture asks.
+    await expect(chair.page.locator(".line.own .photo").last).to_have_js_property("complete", True)
+    await expect(chair.page.locator(".line").last).to_be_in_viewport(ratio=1)
+    await expect(chair.page.locator("#newer")).to_be_hidden()
+    box = await chair.page.locator(".line.own .bubble").last.bounding_box()
+    assert box is not None
+    assert box["width"] < 280
+    assert [(heard.text, len(heard.photos)) for heard in chair.house.heard] == [("@小邻 签到", 1), ("", 1)]
+    assert [size_of(heard.photos[0].content) for heard in chair.house.heard] == [(1280, 960)] * 2
 
 
 async def test_mention_goes_in_where_the_cursor_stands(chair: Chair) -> None:

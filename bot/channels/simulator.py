@@ -13,9 +13,12 @@ What must hold:
 import asyncio
 import base64
 import functools
+import hashlib
 import ipaddress
 import json
+import struct
 import uuid
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -30,7 +33,7 @@ from pydantic_core import PydanticCustomError
 
 from bot import photos
 from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel, Unavailable
-from bot.channels.transcript import Entry, Kind, Listener, Quoted, Transcript, event, moment_json
+from bot.channels.transcript import Entry, Kind, Listener, Pictured, Quoted, Transcript, event, moment_json
 from handlers.chat import Button, Incoming, Quote, Reply
 from models.clock import SHANGHAI, at, day_of, spoken
 from models.photos import Photo, data_url
@@ -44,6 +47,8 @@ ENTRIES_MAX = 2_000
 BODY_BYTES_MAX = 65_536
 PHOTO_BYTES_MAX = 4_000_000
 """Of a photo as the page sends it; the page scales it down itself."""
+PICTURES_MAX = 50
+"""How many pictures that the bot showed are kept; in place of an older one its text is read."""
 THUMBNAIL = 320
 """Pixels of the longer side of what the transcript keeps of a photo."""
 AHEAD_MAX = timedelta(days=366)
@@ -371,7 +376,12 @@ class Simulator:
     """
 
     ability = Ability(
-        hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=TEXT_BYTES, buttons=True
+        hears=Hears.EVERYTHING,
+        pushes_to_groups=True,
+        pushes_to_people=True,
+        text_bytes=TEXT_BYTES,
+        buttons=True,
+        pictures=True,
     )
 
     def __init__(
@@ -398,6 +408,8 @@ class Simulator:
         self._people: dict[str, Someone] = {}
         self._groups: dict[str, Place] = {}
         self._spoken_last = EVERY_GROUP
+        self._shown: OrderedDict[str, bytes] = OrderedDict()
+        """The pictures that the bot showed last, by name."""
         self._moving = asyncio.Lock()
         self._moved: list[Push] | None = None
         self._closed = False
@@ -418,6 +430,7 @@ class Simulator:
             web.post("/simulator/press", self._guarded(self._take_press)),
             web.post("/simulator/hears", self._guarded(self._take_hears)),
             web.post("/simulator/clock", self._guarded(self._take_clock)),
+            web.get("/simulator/pictures/{name}.png", self._guarded(self._show_picture)),
             web.get("/simulator/{file}", self._guarded(self._show_file)),
         ]
 
@@ -438,9 +451,27 @@ class Simulator:
         beside = ""
         if parcel.address.startswith(PERSON):
             beside = self._spoken_last if self._moved is None else EVERY_GROUP
-        self._bot_says(Kind.PUSH, parcel.address, parcel.text, ref=parcel.ref, buttons=parcel.buttons, beside=beside)
+        picture = self._keep_picture(parcel.picture) if parcel.picture else None
+        self._bot_says(
+            Kind.PUSH,
+            parcel.address,
+            parcel.text,
+            ref=parcel.ref,
+            buttons=parcel.buttons,
+            beside=beside,
+            picture=picture,
+        )
         if self._moved is not None:
             self._moved.append(Push(now, parcel.address, to, parcel.text))
+
+    def _keep_picture(self, picture: bytes) -> Pictured:
+        """Where the page finds a PNG; the same one shown in many groups is kept once."""
+        name = hashlib.sha256(picture).hexdigest()[:32]
+        self._shown[name] = picture
+        self._shown.move_to_end(name)
+        while len(self._shown) > PICTURES_MAX:
+            self._shown.popitem(last=False)
+        return Pictured(f"/simulator/pictures/{name}.png", *struct.unpack(">II", picture[16:24]))
 
     async def close(self) -> None:
         self._closed = True
@@ -589,6 +620,7 @@ class Simulator:
         ref: str,
         buttons: tuple[Button, ...] = (),
         beside: str = "",
+        picture: Pictured | None = None,
     ) -> Entry:
         return self.transcript.add(
             conversation=conversation,
@@ -599,6 +631,7 @@ class Simulator:
             at=self._stage.now(),
             ref=ref,
             buttons=buttons,
+            picture=picture,
             beside="" if beside == conversation else beside,
         )
 
@@ -719,6 +752,13 @@ class Simulator:
     def _file(self, file: str) -> web.FileResponse:
         kind = f"{FILES[file]}; charset=utf-8"
         return web.FileResponse(PAGE / file, headers={**PROTECTION, "Cache-Control": "no-cache", "Content-Type": kind})
+
+    async def _show_picture(self, request: web.Request) -> web.StreamResponse:
+        picture = self._shown.get(request.match_info["name"])
+        if picture is None:
+            return _json({"error": "这张图不在了，请看文字。"}, 404)
+        headers = {**PROTECTION, "Cache-Control": "private, max-age=86400, immutable", "Content-Type": "image/png"}
+        return web.Response(body=picture, headers=headers)
 
     async def _show_state(self, request: web.Request) -> web.StreamResponse:
         await self._look_again()

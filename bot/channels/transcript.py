@@ -40,6 +40,14 @@ class Quoted(NamedTuple):
     text: str
 
 
+class Pictured(NamedTuple):
+    """Where the page finds a picture, and its pixels, so that the place is there before the picture is."""
+
+    url: str
+    width: int
+    height: int
+
+
 @dataclass(slots=True)
 class Entry:
     """One line of a conversation."""
@@ -70,6 +78,8 @@ class Entry:
     """What the map calls the place that was sent."""
     shown: tuple[tuple[Photo, ...], Location | None] = ((), None)
     """Photo and place as they were sent."""
+    picture: Pictured | None = None
+    """What the bot showed; its text says the same."""
     buttons: tuple[Button, ...] = ()
     """What can be pressed below it."""
     done: dict[str, str] = field(default_factory=dict)
@@ -97,6 +107,7 @@ class Entry:
             "failed": self.failed,
             "again": self.again,
             "photo": self.photo,
+            "picture": self.picture._asdict() if self.picture else None,
             "place": self.place,
             "buttons": [button.label for button in self.buttons],
             "done": self.done,

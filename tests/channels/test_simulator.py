@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from bot.channels import Ability, DeliveryError, Hears, Parcel
-from bot.channels.simulator import PRESETS, Misuse, Simulator, Someone, address_of
+from bot.channels.simulator import PICTURES_MAX, PRESETS, Misuse, Simulator, Someone, address_of
 from bot.channels.transcript import UNSENT_MAX, Kind, Listener, Transcript
 from handlers.chat import Button, Incoming, Quote
 from models.clock import SHANGHAI, local
@@ -167,6 +167,23 @@ async def test_a_photo_and_a_place_are_shown_and_handed_on(page: Page) -> None:
     assert (page.house.heard[1].text, page.house.heard[1].photos) == ("", ())
 
 
+async def test_a_board_is_shown_as_its_picture_and_the_oldest_give_way(page: Page) -> None:
+    simulator = page.house.simulator
+    assert simulator is not None
+    boards = [drawn(90 + number, 40, "PNG") for number in range(PICTURES_MAX + 1)]
+    for group in (GROUPS[0].address, GROUPS[1].address):
+        await simulator.send(Parcel(group, "【积分榜】\n1. 王秀英 30分", picture=boards[0]))
+    first, other = (await page.state())["entries"]
+    assert (first["picture"], first["text"]) == (other["picture"], "【积分榜】\n1. 王秀英 30分")
+    assert (first["picture"]["width"], first["picture"]["height"]) == (90, 40)
+    shown = await page.get(first["picture"]["url"])
+    assert (shown.content_type, await shown.read()) == ("image/png", boards[0])
+    assert shown.headers["Content-Security-Policy"].startswith("default-src 'self'")
+    for board in boards[1:]:
+        await simulator.send(Parcel("g3", "【积分榜】", picture=board))
+    assert (await page.get(first["picture"]["url"])).status == 404
+
+
 async def test_a_photo_that_did_not_arrive_goes_along_when_it_is_sent_again(page: Page) -> None:
     page.house.busy = True
     body = {"as": "wangxiuying", "message_id": "m-1", "photo": base64.b64encode(drawn(20, 10)).decode()}
@@ -249,6 +266,7 @@ async def test_say_shows_the_answer_where_the_question_was(page: Page) -> None:
         "failed": False,
         "again": False,
         "photo": "",
+        "picture": None,
         "place": "",
         "buttons": [],
         "done": {},
@@ -562,7 +580,12 @@ async def test_hears_can_begin_with_mentions() -> None:
 
 def test_ability_says_what_the_page_can_show() -> None:
     assert Simulator(SmallHouse()).ability == Ability(
-        hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=20480, buttons=True
+        hears=Hears.EVERYTHING,
+        pushes_to_groups=True,
+        pushes_to_people=True,
+        text_bytes=20480,
+        buttons=True,
+        pictures=True,
     )
 
 

@@ -29,7 +29,7 @@ const world = {
 /** What this tab looks at: who sits here, which conversation is open, up to which line each was read. */
 const view = {
   me: "", open: "", read: {}, quote: null, shown: LINES_FIRST, unfolded: new Set(),
-  sending: Promise.resolve(),
+  sending: Promise.resolve(), following: true,
 };
 
 // Small tools -------------------------------------------------------------------------------------------------------
@@ -198,7 +198,8 @@ function lineElement(entry) {
     bubble.append(image);
   }
   if (entry.place) bubble.append(make("div", "place", `位置：${entry.place}`));
-  if (entry.text) bubble.append(textWithMentions(entry.text));
+  if (entry.picture) bubble.append(pictureElement(entry));
+  else if (entry.text) bubble.append(textWithMentions(entry.text));
   bubble.tabIndex = 0;
   bubble.setAttribute("role", "button");
   bubble.title = "点一下，引用这条消息";
@@ -224,6 +225,17 @@ function lineElement(entry) {
   const face = ofBot ? avatar(entry.name, "", "bot") : avatar(entry.name, entry.author, kindOf(person));
   const classes = ["line", own ? "own" : "", ofBot ? "bot" : "", view.quote?.id === entry.id ? "chosen" : ""];
   return make("li", classes.filter(Boolean).join(" "), face, body);
+}
+
+/** A board as the group sees it; where the picture is gone, the words that it stands for. */
+function pictureElement(entry) {
+  const image = make("img", "placard");
+  image.alt = entry.text;
+  image.width = entry.picture.width;
+  image.height = entry.picture.height;
+  image.addEventListener("error", () => image.replaceWith(textWithMentions(entry.text)));
+  image.src = entry.picture.url;
+  return image;
 }
 
 // On the platform a press changes the card of whoever pressed; here one sees what is said by it, and the answer.
@@ -321,6 +333,7 @@ const atEnd = () => $("log").scrollHeight - $("log").scrollTop - $("log").client
 function toEnd() {
   $("log").scrollTop = $("log").scrollHeight;
   $("newer").hidden = true;
+  view.following = true;
 }
 
 function showLog({ jump = false, fresh = false } = {}) {
@@ -876,7 +889,12 @@ $("places-close").addEventListener("click", () => $("places").close());
 $("places").addEventListener("click", (event) => { if (event.target === $("places")) $("places").close(); });
 $("quoting-cancel").addEventListener("click", () => chooseQuote(null));
 $("newer").addEventListener("click", toEnd);
-$("log").addEventListener("scroll", () => { if (atEnd()) $("newer").hidden = true; });
+$("log").addEventListener("scroll", () => {
+  view.following = atEnd();
+  if (view.following) $("newer").hidden = true;
+});
+// A picture takes its place when it is there: whoever was at the end stays there.
+$("log").addEventListener("load", () => { if (view.following) toEnd(); }, true);
 $("seat").addEventListener("click", openPicker);
 $("picker-close").addEventListener("click", () => $("picker").close());
 $("picker").addEventListener("click", (event) => { if (event.target === $("picker")) $("picker").close(); });
