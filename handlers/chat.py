@@ -277,15 +277,17 @@ class Turn:
         ref: str = "",
         expires_hours: int = 24,
         buttons: tuple[Button, ...] = (),
+        placard: Placard | None = None,
         urgent: bool = False,
         otherwise: str = "",
     ) -> None:
         """Queues a direct message to one person, sent after the commit, once per `key`.
 
         What is not `urgent` waits for the end of the quiet hours. `otherwise` is what the building lead is told where
-        no channel reaches this person: never anything private.
+        no channel reaches this person: never anything private. A `placard` is shown in place of the text where the
+        person's channel shows pictures.
         """
-        told = Told(key, text, ref, expires_hours, buttons=buttons, urgent=urgent, otherwise=otherwise)
+        told = Told(key, text, ref, expires_hours, buttons=buttons, placard=placard, urgent=urgent, otherwise=otherwise)
         self.told.append(replace(told, member_id=member_id))
 
     def tell_sender(self, text: str, *, key: str, expires_hours: int = 1) -> None:

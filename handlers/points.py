@@ -73,6 +73,7 @@ say = Texts(
     board_scope=" {unit}",
     published="积分榜会发到：{names}。",
     published_late="现在是免打扰的时间，{until} 再把积分榜发到：{names}。",
+    published_to_you="{names}我发不进去，榜单马上私信发给您，请转到群里。",
     published_by_hand="{names}我发不进去，请发 排行榜 {what}，把回答复制过去。",
     no_group="这里的群",
     published_beyond="{unit}不归您管，请发您负责的楼栋的榜，例如 发榜 本月。",
@@ -508,7 +509,11 @@ def publish_board(turn: Turn) -> Answer:
         key = f"board:{group.id}:{unit.id}:{period}:{turn.now:%Y%m%d%H%M}"
         turn.tell_group(group.id, text, key=key, placard=placard)
     turn.wrote("publish_board", unit.id, period=period)
-    return _published(turn, reached, [group for group in groups if not group.pushes], f"{period}{scope}")
+    by_hand = [group for group in groups if not group.pushes]
+    if turn.reaches and (by_hand or not reached):
+        key = f"board:to-carry:{turn.who.id}:{unit.id}:{period}:{turn.now:%Y%m%d%H%M}"
+        turn.tell(turn.who.id, text, key=key, placard=placard, urgent=True)
+    return _published(turn, reached, by_hand, f"{period}{scope}")
 
 
 def _board_unit(turn: Turn) -> UnitHere:
@@ -536,7 +541,7 @@ def _published(turn: Turn, reached: list[Spoken], by_hand: list[Spoken], what: s
         lines.append(say(name, names=names, until=until and spoken(until)))
     if by_hand or not reached:
         names = "、".join(group.name for group in by_hand) or say("no_group")
-        lines.append(say("published_by_hand", names=names, what=what))
+        lines.append(say("published_to_you" if turn.reaches else "published_by_hand", names=names, what=what))
     return "\n".join(lines)
 
 

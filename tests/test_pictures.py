@@ -23,11 +23,11 @@ from models.clock import MovedClock, WallClock
 from models.directory import add_endpoint, groups_of
 from models.outbox import Outbox, OutboxState
 from tests.dialogue import ON_SQLITE, november
+from tests.fakes.pictures import NEEDS_FONT
 from tests.fakes.wecom_api import WecomApi
 from tests.moments import TUESDAY_EVENING
 
 FONT = find_font()
-NEEDS_FONT = pytest.mark.skipif(FONT is None, reason="no font with Chinese letters on this machine")
 LONG = "周末垃圾分类值守，早上七点半到九点半在东门口，下雨也来"
 PLACARD = Placard(
     "这周还有岗位等人来做", ("编号", "岗位", ""), [("3", "楼道清扫", "轻活"), ("12", LONG, "")], "想做请发 认领 3。"

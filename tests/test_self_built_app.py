@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
 from bot.books import Books
 from bot.config import load
+from bot.pictures import WIDTH
 from models.clock import MovedClock, WallClock
 from models.directory import communities
 from models.members import Member, add_identity
@@ -23,7 +24,7 @@ from models.photos import KeptPhoto
 from models.verify import violations
 from tests.dialogue import ON_SQLITE, november
 from tests.fakes import wecom_corp
-from tests.fakes.pictures import drawn
+from tests.fakes.pictures import NEEDS_FONT, drawn, size_of
 from tests.fakes.wecom_api import refuses
 from tests.fakes.wecom_callbacks import AES_KEY, TOKEN, Platform, app_text
 from tests.fakes.wecom_corp import WecomCorp
@@ -158,3 +159,12 @@ async def test_a_picture_checks_in_and_goes_with_what_was_done(front: Front) -> 
         return [ref.partition(":")[0] for ref in session.scalars(select(KeptPhoto.ref).order_by(KeptPhoto.id))]
 
     assert await front.house.books.read(kept) == ["duty", "activity"]
+
+
+@ON_SQLITE
+@NEEDS_FONT
+async def test_a_board_for_a_group_that_cannot_be_written_to_is_a_picture_to_pass_on(front: Front) -> None:
+    assert await front.says("老赵", "发榜") == "3栋群我发不进去，榜单马上私信发给您，请转到群里。"
+    await front.house.postman.deliver_due()
+    (board,) = front.corp.pictures("laozhao")
+    assert size_of(board)[0] == WIDTH

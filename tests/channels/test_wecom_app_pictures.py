@@ -182,4 +182,4 @@ async def test_what_became_of_a_picture_is_told_as_of_a_text(
     with pytest.raises(kind):
         await app.send(BOARD)
 
-    assert corp.texts("wangxiuying") == [""] * len(corp.shown), "no words beside it"
+    assert (corp.texts("wangxiuying"), len(corp.pictures("wangxiuying"))) == ([], len(corp.shown))

@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from PIL import Image
 
+from bot.fonts import find_font
 from models.photos import Photo
 from tests.fakes.wecom_callbacks import serving
+
+NEEDS_FONT = pytest.mark.skipif(find_font() is None, reason="no font with Chinese letters on this machine")
 
 
 def drawn(width: int = 40, height: int = 30, kind: str = "JPEG", mode: str = "RGB", **how: object) -> bytes:

@@ -51,9 +51,7 @@ class Shown:
 
     @property
     def text(self) -> str:
-        """Its words, whatever kind it is of; none where it is a picture."""
-        if self.body["msgtype"] == "image":
-            return ""
+        """Its words, of whatever kind with words it is."""
         if self.body["msgtype"] == "template_card":
             card = self.body["template_card"]
             return "\n".join(filter(None, (card["main_title"].get("title"), card.get("sub_title_text"))))
@@ -179,8 +177,8 @@ class WecomCorp:
         return [self.media[image["media_id"]].content for image in images]
 
     def texts(self, user: str) -> list[str]:
-        """What one person sees, in order."""
-        return [shown.text for shown in self.shown if shown.user == user]
+        """What one person reads, in order."""
+        return [shown.text for shown in self.shown if shown.user == user and shown.body["msgtype"] != "image"]
 
     def card(self, user: str, at: int = -1) -> dict[str, Any]:
         """The card that is the last message of a person, or an earlier one."""
