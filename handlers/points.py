@@ -74,6 +74,8 @@ say = Texts(
     published="积分榜会发到：{names}。",
     published_late="现在是免打扰的时间，{until} 再把积分榜发到：{names}。",
     published_to_you="{names}我发不进去，榜单马上私信发给您，请转到群里。",
+    published_for_you="榜单马上私信发给您，要放哪个群就转到哪个群。",
+    published_mute="我不能先私信您，请发 排行榜 {what}，把回答复制过去。",
     published_by_hand="{names}我发不进去，请发 排行榜 {what}，把回答复制过去。",
     no_group="这里的群",
     published_beyond="{unit}不归您管，请发您负责的楼栋的榜，例如 发榜 本月。",
@@ -477,14 +479,18 @@ def _whom(turn: Turn, name: str) -> Neighbour:
     "发排行榜",
     "公布积分榜",
     "公布排行榜",
-    slots=(Slot("period", Kind.PERIOD), Slot("scope", Kind.UNIT)),
+    slots=(
+        Slot("period", Kind.PERIOD),
+        Slot("scope", Kind.UNIT),
+        Slot("to_me", Kind.FLAG, labels=("给我", "发给我", "私信给我", "私发给我", "我来转", "我自己转", "我来转发")),
+    ),
     fillers=("积分", "的", "到群里", "发到群里"),
     role=Role.BUILDING_LEAD,
     writes=True,
     overheard=False,
     rare=True,
     usage="发榜 本月 3栋",
-    gist="把积分榜发到群里，能发图片的群发成图片",
+    gist="把积分榜发到群里，能发图片的群发成图片；加 给我 就私信发给您去转",
 )
 def publish_board(turn: Turn) -> Answer:
     period = turn.slots.get("period", "本月")
@@ -503,6 +509,12 @@ def publish_board(turn: Turn) -> Answer:
     title, foot = say("board", period=period, scope=scope), say("board_foot", bot=turn.community.bot_name)
     placard = Placard(title.strip("【】"), BOARD_HEAD, [_cells(one) for one in found.first], foot)
     text = "\n".join([title, _rows(found.first), foot])
+    carried = f"board:to-carry:{turn.who.id}:{unit.id}:{period}:{turn.now:%Y%m%d%H%M}"
+    if "to_me" in turn.slots:
+        if not turn.reaches:
+            return say("published_mute", what=f"{period}{scope}")
+        turn.tell(turn.who.id, text, key=carried, placard=placard, urgent=True)
+        return say("published_for_you")
     groups = _board_groups(turn, unit)
     reached = [group for group in groups if group.pushes]
     for group in reached:
@@ -511,8 +523,7 @@ def publish_board(turn: Turn) -> Answer:
     turn.wrote("publish_board", unit.id, period=period)
     by_hand = [group for group in groups if not group.pushes]
     if turn.reaches and (by_hand or not reached):
-        key = f"board:to-carry:{turn.who.id}:{unit.id}:{period}:{turn.now:%Y%m%d%H%M}"
-        turn.tell(turn.who.id, text, key=key, placard=placard, urgent=True)
+        turn.tell(turn.who.id, text, key=carried, placard=placard, urgent=True)
     return _published(turn, reached, by_hand, f"{period}{scope}")
 
 

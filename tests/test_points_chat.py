@@ -527,6 +527,7 @@ async def test_a_board_is_posted_into_the_groups_of_whoever_is_in_charge(street:
         [
             ("老赵", direct, "发榜 本月 3栋", "积分榜会发到：3栋群。"),
             ("老赵", "3栋群", "@小邻 发榜", "积分榜会发到：3栋群。"),
+            ("老赵", direct, "发榜 给我", "榜单马上私信发给您，要放哪个群就转到哪个群。"),
             ("老赵", direct, "发榜 5栋", "5栋不归您管，请发您负责的楼栋的榜，例如 发榜 本月。"),
             ("老赵", direct, "发榜 本周", "积分榜按月算。请发 排行榜 本月，或 上月、本季、今年、全部。"),
             ("王秀英", direct, "发榜 3栋", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
@@ -548,6 +549,7 @@ async def test_a_board_is_posted_into_the_groups_of_whoever_is_in_charge(street:
         "6. 刘雨桐 5分  6. 赵德福 5分  8. 李建国 4分  8. 郑卫东 4分  8. 彭秋菊 4分\n"
         "自己排第几请 @小邻 发 排行榜，不想上榜发 不上榜。",
     ]
+    assert [push.text.partition("\n")[0] for push in pushes if push.to == "老赵"] == ["【本月积分榜 3栋】"]
     placards = await street.house.books.read(
         lambda session: session.scalars(
             select(Outbox.placard).where(Outbox.community_id == 1, Outbox.key.like("board:%")).order_by(Outbox.id)
@@ -565,5 +567,8 @@ async def test_a_board_is_posted_into_the_groups_of_whoever_is_in_charge(street:
 async def test_a_board_for_a_group_that_cannot_be_written_to_is_carried_by_hand(street: Street) -> None:
     await talk(
         muted(street),
-        [("老赵", direct, "发榜", "3栋群我发不进去，请发 排行榜 本月 3栋，把回答复制过去。")],
+        [
+            ("老赵", direct, "发榜", "3栋群我发不进去，请发 排行榜 本月 3栋，把回答复制过去。"),
+            ("老赵", direct, "发榜 给我", "我不能先私信您，请发 排行榜 本月 3栋，把回答复制过去。"),
+        ],
     )
