@@ -24,6 +24,7 @@ from sqlalchemy import insert
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
 from bot.books import Books
 from bot.config import load
+from bot.fonts import find_font
 from bot.terminal.fake_wecom import find_fakes
 from models.inbox import Trouble
 from tests.fakes.wecom_callbacks import AES_KEY, AGENT_ID, CORP_ID, TOKEN, Platform, app_text
@@ -386,6 +387,14 @@ async def test_the_demo_shows_the_wire_of_a_wecom_that_is_none(tmp_path: Path) -
             while "aibot_respond_update_msg" not in shown[-1]:
                 shown.append((await process.stdout.readline()).decode())
         assert "已给 王秀英 报名「义诊」" in shown[-1]
+        process.stdin.write("老赵 应用：发榜 给我\n李建国 应用 发图\n".encode())
+        wanted = {"gettoken", "media/get", "message/send", "现在没有要它的事"} | (
+            {"media/upload"} if find_font() else set()
+        )
+        async with asyncio.timeout(30):
+            while wanted:
+                line = (await process.stdout.readline()).decode()
+                wanted -= {part for part in wanted if "自建应用 →" in line and part in line}
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 20) == 0
 

@@ -38,6 +38,8 @@ _KIND = re.compile(rf".{{2,{TITLE_CHARACTERS}}}?(?=：)")
 """What stands before a colon: 广播预览."""
 _CLAUSES = re.compile(rf".{{4,{TITLE_CHARACTERS}}}(?=[，；])")
 """As many clauses as a title holds, and not somebody's name alone."""
+_NAMING = re.compile(rf"[^\n]{{0,{TITLE_CHARACTERS // 2}}}?「[^\n]{{2,{TITLE_CHARACTERS // 2 - 2}}}?」")
+"""As far as the name of the thing with which a line begins: 12号「清洁家园」."""
 _PAIRS = ("「」", "（）", "《》", "“”")
 
 
@@ -124,17 +126,17 @@ def headed(words: str) -> tuple[str, str]:
     """The title that words begin with, and what is left of them: nothing is said twice.
 
     It is what a notice calls itself, else the first line or sentence, else what stands before its colon, else as many
-    of its clauses as are short enough.
+    of its clauses as are short enough, else the thing with which it begins.
     """
     if name := _NAMED.match(words):
         return name[0], words[name.end() :].strip()
     if first := _FIRST.match(words):
         return first[0], words[first.end() :].strip()
-    begins = _KIND.match(words) or _CLAUSES.match(words)
-    if begins is None or any(begins[0].count(pair[0]) != begins[0].count(pair[1]) for pair in _PAIRS):
+    for begins in (_KIND.match(words), _CLAUSES.match(words), _NAMING.match(words)):
         # No name and no bracket is cut in two.
-        return HEADING, words
-    return begins[0], words[begins.end() + 1 :].strip()
+        if begins is not None and all(begins[0].count(pair[0]) == begins[0].count(pair[1]) for pair in _PAIRS):
+            return begins[0], words[begins.end() :].lstrip("，：；").strip()
+    return HEADING, words
 
 
 def _said(words: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -59,6 +60,8 @@ def demo(
     if not _may_go(db):
         raise refused(f"{db} 不是演示社区的数据库，不会盖掉它。请用 --file 另选一个文件。", 1)
 
+    port = port or a_free_port()
+
     async def run() -> None:
         db.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -68,13 +71,14 @@ def demo(
             raise refused("演示已经在运行了。请先关掉它，或用 --file 另选一个文件。", 1) from None
         async with AsyncExitStack() as stack:
             stack.callback(os.close, lock)
-            wecom = await stack.enter_async_context(fake_wecom()) if with_wecom else None
+            wecom = await stack.enter_async_context(fake_wecom(port)) if with_wecom else None
             config = _of_a_demo(db, wecom)
             books = await Books.open(empty_file(db))
             community = await books.write(lambda session: build_demo(session, start))
             ready = f"模拟器：http://127.0.0.1:{port}/simulator （按 Ctrl+C 结束）"
             if wecom is not None:
-                await books.write(lambda session: move_in(session, community, Sealer(config.secrets.keys())))
+                sealer, namespace = Sealer(config.secrets.keys()), wecom.namespace_of_the_app
+                await books.write(lambda session: move_in(session, community, sealer, namespace))
                 ready += f"\n{HOW}"
             house = House(config, books, clock=MovedClock(start))
             stack.push_async_callback(house.close)
@@ -82,6 +86,14 @@ def demo(
                 await _serve(house, "127.0.0.1", port, ready)
 
     asyncio.run(run())
+
+
+def a_free_port() -> int:
+    """A port of this machine at which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _of_a_demo(db: Path, wecom: FakeWecom | None) -> Config:
