@@ -1,11 +1,11 @@
 """The outbox in words, for the command line and for the simulator's panel: what waits, why, and what one can do."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot import reasons
 from bot.channels.simulator import Letter
-from models.clock import spoken
+from models.clock import clock_time, spoken
 from models.deliveries import Answer, Delivery, Tried
 from models.outages import Incident
 from models.outbox import AttemptOutcome, OutboxState
@@ -25,6 +25,7 @@ OUTCOMES = {
     AttemptOutcome.NOT_SENT: "没有连上",
     AttemptOutcome.UNKNOWN: "没有答复",
 }
+DAY = timedelta(days=1)
 TWICE = "它可能已经到了：再发一次，对方可能收到两遍。"
 ANSWERS = {
     Answer.MISSING: "没有第{number}条。",
@@ -48,6 +49,8 @@ def why(one: Delivery, now: datetime) -> str:
         waits = f"{reasons.in_words(one.reason)}，" if one.reason else ""
         if one.not_before > now:
             return f"{waits}{spoken(one.not_before)} 发"
+        if one.retry_at is not None and now < one.retry_at < now + DAY:
+            return f"{waits}{clock_time(one.retry_at)} 再试"
         return f"{waits}会再试" if one.reason else "轮到就发"
     return "" if one.state is OutboxState.SENT else reasons.in_words(one.reason)
 
@@ -81,7 +84,9 @@ def story(one: Delivery, attempts: list[Tried], now: datetime) -> Iterator[str]:
     yield line(one, now)
     yield f"　　{spoken(one.created_at)} 写下（{one.key}），{spoken(one.expires_at)} 以后不再发"
     for attempt in attempts:
-        said = f"：{reasons.in_words(attempt.detail)}" if attempt.detail else ""
+        why_so = reasons.in_words(attempt.detail) if attempt.detail else ""
+        # That nobody answered is the outcome itself.
+        said = f"：{why_so}" if why_so not in ("", reasons.NO_ANSWER) else ""
         yield f"　　{spoken(attempt.began_at)} 从 {attempt.channel} 发，{OUTCOMES[attempt.outcome]}{said}"
     if not attempts:
         yield "　　还没有试过" if one.state is OutboxState.WAITING else "　　一次也没有试"

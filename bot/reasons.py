@@ -7,6 +7,7 @@ import re
 
 from models.quiet import Held
 
+NO_ANSWER = "平台没有答复"
 SAID = {
     Held.QUIET: "免打扰的时候不发，等早上",
     Held.CEILING: "今天给这个群发得够多了，等明天",
@@ -16,7 +17,7 @@ SAID = {
     "no answer in time": "等了很久，平台没有答复",
     **dict.fromkeys(
         ("TimeoutError", "SocketTimeoutError", "ServerTimeoutError", "ServerDisconnectedError", "HTTP"),
-        "平台没有答复",
+        NO_ANSWER,
     ),
     **dict.fromkeys(("ClientOSError", "ClientPayloadError", "ConnectionResetError"), "连接断了，没有收到答复"),
     "the answer is no answer of this platform": "平台的答复看不懂",
@@ -39,12 +40,27 @@ SAID = {
     "40058": "平台说内容不对（程序的错误）",
     "44004": "内容是空的（程序的错误）",
     "45002": "内容太长了",
+    "40009": "图片太大了",
     "-1": "平台说它忙",
+    "81013": "他不在应用的可见范围里",
+    "invaliduser": "他不在应用的可见范围里",
+    "60011": "应用看不到他",
+    "60111": "企业里没有他这个账号",
+    "unlicenseduser": "他没有用这个应用的许可",
+    "40001": "应用的 Secret 不对",
+    "40013": "企业 ID 不对",
+    "48002": "应用没有这个接口的权限",
+    "301002": "Secret 是另一个应用的",
+    "60020": "这台机器的公网地址不在应用的“企业可信IP”里",
+    "no-token": "平台没有给 access token",
+    "no-push": "应用没有填 Secret，不能主动发",
+    "93006": "没有这个会话，或者那里还没有人和机器人说过话",
     "429": "发得太频繁，平台让歇一会儿",
 }
 """By the whole reason, or by its first word: a number of the platform or of HTTP, a word of a channel."""
 
 _SERVER = re.compile(r"5\d\d")
+_ADDRESS = re.compile(r"\(([0-9a-fA-F.:]{3,45})\)")
 _BUG = re.compile(r"[A-Z]\w*(Error|Exception)")
 
 
@@ -56,4 +72,6 @@ def in_words(reason: str) -> str:
     known = SAID.get(reason) or SAID.get(first) or ("平台出错了" if _SERVER.fullmatch(first) else None)
     if known is None:
         return f"程序的错误（{reason}）" if _BUG.fullmatch(reason) else f"平台说“{reason}”"
+    if address := _ADDRESS.search(reason):
+        known += f"：{address[1]}"
     return f"{known}（{first}）" if first.lstrip("-").isdigit() else known

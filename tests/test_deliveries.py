@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,15 @@ from sqlalchemy.orm import Session
 
 from bot.app import Stage
 from bot.books import Books
+from bot.channels import wecom_aibot_socket, wecom_app, wecom_group_webhook
 from bot.channels.simulator import Misuse
+from bot.channels.wecom_calls import MISCONFIGURED, PAUSES
+from bot.mail import why
+from bot.reasons import in_words
 from models import deliveries, outbox
 from models.audit import Audit
 from models.clock import WallClock
-from models.deliveries import Answer
+from models.deliveries import Answer, Delivery
 from models.directory import add_group
 from models.outages import broke
 from models.outbox import Attempt, AttemptItem, Outbox, OutboxState
@@ -165,7 +170,7 @@ async def test_one_message_is_told_with_what_was_tried(desk: Desk) -> None:
         [
             "4　11月21日 周六 9:00　给3栋群　结果不明：平台没有答复",
             "　　11月21日 周六 9:00 写下（unknown），11月21日 周六 10:00 以后不再发",
-            "　　11月21日 周六 9:00 从 hook 发，没有答复：平台没有答复",
+            "　　11月21日 周六 9:00 从 hook 发，没有答复",
             "　　它可能已经到了：再发一次，对方可能收到两遍。",
             "　　「unknown 今晚停水」",
         ],
@@ -290,3 +295,27 @@ async def test_panel_shows_the_same_and_does_the_same(street: Street) -> None:
     await street.until(november(18, 8, 0))
     assert [one.to for one in (await stage.mail("sent")).letters][:1] == ["李建国"]
     assert (await stage.mail("sent")).troubles == []
+
+
+# -- the words ----------------------------------------
+
+
+@pytest.mark.parametrize("codes", [wecom_group_webhook.PERMANENT, wecom_app.UNREACHABLE, MISCONFIGURED, PAUSES,
+                                   wecom_aibot_socket.PERMANENT, ("invaliduser", "unlicenseduser", "no-push")])  # fmt: skip
+def test_what_a_platform_refuses_with_is_said_in_chinese(codes: Iterable[int | str]) -> None:
+    assert [code for code in codes if in_words(f"{code} english").startswith("平台说“")] == []
+
+
+def test_what_the_operator_has_to_enter_is_named() -> None:
+    reason = "60020 this machine's address is not among the app's trusted ones (203.0.113.9)"
+    assert in_words(reason) == "这台机器的公网地址不在应用的“企业可信IP”里：203.0.113.9（60020）"
+    assert in_words("77777 anything (at all)") == "平台说“77777 anything (at all)”"
+
+
+def test_a_try_that_is_set_is_told_with_its_time() -> None:
+    waits = Delivery(
+        1, 1, "outbox", "", None, "张敏", OutboxState.WAITING, "45009 too often", False,
+        NOW, NOW, NOW + HOUR, NOW + timedelta(minutes=5), None,
+    )  # fmt: skip
+    assert why(waits, NOW) == "发得太频繁，平台让歇一会儿（45009），9:05 再试"
+    assert why(waits, NOW + HOUR) == "发得太频繁，平台让歇一会儿（45009），会再试"
