@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from time import monotonic
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
 from aiohttp import ClientError, web
 from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
@@ -96,6 +96,8 @@ class Settings(BaseModel):
     """As with the callback: `wecom:<corp id>` makes a userid the same person here and in the corp's app."""
     photo_bases: tuple[str, ...] = PHOTO_BASES
     """Where the platform keeps the pictures of messages; an address that leads elsewhere is not followed."""
+    pictures: bool = True
+    """Whether boards are shown as pictures."""
     url: str = GATEWAY
 
     @field_validator("bot_id")
@@ -199,18 +201,6 @@ class Standing:
 class WecomAibotSocket:
     """An AI bot's long connection. Implements `Channel` and `Connected`."""
 
-    ability: ClassVar[Ability] = Ability(
-        hears=Hears.MENTIONS,
-        pushes_to_groups=True,
-        pushes_to_people=True,
-        writes_first=False,
-        text_bytes=aibot_frames.CONTENT_BYTES,
-        markdown_bytes=aibot_frames.CONTENT_BYTES,
-        buttons=True,
-        pictures=True,
-        limits=LIMITS,
-    )
-
     def __init__(
         self,
         name: str,
@@ -230,6 +220,7 @@ class WecomAibotSocket:
         self.namespace = settings.namespace or f"wecom-aibot:{name}"
         self._shared_ids = bool(settings.namespace)
         self._settings = settings
+        self.ability = _ability(settings)
         self._album = Album(settings.photo_bases, seconds=(waits or Waits()).photo)
         self._lead = lead or Alone()
         self._refused = refused or (lambda reason: None)
@@ -258,8 +249,11 @@ class WecomAibotSocket:
         return []
 
     def adopt(self, settings: Settings) -> None:
-        """Takes a changed secret, for the next connection, and tries that at once where there is none."""
+        """Takes a changed secret, for the next connection, and tries that at once where there is none; takes whether to
+        show pictures.
+        """
         changed = settings.secret != self._settings.secret
+        self.ability = _ability(settings)
         self._settings = self._settings.model_copy(update={"secret": settings.secret})
         if changed:
             self._changed.set()
@@ -667,6 +661,20 @@ _MEANT = {
     BAD_CHAT: "no such chat, or nobody there has written to the bot yet",
     TOO_OFTEN: "too many messages to this chat",
 }
+
+
+def _ability(settings: Settings) -> Ability:
+    return Ability(
+        hears=Hears.MENTIONS,
+        pushes_to_groups=True,
+        pushes_to_people=True,
+        writes_first=False,
+        text_bytes=aibot_frames.CONTENT_BYTES,
+        markdown_bytes=aibot_frames.CONTENT_BYTES,
+        buttons=True,
+        pictures=settings.pictures,
+        limits=LIMITS,
+    )
 
 
 def _chat(taken: Taken) -> str:

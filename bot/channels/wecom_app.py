@@ -82,6 +82,8 @@ class Settings(CallbackSettings):
     timeout_seconds: float = Field(10.0, gt=0, le=60)
     photo_bases: tuple[str, ...] = ("https://wework.qpic.cn", "http://wework.qpic.cn")
     """Where the platform keeps the pictures of messages; an address that leads elsewhere is not followed."""
+    pictures: bool = True
+    """Whether boards are shown as pictures."""
 
     @field_validator("corp_id")
     @classmethod
@@ -120,7 +122,9 @@ class WecomApp:
         self._seconds = settings.timeout_seconds
         self._session: aiohttp.ClientSession | None = None
         self._wall = wall
-        self._take_secret(settings.secret)
+        self._secret: SecretStr | None = None
+        self._tokens: Tokens | None = None
+        self._take(settings)
         self._answer_seconds = answer_seconds
         self._budget = Budget(LIMITS, lambda: wall().timestamp())
         self._answered: OrderedDict[str, None] = OrderedDict()
@@ -154,23 +158,26 @@ class WecomApp:
         return self._url.routes(answer)
 
     def adopt(self, settings: Settings) -> None:
-        """Takes a changed secret, Token, EncodingAESKey and time window; everything else needs a new start."""
+        """Takes a changed secret, Token, EncodingAESKey and time window, and whether to show pictures; everything else
+        needs a new start.
+        """
         self._url.change(_keys(settings), settings.timestamp_window_seconds)
-        if settings.secret != self._secret:
-            self._take_secret(settings.secret)
+        self._take(settings)
 
-    def _take_secret(self, secret: SecretStr | None) -> None:
+    def _take(self, settings: Settings) -> None:
         """What it can do, and the token that comes from the secret."""
-        self._secret = secret
+        secret = settings.secret
         self.ability = Ability(
             hears=Hears.EVERYTHING,
             pushes_to_people=secret is not None,
             buttons=secret is not None,
-            pictures=secret is not None,
+            pictures=secret is not None and settings.pictures,
             text_bytes=TEXT_BYTES,
             limits=LIMITS,
         )
-        self._tokens: Tokens | None = None
+        if secret == self._secret:
+            return
+        self._secret, self._tokens = secret, None
         if secret is not None:
             self._tokens = Tokens(
                 f"{self._api}/gettoken", corp_id=self._corp_id, secret=secret.get_secret_value(), wall=self._wall

@@ -14,7 +14,6 @@ import json
 import re
 import sys
 import threading
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -94,7 +93,8 @@ class FakeApp:
         for shown in reversed(self.corp.shown):
             card = shown.body.get("template_card")
             if shown.user == who and card and button in [one["text"] for one in card["button_list"]]:
-                await self._brings(self.corp.press(who, button, card=card, at=int(time.time())), card["task_id"])
+                message = self.corp.press(who, button, card=card, at=int(unix_now()))
+                await self._brings(message, card["task_id"])
                 return True
         return False
 
@@ -104,6 +104,11 @@ class FakeApp:
         if answer.inner:
             self.show(True, _fields(answer.inner))
         self.corp.answered(answer.inner, task=task)
+
+
+def unix_now() -> float:
+    """Unix seconds, as the platform signs with them."""
+    return WallClock().now().timestamp()
 
 
 def _fields(message: bytes) -> dict[str, str]:
@@ -206,7 +211,7 @@ async def fake_wecom(port: int) -> AsyncIterator[FakeWecom]:
         show = printer("自建应用")
         corp = corps.WecomCorp(set(PEOPLE_OF_THE_APP), WallClock().now, watch=show)
         url = f"http://127.0.0.1:{port}/callback/app"
-        platform = callbacks.Platform(url, "xml", now=time.time, receive_id=corp.corp_id)
+        platform = callbacks.Platform(url, "xml", now=unix_now, receive_id=corp.corp_id)
         await stack.enter_async_context(corp)
         app = FakeApp(corp, callbacks, platform, show)
         yield FakeWecom(await stack.enter_async_context(gateway), await stack.enter_async_context(hooks), app)

@@ -154,6 +154,13 @@ async def test_a_board_is_a_picture_that_is_uploaded_once_for_all(app: WecomApp,
     assert corp.uploaded == 1
 
 
+async def test_a_wish_for_words_is_taken_while_it_serves(app: WecomApp, corp: WecomCorp) -> None:
+    assert app.ability.pictures
+    settings = {"token": TOKEN, "aes_key": AES_KEY, "corp_id": corp.corp_id, "agent_id": corp.agent_id}
+    app.adopt(Settings.model_validate({**settings, "secret": corp.secret, "pictures": False}))
+    assert (app.ability.pictures, app.ability.pushes_to_people) == (False, True)
+
+
 async def test_an_upload_is_not_used_to_its_last_day(app: WecomApp, corp: WecomCorp, wall: MovedClock) -> None:
     for days, uploaded in ((0, 1), (1.9, 1), (0.2, 2)):
         wall.move_to(wall.now() + timedelta(days=days))
