@@ -34,8 +34,8 @@ _THING = re.compile(rf"[^\n]*?「(.{{2,{TITLE_CHARACTERS}}}?)」")
 """The first thing that a first line names."""
 _FIRST = re.compile(rf".{{1,{TITLE_CHARACTERS}}}(?=\n|$)|.{{1,{TITLE_CHARACTERS - 1}}}?[。！？]")
 """A first line, else a first sentence, that is short enough for a title."""
-_KIND = re.compile(rf".{{2,{TITLE_CHARACTERS}}}?(?=：)")
-"""What stands before a colon: 广播预览."""
+_KIND = re.compile(rf".{{4,{TITLE_CHARACTERS}}}?(?=：)")
+"""What stands before a colon: 广播预览, but not 提醒 alone."""
 _CLAUSES = re.compile(rf".{{4,{TITLE_CHARACTERS}}}(?=[，；])")
 """As many clauses as a title holds, and not somebody's name alone."""
 _NAMING = re.compile(rf"[^\n]{{0,{TITLE_CHARACTERS // 2}}}?「[^\n]{{2,{TITLE_CHARACTERS // 2 - 2}}}?」")
