@@ -75,6 +75,7 @@ say = Texts(
     dismissed_notice="您的{post}从现在起免去了。谢谢您的付出！有疑问请问 {by}。",
     undone_dismiss="已恢复：{name} 还是{post}。",
     none="没有查到 {name} 担任的职务。",
+    none_aloud="没有查到这一位担任的职务。",
     mine="您现在是：{roles}。",
     mine_none="您现在没有担任职务。谁负责什么，请发 谁负责3栋。",
     theirs="{name} 现在是：{roles}。",
@@ -339,7 +340,7 @@ def _undo_dismiss(turn: Turn, act: Act) -> str:
 def dismiss(turn: Turn) -> Answer:
     meant = _meant(turn)
     if not meant:
-        return say("none", name=_spoken_name(turn))
+        return _none(turn, _spoken_name(turn))
     if len(meant) > 1:
         first = _fields(turn, meant[0])
         return say("dismiss_which", roles="、".join(_one(turn, term) for term in meant[:SHOWN]), **first)
@@ -354,6 +355,11 @@ def dismiss(turn: Turn) -> Answer:
         notice = say("dismissed_notice", post=fields["post"], by=turn.who.name)
         turn.tell(term.member_id, notice, key=f"role:{term.id}:ended:{turn.now:%Y%m%d%H%M%S}", expires_hours=72)
     return say("dismissed", **fields)
+
+
+def _none(turn: Turn, name: str) -> str:
+    """Nobody is named in a group who may hide their name."""
+    return say("none_aloud") if turn.group else say("none", name=name)
 
 
 def _spoken_name(turn: Turn) -> str:
@@ -406,8 +412,10 @@ def roles(turn: Turn) -> Answer:
         return say("unit_roles", unit=spoken, roles=_some(named)) if named else say("unit_none", unit=spoken)
     who = turn.slots.get("who", "").strip()
     if who:
-        theirs = [_one(turn, term) for term in _held_by(turn, who)]
-        return say("theirs", name=who, roles=_some(theirs)) if theirs else say("none", name=who[:20])
+        terms = _held_by(turn, who)
+        if not terms:
+            return _none(turn, who[:20])
+        return say("theirs", name=turn.named(terms[0]), roles=_some([_one(turn, term) for term in terms]))
     held = roles_held(turn.session, community_id=turn.community.id, now=turn.now, member_id=turn.who.id)
     return say("mine", roles=_some([_one(turn, term) for term in held])) if held else say("mine_none")
 

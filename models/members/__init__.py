@@ -92,6 +92,7 @@ from models.members.roles import (
     take_back_appointment,
     term_by_id,
 )
+from models.members.shown_name import hide_name
 
 __all__ = [
     "FIND_PEOPLE",
@@ -150,6 +151,7 @@ __all__ = [
     "find_people",
     "forget_registrations",
     "give_role",
+    "hide_name",
     "last_word",
     "leader_of",
     "make_invitation",
