@@ -32,6 +32,7 @@ from jobs import JOBS
 from models import (
     activities,
     broadcast,
+    care,
     check_in,
     deliveries,
     directory,
@@ -75,6 +76,7 @@ FEATURE_SETTINGS: dict[str, type[BaseModel]] = {
     "activities": activities.Settings,
     "check_in": check_in.Settings,
     "broadcast": broadcast.Settings,
+    "care": care.Settings,
     "duties": duties.Settings,
     "members": members.Settings,
     "points": points.Settings,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from bot.books import Books
 from bot.roster_file import Listing, read_listing
 from bot.sheets import Row
-from models.clock import Clock
+from models.clock import Clock, day_of
 from models.members import Person
 from models.roster import (
     Batch,
@@ -70,7 +70,9 @@ async def hold(
     now = clock.now()
     snapshot = await books.read(partial(read_roster, community_id=community_id, namespace=namespace, now=now))
     # WeCom's userids are the same in any letter case; other ids are opaque.
-    listing = read_listing(rows, tree=snapshot.tree, lower_accounts=namespace.startswith("wecom:"))
+    listing = read_listing(
+        rows, tree=snapshot.tree, lower_accounts=namespace.startswith("wecom:"), year=day_of(now).year
+    )
     unread = {bad.name for bad in listing.bad}
     plan = make_plan(listing.entries, snapshot.members, snapshot.tree, by=by, now=now, also_named=unread)
     return Held(listing, plan, {one.id for one in snapshot.members})

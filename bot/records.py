@@ -58,6 +58,7 @@ COLUMNS = {
     "standing": "身份",
     "employer": "单位",
     "basis": "登记依据",
+    "born": "出生年份",
     "hides_name": "群里隐去名字",
     "on_boards": "上积分榜",
     "since": "从何时起",
@@ -80,6 +81,7 @@ COLUMNS = {
     "post": "岗位",
     "starts_at": "活动开始",
     "companions": "同伴人数",
+    "cautioned": "叮嘱过",
     "term_ends_at": "任期到",
     "ended_why": "为什么结束",
     "ended_note": "结束的原因",
@@ -121,6 +123,9 @@ COLUMNS = {
 
 WORDS = {
     "resident": "居民",
+    "heat": "户外天热",
+    "heavy": "活重",
+    "back_to_back": "户外连着两场",
     "party_member": "党员",
     "points": "积分",
     "recorded_minutes": "服务分钟（机器记的）",

@@ -12,13 +12,14 @@ from functools import lru_cache
 
 from bot.sheets import Day, Formula, Row, Unreadable
 from handlers.language import particulars
+from handlers.language.births import read_birth, spoken_birth
 from handlers.language.particulars import Address, plain
 from models.clock import day_of
 from models.members import Role, Standing
 from models.roster import Entry, Holding, Line, Place, Tree, Wanted
 
-NAME, BUILDING, DOOR, ROOM, PHONE, STANDING, ROLE, UNIT, ACCOUNT, BASIS = COLUMNS = (
-    "姓名", "楼栋", "单元", "房号", "手机", "政治面貌", "角色", "所属组织", "企业微信账号", "登记依据",
+NAME, BUILDING, DOOR, ROOM, PHONE, STANDING, ROLE, UNIT, ACCOUNT, BASIS, BORN = COLUMNS = (
+    "姓名", "楼栋", "单元", "房号", "手机", "政治面貌", "角色", "所属组织", "企业微信账号", "登记依据", "出生年份",
 )  # fmt: skip
 ADDRESS, PARTY = "住址", "党员"
 """Columns that lists have in the place of others: the whole home in one, and a tick for party members."""
@@ -34,6 +35,7 @@ SYNONYMS = {
     UNIT: ("所在组织", "所属支部", "所在支部", "党组织", "所属党组织", "所在党支部", "支部", "组织"),
     ACCOUNT: ("userid", "账号", "帐号", "企微账号", "企业微信帐号", "企业微信userid", "企业微信id", "成员userid"),
     BASIS: ("依据", "登记来源", "来源", "信息来源"),
+    BORN: ("出生年", "出生年月", "出生日期", "出生年月日", "生日", "年龄", "年龄段", "岁数"),
     ADDRESS: ("地址", "家庭住址", "居住地址", "详细地址", "现住址", "房屋地址", "楼栋单元房号", "楼栋房号", "address"),
     PARTY: ("是否党员", "党员(是/否)", "中共党员"),
 }
@@ -92,10 +94,10 @@ class _Bad(Exception):
 # -- reading ----------------------------------------
 
 
-def read_listing(rows: Sequence[Row], *, tree: Tree, lower_accounts: bool) -> Listing:
+def read_listing(rows: Sequence[Row], *, tree: Tree, lower_accounts: bool, year: int) -> Listing:
     """The people of a list; `tree` has the units as they are called here.
 
-    `lower_accounts`: the accounts mean the same in any letter case. Raises Unreadable.
+    `lower_accounts`: the accounts mean the same in any letter case. Ages are those of `year`. Raises Unreadable.
     """
     at, header = _header(rows)
     found = Listing(unused=[text for text in map(plain, rows[at].cells) if _column(text) is None and not _idle(text)])
@@ -105,7 +107,7 @@ def read_listing(rows: Sequence[Row], *, tree: Tree, lower_accounts: bool) -> Li
             continue
         name = _squeezed(cells.get(NAME, ""))
         try:
-            found.entries.append(_entry(row.number, cells, tree, lower_accounts))
+            found.entries.append(_entry(row.number, cells, tree, lower_accounts, year))
         except _Bad as bad:
             found.bad.append(BadRow(row.number, "" if isinstance(cells.get(NAME, ""), Formula) else name, str(bad)))
     return found
@@ -157,7 +159,7 @@ def _is_nobody(cells: dict[str, str], row: Row) -> bool:
     )
 
 
-def _entry(line: int, cells: dict[str, str], tree: Tree, lower_accounts: bool) -> Entry:
+def _entry(line: int, cells: dict[str, str], tree: Tree, lower_accounts: bool, year: int) -> Entry:
     for column, cell in cells.items():
         if isinstance(cell, Formula):
             raise _Bad(f"{column}是公式，没有算出来的结果。请复制后“选择性粘贴”为数值")
@@ -181,6 +183,7 @@ def _entry(line: int, cells: dict[str, str], tree: Tree, lower_accounts: bool) -
         roles=tuple(one for one in roles if one.unit or one.role not in (None, Role.RESIDENT, Role.MEMBER)),
         accounts=_accounts(text.get(ACCOUNT, ""), lower_accounts),
         basis=_short(" ".join(cells.get(BASIS, "").split()), BASIS, BASIS_LENGTH),
+        born=_born(text.get(BORN, ""), year),
     )
 
 
@@ -192,6 +195,15 @@ def _short(text: str, column: str, most: int) -> str:
     if len(text) > most:
         raise _Bad(f"{column}太长（{len(text)}个字，最多{most}个）")
     return text
+
+
+def _born(text: str, year: int) -> str:
+    if not text:
+        return ""
+    born = read_birth(text, year)
+    if born is None:
+        raise _Bad(f"出生年份“{text[:20]}”看不懂，请写成 1950 或 70-79岁")
+    return born
 
 
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U000323af·]")
@@ -340,6 +352,7 @@ def cells_of(line: Line) -> tuple[str, ...]:
         "、".join(role.unit for role in line.roles),
         "、".join(line.accounts),
         line.basis,
+        spoken_birth(line.born),
     )
 
 

@@ -28,7 +28,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn
+from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, body_in, body_of
+from handlers.language.outdoors import BODY
 from handlers.language.recurrence import spoken_rule
 from handlers.language.slots import Kind, Slot
 from models import activities as books
@@ -457,6 +458,7 @@ def _undo_start(turn: Turn, act: Act) -> str:
         Slot("points", Kind.POINTS),
         Slot("duration", Kind.DURATION),
         Slot("check_in", Kind.CHOICE, choices=CHECK_INS),
+        *BODY,
         Slot("audience", Kind.LABELLED, labels=("面向", "适合", "对象是", "对象")),
         Slot(
             "copy_of",
@@ -513,7 +515,7 @@ def create_activity(turn: Turn) -> Answer:
     if not turn.confirmed:
         books.refuse_odd_plans(**plan)
         terms = {"check_in": slots.get("check_in", ""), "more": _more_terms(slots), "again": _again(turn)}
-        return Ask(_preview(**plan, **terms), minutes=30)
+        return Ask(_preview(**plan, **body_in(slots), **terms), minutes=30)
     activity = books.publish_activity(
         turn.session,
         community_id=turn.community.id,
@@ -523,6 +525,7 @@ def create_activity(turn: Turn) -> Answer:
         confirm_minutes=rules.confirm_minutes,
         audience=_audience(slots),
         **plan,
+        **body_in(slots),
     )
     if "closes_at" in slots:
         books.set_terms(turn.session, activity=activity, now=turn.now, signup_closes_at=slots["closes_at"])
@@ -652,6 +655,8 @@ def _preview(
     check_in: str,
     more: str,
     again: str,
+    outdoors: bool | None = None,
+    demand: str = "",
     **_rules: object,
 ) -> str:
     return say(
@@ -662,7 +667,7 @@ def _preview(
         quota=say("unlimited") if quota is None else f"{quota}人",
         points=say("by_rule") if points is None else f"{points}分",
         check_in=say("by_check_in", way=check_in) if check_in else "",
-        more=more,
+        more=body_of(outdoors, demand) + more,
     )
 
 

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, sentence, tell_promoted
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, body_in, body_of, cared_for, sentence, tell_promoted
+from handlers.language.outdoors import BODY
 from handlers.language.slots import Kind, Slot
 from models import activities, audit
 from models.activities import (
@@ -37,7 +38,7 @@ from models.units import unit_by_id
 
 say = Texts(
     "changing",
-    change_preview="要把 {number}号活动「{title}」改成：{when}，{place}；名额：{quota}；积分：{points}吗？\n"
+    change_preview="要把 {number}号活动「{title}」改成：{when}，{place}；名额：{quota}；积分：{points}{body}吗？\n"
     "{coming}改请回复 确认，不改回复 取消。",
     change_coming="报名的{count}位我会逐个通知。",
     changed="已改 {number}号活动「{title}」：{when}，{place}{told}。",
@@ -102,18 +103,20 @@ def _version(kept: dict[str, Any]) -> Version:
         Slot("quota", Kind.COUNT),
         Slot("points", Kind.POINTS),
         Slot("duration", Kind.DURATION),
+        *BODY,
     ),
     fillers=("改成", "改到", "改为", "换到", "改在", "时间", "地点", "名额", "积分", "活动"),
     role=Role.STAFF,
     writes=True,
     overheard=False,
     usage="改活动 12 周六10点 活动室 30人",
-    gist="改时间、地点、名额或积分，先预览再确认，报名的人我来通知",
+    gist="改时间、地点、名额、积分、户外或轻重，先预览再确认，报名的人我来通知",
     undo={"change_activity": _undo_change},
 )
 def change_activity(turn: Turn) -> Answer:
     activity = _activity(turn)
     changes: Plan = {name: turn.slots[name] for name in ("place", "quota", "points") if name in turn.slots}
+    changes |= body_in(turn.slots)
     starts_at = _starts_at(turn, activity)
     if (lasts := _lasts(turn, starts_at)) is not None:
         changes["ends_at"] = lasts
@@ -175,6 +178,7 @@ def _change_preview(turn: Turn, activity: ActivityHere, values: Mapping[str, Any
         place=values["place"] or sentence("activities.no_place"),
         quota=sentence("activities.unlimited") if values["quota"] is None else f"{values['quota']}人",
         points=sentence("activities.by_rule") if values["points"] is None else f"{values['points']}分",
+        body=body_of(values["outdoors"], values["demand"]),
         coming=say("change_coming", count=coming) if coming and turn.reaches else "",
     )
 
@@ -194,6 +198,8 @@ def _tell_change(turn: Turn, changed: activities.Changed, key: str) -> str:
     others = [member_id for member_id in changed.members if member_id not in moved]
     for member_id in others:
         text = say("changed_notice", number=activity.number, title=activity.title, **_where(activity))
+        if line := cared_for(turn, activity, member_id):
+            text = f"{text}\n{line}"
         turn.tell(member_id, text, key=f"{key}:{member_id}", ref=activity.ref)
     return _told(turn, len(changed.members))
 

@@ -19,23 +19,26 @@
 import secrets
 
 from handlers.chat import Answer, Ask, Router, Texts, Turn, tell_post_left, tell_promoted
+from handlers.language.births import spoken_birth
 from models import files, forgetting, records
 from models.absences import absences_of
 from models.clock import spoken
 from models.forgetting import OnlySecretary
 from models.ledger import Currency, balance_of
-from models.members import Role
+from models.members import Role, masked
 from models.privacy import Look, Private, looks_at
 
 say = Texts(
     "privacy",
-    mine="{name}，{lives}，{phone}；账号{accounts}个，职务：{roles}。\n"
+    mine="{name}，{lives}，{phone}{born}{shown}；账号{accounts}个，职务：{roles}。\n"
     "报名{signups}次，签到{check_ins}次{away}，岗位{posts}个，积分{balance}分；同意书：{consent}。\n"
     "别人看过您的资料{looks}次，是谁请发 谁看过我。\n"
     "要一份完整的请发 导出我的资料，不想留了请发 注销。",
     away="，最近报了名没来{count}次",
     phone="手机{phone}",
     no_phone="没有登记手机",
+    born="，出生年份{born}",
+    shown="，群里只显示 {name}",
     consent_given="第{version}版已同意",
     consent_none="没有记录",
     link="这是您的全部资料：\n{url}\n一小时内有效，只能取一次。里面有您的手机和房号，请不要转给别人。",
@@ -107,6 +110,8 @@ def my_records(turn: Turn) -> Answer:
         name=turn.who.name,
         lives=f"{held.unit}{held.room}",
         phone=say("phone", phone=held.phone) if held.phone else say("no_phone"),
+        born=say("born", born=spoken_birth(held.born)) if held.born else "",
+        shown=say("shown", name=masked(turn.who.name)) if turn.who.hides_name else "",
         accounts=held.accounts,
         roles="、".join(map(role_name, held.roles or (Role.RESIDENT,))),
         signups=held.signups,

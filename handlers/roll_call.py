@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, end_offer, sentence, tell_promoted
+from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, end_offer, sentence, tell_care, tell_promoted
 from handlers.language.roll_call import Pasted, Roll, is_not_met, read_roll
 from handlers.language.slots import Kind, Slot
 from models import activities, broadcast
@@ -272,6 +272,7 @@ def _sign_up(turn: Turn, activity: ActivityHere, entries: Sequence[Entry], allow
             turn.wrote("take_place", signed.id, **detail)
         else:
             turn.wrote("change_signup", signed.id, before=before.companions, **detail)
+        tell_care(turn, activity, entry.member_id)
         for moved in signed.promoted:
             tell_promoted(turn, activity, moved)
         if signed.accepted:

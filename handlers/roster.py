@@ -21,10 +21,12 @@
 """
 
 from handlers.chat import Answer, Ask, Router, Texts, Turn, in_few_lines, tell_post_left, tell_resumed
+from handlers.language.births import read_birth, spoken_birth
 from handlers.language.particulars import Particulars, read_particulars
 from handlers.language.slots import Kind, Slot
 from models import posts, roster
 from models.audit import Act
+from models.clock import day_of
 from models.members import AboveOneself, BeyondReach, NoSuchMember, Role, Standing
 from models.roster import (
     Listed,
@@ -60,6 +62,9 @@ say = Texts(
     told_room="房号 {room}",
     told_party_member="党员",
     told_resident="群众",
+    told_born="出生年份 {born}",
+    told_no_birth="出生年份不留",
+    unclear_birth="出生年份没看懂，请写成 1950 或 70多岁，例如 更正 李四 出生年份 1950",
     basis="{name}登记",
     undone_listed="已撤销 {name} 的登记。",
     undone_corrected="已撤销，{name} 的资料和原来一样。",
@@ -120,10 +125,15 @@ def list_person(turn: Turn) -> Answer:
         return say("unclear", usage=turn.command.usage)
     if said.unit is None:
         return say("no_home", usage=turn.command.usage)
+    born = _born(turn, said)
+    if born is None:
+        return say("unclear_birth")
     name, unit = turn.slots["name"], find_unit(turn.session, community_id=turn.community.id, name=said.unit)
     alike = roster.namesakes(turn.session, community_id=turn.community.id, name=name, path=unit.path)
     if alike and not turn.confirmed and all(one.room != (said.room or "") for one in alike):
-        return Ask(say("confirm_namesake", home=said.unit, count=len(alike), name=name))
+        return Ask(
+            say("confirm_namesake", home=said.unit, count=len(alike), name=alike[0].shown if turn.group else name)
+        )
     member_id = roster.list_person(
         turn.session,
         by=turn.who,
@@ -133,11 +143,12 @@ def list_person(turn: Turn) -> Answer:
         phone=said.phone or "",
         standing=said.standing or Standing.RESIDENT,
         basis=say("basis", name=turn.who.name),
+        born=born,
         now=turn.now,
     )
     turn.wrote("list_person", member_id)
     home = said.unit + (said.room or "")
-    told = [home, *_told(Particulars(phone=said.phone, standing=said.standing))]
+    told = [home, *_told(Particulars(phone=said.phone, standing=said.standing, born=said.born), born)]
     return say("listed", name=name, told="，".join(told), building=said.unit.split("栋")[0] + "栋")
 
 
@@ -170,7 +181,7 @@ def _undo_correct(turn: Turn, act: Act) -> str:
     overheard=False,
     confidential=True,
     usage="更正 李四 手机 13900001234",
-    gist="改手机、房号、姓名、党员，请私聊说",
+    gist="改手机、房号、姓名、党员、出生年份，请私聊说",
     undo={"correct_person": _undo_correct},
 )
 def correct_person(turn: Turn) -> Answer:
@@ -202,8 +213,11 @@ def move_person(turn: Turn) -> Answer:
 def _correct(turn: Turn, said: Particulars) -> Answer:
     if turn.group and said.private:
         return say("private")
-    if said.rest or not any((said.unit, said.room, said.phone, said.name, said.standing)):
+    if said.rest or not any((said.unit, said.room, said.phone, said.name, said.standing, said.born)):
         return say("unclear", usage=turn.command.usage)
+    born = _born(turn, said)
+    if born is None:
+        return say("unclear_birth")
     member = _whom(turn)
     if not isinstance(member, Listed):
         return member
@@ -219,10 +233,11 @@ def _correct(turn: Turn, said: Particulars) -> Answer:
         phone=said.phone,
         name=said.name,
         standing=said.standing,
+        born=born if said.born else None,
         now=turn.now,
     )
     turn.wrote("correct_person", member.id, before=before.as_detail(), after=after.as_detail())
-    return say("corrected", name=member.shown, told="，".join(_told(said)))
+    return say("corrected", name=member.shown, told="，".join(_told(said, born)))
 
 
 def _preview(turn: Turn, member: Listed, said: Particulars, unit: UnitHere | None) -> str:
@@ -322,7 +337,7 @@ def move_in(turn: Turn) -> Answer:
     said = _said(turn)
     if turn.group and said.private:
         return say("private")
-    if said.rest or said.phone or said.name or said.standing:
+    if said.rest or said.phone or said.name or said.standing or said.born:
         return say("unclear", usage=turn.command.usage)
     member = _whom(turn, gone=True)
     if not isinstance(member, Listed):
@@ -379,7 +394,12 @@ def _home(turn: Turn, member: Listed) -> str:
     return member.home if turn.group else member.home + member.room
 
 
-def _told(said: Particulars) -> list[str]:
+def _born(turn: Turn, said: Particulars) -> str | None:
+    """The years that are kept, empty where nothing was said of them; None for what nobody understands."""
+    return read_birth(said.born, day_of(turn.now).year) if said.born else ""
+
+
+def _told(said: Particulars, born: str = "") -> list[str]:
     """What was written down, for the person who said it and where they said it."""
     told = []
     if said.name:
@@ -392,6 +412,8 @@ def _told(said: Particulars) -> list[str]:
         told.append(say("told_phone", phone=said.phone))
     if said.standing:
         told.append(say(f"told_{said.standing}"))
+    if said.born:
+        told.append(say("told_born", born=spoken_birth(born)) if born else say("told_no_birth"))
     return told
 
 

@@ -16,6 +16,7 @@
 小邻: 记下了，孙姐 这次不来「清洁家园」，不再问您。想来了随时发 报名 12。
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -28,10 +29,18 @@ from handlers.chat import (
     Router,
     Texts,
     Turn,
+    care_buttons,
+    cared_for,
+    end_care,
     end_offer,
+    is_hot,
     sentence,
     spoken_of,
+    tell_care,
     tell_promoted,
+)
+from handlers.chat import (
+    care_line as care_line,
 )
 from handlers.chat import (
     voice_of as voice_of,
@@ -127,8 +136,11 @@ say = Texts(
     undone_cancel="已恢复「{title}」的报名{note}。",
     undone_decline="已撤销，「{title}」您来不来还没有定。",
     now_waiting="，现在排在候补第{place}位",
-    day_before="提醒您：{when}「{title}」，{place}{party}。\n来不了请早点回复 取消报名 {number}，好让给候补的邻居。",
-    day_before_for="提醒您：您替 {name} 报的「{title}」{when}，{place}。\n来不了请回复 替 {name} 取消报名 {number}。",
+    heat="天热，带水、防晒。",
+    day_before="提醒您：{when}「{title}」，{place}{party}。{heat}\n"
+    "来不了请早点回复 取消报名 {number}，好让给候补的邻居。",
+    day_before_for="提醒您：您替 {name} 报的「{title}」{when}，{place}。{heat}\n"
+    "来不了请回复 替 {name} 取消报名 {number}。",
 )
 
 router = Router(
@@ -297,15 +309,26 @@ def _one(turn: Turn, activity: ActivityHere, member: Neighbour, count: int | Non
         return Reply(_asked(turn, activity, member, result), ref=activity.ref)
     if result.state is SignupState.WAITING:
         then = say("will_tell") if turn.reaches else say("look_again", number=activity.number)
-        return Reply(
-            say("waiting", place=result.place, then=then, **fields), activity.ref, _button("取消报名", activity)
-        )
+        text = say("waiting", place=result.place, then=then, **fields)
+        return _with_care(turn, activity, member, Reply(text, activity.ref, _button("取消报名", activity)))
     if not result.first_time and not result.accepted:
         fields["party"] = _party(result.companions) or say("alone")
         return Reply(say("changed", left=_left(result.left), **fields), ref=activity.ref)
     text = say("done", left=_left(result.left), **_where(activity) | fields)
     burden = _burden(turn, activity, member)
-    return Reply(f"{text}\n{burden}" if burden else text, activity.ref, _button("取消报名", activity))
+    reply = Reply(f"{text}\n{burden}" if burden else text, activity.ref, _button("取消报名", activity))
+    return _with_care(turn, activity, member, reply)
+
+
+def _with_care(turn: Turn, activity: ActivityHere, member: Neighbour, reply: Reply) -> Reply:
+    """The answer, with a kind word where it may be hard on an elder: alone, and never where others read it."""
+    if member.id != turn.who.id:
+        return reply  # they hear it beside what they are told of their sign-up
+    if turn.group is not None:
+        tell_care(turn, activity, member.id)
+    elif line := cared_for(turn, activity, member.id):
+        return Reply(f"{reply.text}\n{line}", reply.ref, care_buttons(activity.number))
+    return reply
 
 
 @dataclass(slots=True)
@@ -356,6 +379,7 @@ def _several(turn: Turn, activity: ActivityHere, names: list[str]) -> Answer:
         companions = max(_companions(turn, activity, me), len(unnamed), count)
         result = _enter(turn, activity, me, companions)
         party.note(turn.shown, result, first=True)
+        tell_care(turn, activity, me.id)
         if result.state is SignupState.ASKED:
             party.asked.append(_asked(turn, activity, me, result))
     lines = []
@@ -479,6 +503,7 @@ def _tell_signed_up(turn: Turn, activity: ActivityHere, member: Neighbour, resul
     key = f"signed-up:{result.id}:{turn.incoming.message_id[-60:]}"
     fields = {"party": _party(result.companions), "count": 1 + result.companions, "queue": result.place}
     _tell(turn, member.id, what, activity, key=key, name=turn.who.name, **fields)
+    tell_care(turn, activity, member.id)
 
 
 def _burden(turn: Turn, activity: ActivityHere, member: Neighbour) -> str:
@@ -664,6 +689,8 @@ def _leave(turn: Turn, activity: ActivityHere, member: Neighbour) -> Answer:
     except ListLocked:
         return _ask_to_leave(turn, activity, member)
     end_offer(turn, activity, member.id)
+    if own:
+        end_care(turn, activity)
     detail = {} if own else {"member": member.id}
     turn.wrote("cancel_signup", left.id, activity=activity.number, **detail)
     _move_up(turn, activity, left.promoted)
@@ -703,10 +730,17 @@ def _move_up(turn: Turn, activity: ActivityHere, promoted: tuple[books.Promoted,
         tell_promoted(turn, activity, moved)
 
 
-def day_before(activity: ActivityHere, companions: int, name: str, now: datetime) -> tuple[str, Button]:
+def day_before(
+    activity: ActivityHere, companions: int, name: str, now: datetime, rules: Mapping[str, Any]
+) -> tuple[str, Button]:
     """What is said a day ahead to somebody who comes, or to who signed them up: then `name` says whom."""
     leave = f"替 {name} 取消报名 {activity.number}" if name else f"取消报名 {activity.number}"
-    fields = _where(activity) | {"when": _soon(activity.starts_at, now), "party": _party(companions), "name": name}
+    fields = _where(activity) | {
+        "when": _soon(activity.starts_at, now),
+        "party": _party(companions),
+        "name": name,
+        "heat": say("heat") if is_hot(activity, rules) else "",
+    }
     return say("day_before_for" if name else "day_before", **fields), Button("来不了", leave)
 
 

@@ -34,6 +34,7 @@ say = Texts(
     more="+{count}",
     by="（{name}代报）",
     held="（等回话）",
+    cautioned="（已叮嘱）",
     and_more="等{count}位",
     locked="「{title}」的名单锁定了，除了您和社区谁也不能进出。\n要放开请发 解锁 {number}。",
     unlocked="「{title}」的名单放开了，大家可以进出。",
@@ -124,7 +125,8 @@ def _one(turn: Turn, part: Part) -> str:
     by = say("by", name=part.by) if part.by else ""
     held = say("held") if part.state is SignupState.OFFERED else ""
     more = say("more", count=part.companions) if part.companions else ""
-    return say("one", name=turn.named(part.who), more=more, by=by + held)
+    told = say("cautioned") if part.cautioned else ""
+    return say("one", name=turn.named(part.who), more=more, by=by + held + told)
 
 
 # -- the list is closed ----------------------------------------

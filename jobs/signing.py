@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.signing import day_before, voice_of
+from handlers.signing import care_line, day_before, voice_of
 from jobs.tick import Job, Span, Tick
 from models import outbox
 from models.activities import expected_at, next_reminder
@@ -39,7 +39,10 @@ def run(tick: Tick) -> bool:
         whom, name = voice_of(tick.session, tick.rules, activity, one.signup_id)
         if whom is None:
             continue
-        text, leave = day_before(activity, one.companions, name, tick.at)
+        text, leave = day_before(activity, one.companions, name, tick.at, tick.rules)
+        # Whoever comes every week, or was put on the list by somebody, has not been told yet.
+        if not name and (line := care_line(tick.session, tick.rules, activity, one.member_id)):
+            text = f"{text}\n{line}"
         outbox.put(
             tick.session,
             community_id=tick.community.id,

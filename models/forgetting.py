@@ -105,6 +105,8 @@ class Words:
     """Rooms with their house: `3栋2单元501`."""
     members: tuple[int, ...] = ()
     """The ids under which the person's own rows stand."""
+    births: tuple[str, ...] = ()
+    """Years of birth, looked for as rooms are."""
     others: tuple[str, ...] = ()
     """Names of neighbours in which the person's name is contained: 王英 is no part of 王英杰."""
 
@@ -124,7 +126,7 @@ class Words:
 
     @cached_property
     def _rooms(self) -> re.Pattern[str]:
-        return re.compile(rf"(?<![0-9])(?:{_any_of(self.rooms)})(?![0-9])")
+        return re.compile(rf"(?<![0-9])(?:{_any_of((*self.rooms, *self.births))})(?![0-9])")
 
     def speak_of(self, value: object) -> bool:
         """Whether a value names the person."""
@@ -252,6 +254,9 @@ def forget(session: Session, *, community_id: int, member_id: int, by: int | Non
         end_links(session, community_id=community_id, member_id=one)
         end_all_ties(session, community_id=community_id, member_id=one, now=now)
     end_regulars(session, community_id=community_id, member_ids=ids, now=now)
+    session.execute(
+        update(Signup).where(Signup.community_id == community_id, Signup.member_id.in_(ids)).values(cautioned="")
+    )
     close_all_questions(session, community_id=community_id, member_ids=ids)
     _end_what_is_theirs(session, community_id, ids, now)
     _blacken_registrations(session, community_id, ids, words, now)
@@ -268,6 +273,7 @@ def forget(session: Session, *, community_id: int, member_id: int, by: int | Non
             phone="",
             employer="",
             basis="",
+            born="",
             hides_name=False,
             forgotten_at=now,
         )
@@ -288,7 +294,7 @@ def forget(session: Session, *, community_id: int, member_id: int, by: int | Non
 def _words(session: Session, community_id: int, ids: list[int]) -> Words:
     above = aliased(Unit)
     people = session.execute(
-        select(Member.name, Member.phone, Member.room, Unit.name.label("unit"), above.name.label("above"))
+        select(Member.name, Member.phone, Member.room, Member.born, Unit.name.label("unit"), above.name.label("above"))
         .join(Unit, Member.unit_id == Unit.id)
         .outerjoin(above, Unit.parent_id == above.id)
         .where(Member.community_id == community_id, Member.id.in_(ids))
@@ -325,6 +331,7 @@ def _words(session: Session, community_id: int, ids: list[int]) -> Words:
         phones=tuple({row.phone for row in people if row.phone}),
         accounts=tuple({*accounts, *(row.external_id for row in claims if row.external_id)}),
         rooms=tuple({*(row.room for row in people if row.room), *(row.room for row in claims if row.room)}),
+        births=tuple({row.born for row in people if row.born}),
         addresses=tuple(addresses),
         members=tuple(ids),
         others=tuple(set(longer)),
@@ -614,6 +621,7 @@ INVARIANTS = (
                 Member.room != "",
                 Member.employer != "",
                 Member.basis != "",
+                Member.born != "",
                 Member.standing != Standing.RESIDENT,
             ),
         ),

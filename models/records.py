@@ -239,6 +239,7 @@ def _person(session: Session, community_id: int, member_id: int) -> Row:
             Member.standing,
             Member.employer,
             Member.basis,
+            Member.born,
             Member.hides_name,
             Member.on_boards,
             Member.since,
@@ -267,6 +268,7 @@ def _signups(session: Session, community_id: int, ids: Sequence[int]) -> list[Ro
             Signup.companions,
             Signup.state,
             Signup.right,
+            Signup.cautioned,
             Signup.at,
             Signup.undone_at,
         )
@@ -463,6 +465,7 @@ class Summary:
     unit: str
     room: str
     phone: str
+    born: str
     accounts: int
     roles: tuple[str, ...]
     """Roles in force, as words of the code."""
@@ -505,6 +508,7 @@ def summary_of(session: Session, *, community_id: int, member_id: int, now: date
         unit=person["unit"],
         room=person["room"],
         phone=person["phone"],
+        born=person["born"],
         accounts=len(accounts_of(session, community_id=community_id, member_ids=[member_id])),
         roles=tuple(dict.fromkeys(roles)),
         consent=consent or "",

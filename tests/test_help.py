@@ -118,6 +118,11 @@ LONG_NAME = "欧阳娜娜·阿卜杜拉"
 LONG_TITLE = "第十二届邻里节暨中秋敬老爱老志愿服务活动"
 THREE = "\n".join(f"{index} {index}号 {LONG_TITLE}" for index in (1, 2, 3))
 VALUES: dict[str, Any] = {
+    "answer": "照样去请回复 照样报名，不去了回复 算了。",
+    "born": "1946-1956",
+    "shown": f"，群里只显示 {LONG_NAME}",
+    "body": "；户外；活不轻不重",
+    "heat": "天热，带水、防晒。",
     "waits": f"\n请{LONG_NAME}确认后算数（1234567号），有结果我会告诉您。",
     "photos": "，照片12张",
     "earned": f"\n请{LONG_NAME}确认后算数（1234567号），有结果我会告诉您。",

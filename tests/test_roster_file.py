@@ -37,7 +37,7 @@ SIX = ("姓名", "楼栋", "单元", "房号", "手机", "政治面貌")
 
 
 def listing(path: Path) -> Listing:
-    return read_listing(read_rows(path), tree=TREE, lower_accounts=True)
+    return read_listing(read_rows(path), tree=TREE, lower_accounts=True, year=2026)
 
 
 def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -47,7 +47,7 @@ def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
 
 def rows_of(*cells: Sequence[str], header: Sequence[str] = COLUMNS) -> Listing:
     rows = [sheets.Row(number, tuple(row)) for number, row in enumerate([header, *cells], 1)]
-    return read_listing(rows, tree=TREE, lower_accounts=True)
+    return read_listing(rows, tree=TREE, lower_accounts=True, year=2026)
 
 
 def workbook(path: Path, *rows: Sequence[Any], merged: Sequence[str] = ()) -> Path:
@@ -407,7 +407,7 @@ def test_what_is_written_is_read_again_without_loss(line: Line) -> None:
     file = io.StringIO(newline="")
     csv.writer(file).writerows([COLUMNS, [guarded(cell) for cell in cells_of(line)]])
     rows = sheets._text(file.getvalue().encode())
-    found = read_listing(rows, tree=TREE, lower_accounts=True)
+    found = read_listing(rows, tree=TREE, lower_accounts=True, year=2026)
 
     assert found.bad == []
     (one,) = found.entries

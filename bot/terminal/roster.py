@@ -51,6 +51,7 @@ CHANGES = {
     "phone": "手机",
     "standing": "政治面貌",
     "basis": "登记依据",
+    "born": "出生年份",
     "account": "企业微信账号",
 }
 

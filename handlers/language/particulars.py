@@ -63,13 +63,16 @@ class Particulars:
     room: str | None = None
     phone: str | None = None
     standing: Standing | None = None
+    born: str | None = None
+    """When they were born, as typed: see `births`."""
     rest: str = ""
     """What was not understood."""
 
     @property
     def private(self) -> bool:
         """Whether it holds what must not stand in a group."""
-        return self.phone is not None or self.room is not None or bool(_LIKE_A_PHONE.search(self.rest))
+        told = (self.phone, self.room, self.born)
+        return any(one is not None for one in told) or bool(_LIKE_A_PHONE.search(self.rest))
 
 
 def read_standing(text: str) -> Standing | None:
@@ -155,6 +158,7 @@ def read_room_cell(text: str) -> str | None:
 
 _LABEL = re.compile(
     r"(?P<phone>(?:手机|电话|联系电话|联系方式)(?:号码?)?)|(?P<name>姓名|名字|改名)"
+    r"|(?P<born>出生(?:年份?|年月|日期)|生日|年龄段?|年纪|岁数)"
     r"|(?:住址|地址|房号|房间|门牌号?|楼栋|政治面貌|身份|住|搬到)"
 )
 _BECOMES = re.compile(r"[ ]?(?:改?[为成到]|换成|[:是])[ ]*")
@@ -174,7 +178,10 @@ def read_particulars(text: str) -> Particulars:
             if becomes := _BECOMES.match(text, at):
                 at = becomes.end()
             at += len(text[at:]) - len(text[at:].lstrip())
-        found = None if label and label["phone"] and not _phone_at(text, at) else _one(text, at, said)
+        if label and label["born"]:
+            found = _born_at(text, at, said)
+        else:
+            found = None if label and label["phone"] and not _phone_at(text, at) else _one(text, at, said)
         if found is None:
             word = _WORD.match(text, at)
             rest.append(word[0] if word else "")
@@ -182,6 +189,14 @@ def read_particulars(text: str) -> Particulars:
         else:
             said, at = found
     return replace(said, rest=" ".join(filter(None, rest)))
+
+
+def _born_at(text: str, at: int, said: Particulars) -> tuple[Particulars, int] | None:
+    """What stands behind the word that says it is a birth."""
+    word = _WORD.match(text, at)
+    if word is None or said.born is not None:
+        return None
+    return replace(said, born=word[0]), word.end()
 
 
 def _phone_at(text: str, at: int) -> re.Match[str] | None:

@@ -332,7 +332,11 @@ def _read_period(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple
 def _choices(slot: Slot) -> tuple[re.Pattern[str], Mapping[str, str]]:
     canonical = {synonym: word for word, synonyms in slot.choices for synonym in (word, *synonyms)}
     pattern = "|".join(re.escape(word) for word in sorted(canonical, key=len, reverse=True))
-    return re.compile(pattern), canonical
+    return re.compile(rf"{_APART[0]}(?:{pattern}){_APART[1]}" if slot.apart else pattern), canonical
+
+
+_APART = (r"(?<![^ ,;:!~.、\n])", r"(?![^ ,;!~.、\n])")
+"""Nothing but blanks and stops before a word, and behind it."""
 
 
 def _read_choice(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[Any, int] | None:

@@ -97,3 +97,5 @@ class Slot:
     """Not required where this other slot is filled: a copied activity has a title."""
     chosen: bool = True
     """Where an object is not named, the only one that is possible is meant."""
+    apart: bool = False
+    """Its choices count only where they stand by themselves: 户外 is a choice, 户外徒步 the name of something."""

@@ -78,6 +78,8 @@ from models.activities.offers import (
     offered_until,
 )
 from models.activities.plan import (
+    DEMANDS,
+    HEAVY,
     LONGEST,
     Activity,
     ActivityCancelled,
@@ -102,6 +104,7 @@ from models.activities.plan import (
 )
 from models.activities.signups import (
     PLACED,
+    Caution,
     Left,
     NoCompanions,
     NoRoom,
@@ -139,7 +142,9 @@ from models.activities.terms import (
 )
 
 __all__ = [
+    "DEMANDS",
     "EVERYTHING",
+    "HEAVY",
     "LONGEST",
     "PLACED",
     "Activity",
@@ -152,6 +157,7 @@ __all__ = [
     "Asked",
     "Burden",
     "Burdened",
+    "Caution",
     "Changed",
     "ChangedSince",
     "CheckInBegun",

@@ -184,6 +184,8 @@ class Part:
     companions: int
     state: SignupState | None
     by: str = ""
+    cautioned: bool = False
+    """They were told that it may be hard on them."""
 
 
 def roll_of(session: Session, activity: ActivityHere) -> list[Part]:
@@ -191,13 +193,15 @@ def roll_of(session: Session, activity: ActivityHere) -> list[Part]:
     by = aliased(Member)
     rows = session.execute(
         present(activity.community_id)
-        .add_columns(Signup.companions, Signup.state, Signup.right, by.name)
+        .add_columns(Signup.companions, Signup.state, Signup.right, by.name, Signup.cautioned)
         .join(Signup, Signup.member_id == Member.id)
         .outerjoin(by, Signup.made_by == by.id)
         .where(Signup.activity_id == activity.id, Signup.undone_at.is_(None))
         .order_by(Signup.id)
     )
-    parts = [Part(Neighbour(*row[:5]), row[5], SignupState(row[6]), row[8] if row[7] else "") for row in rows]
+    parts = [
+        Part(Neighbour(*row[:5]), row[5], SignupState(row[6]), row[8] if row[7] else "", bool(row[9])) for row in rows
+    ]
     no = session.execute(
         present(activity.community_id)
         .join(Decline, Decline.member_id == Member.id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -59,6 +60,10 @@ class ActivityState(StrEnum):
     """Called off, with a reason."""
 
 
+LIGHT, NORMAL, HEAVY = DEMANDS = ("light", "normal", "heavy")
+"""What an activity asks of the body, in the words that posts have for it."""
+
+
 class Activity(Base):
     __tablename__ = "activities"
     __table_args__ = (
@@ -99,6 +104,10 @@ class Activity(Base):
     """How long somebody who moves up has to say yes; 0: the place is theirs at once."""
     audience: Mapped[str] = mapped_column(String(16), server_default="")
     """For whom it is meant, in a word; empty: for everybody."""
+    outdoors: Mapped[bool | None] = mapped_column(Boolean)
+    """Whether it takes place outdoors, as whoever announced it says; None: as its place and title say."""
+    demand: Mapped[str] = mapped_column(String(8), server_default="")
+    """One of DEMANDS; empty where nobody said."""
 
 
 class NoSuchActivity(Refusal):
@@ -161,6 +170,8 @@ class ActivityHere:
     locked_at: datetime | None = None
     confirm_minutes: int = 0
     audience: str = ""
+    outdoors: bool | None = None
+    demand: str = ""
 
     @property
     def ref(self) -> str:
@@ -188,6 +199,8 @@ COLUMNS = (
     Activity.locked_at,
     Activity.confirm_minutes,
     Activity.audience,
+    Activity.outdoors,
+    Activity.demand,
 )
 
 
@@ -243,6 +256,8 @@ def publish_activity(
     points_max: int = 100,
     confirm_minutes: int = 120,
     audience: str = "",
+    outdoors: bool | None = None,
+    demand: str = "",
 ) -> ActivityHere:
     """Announces an activity under the community's next number. Raises what `refuse_odd_plans` raises."""
     refuse_odd_plans(
@@ -270,6 +285,8 @@ def publish_activity(
         "made_by": made_by,
         "confirm_minutes": confirm_minutes,
         "audience": audience,
+        "outdoors": outdoors,
+        "demand": demand,
     }
     activity_id = session.execute(
         insert(Activity).returning(Activity.id), {**values, "made_at": now, "cancelled_at": None}
@@ -384,6 +401,7 @@ INVARIANTS = (
             )
         ),
     ),
+    Invariant("activities.demand", select(Activity.id).where(Activity.demand.not_in(["", *DEMANDS]))),
     Invariant(
         "activities.terms",
         select(Activity.id).where(

@@ -55,6 +55,17 @@ class SignupState(StrEnum):
     """Did not come more than once lately: whoever organises it says yes first. Holds no place and waits for none."""
 
 
+class Caution(StrEnum):
+    """Why a sign-up may be hard on an elder, as they were told; see `models.care`."""
+
+    HEAT = "heat"
+    """Outdoors in the hours of heat."""
+    HEAVY = "heavy"
+    """Lifting, carrying, climbing."""
+    BACK_TO_BACK = "back_to_back"
+    """Two turns outdoors with little rest between them."""
+
+
 PLACED = (SignupState.CONFIRMED, SignupState.OFFERED)
 """Who has a place, or has one held for them."""
 
@@ -101,6 +112,8 @@ class Signup(Base):
     """By which right somebody else made it (`models.proxies.Right`); None: it is the person's own."""
     number: Mapped[int | None]
     """Of one that whoever organises it has to agree to: of the row of numbers of everything that waits for a word."""
+    cautioned: Mapped[str] = mapped_column(String(16), server_default="")
+    """Which Caution its person was told; empty for none."""
 
 
 class NoCompanions(Refusal):
@@ -509,6 +522,7 @@ _people = (
 )
 
 INVARIANTS = (
+    Invariant("signups.cautioned", select(Signup.id).where(Signup.cautioned.not_in(["", *Caution]))),
     Invariant("signups.state", select(Signup.id).where(Signup.state.not_in(list(SignupState)))),
     Invariant(
         # Whoever took it back is named, unless nobody did: a place was held and its time ran out.

@@ -107,6 +107,8 @@ class Member(Base):
     employer: Mapped[str] = mapped_column(String(120), server_default="")
     basis: Mapped[str] = mapped_column(String(120), server_default="")
     """登记依据: on what ground this person is on the roster."""
+    born: Mapped[str] = mapped_column(String(12), server_default="")
+    """The year of birth, or those between which it lies: `1950`, `1950-1959`, `-1961`; empty where nobody has said."""
     hides_name: Mapped[bool] = mapped_column(Boolean, server_default=false())
     """Shown as 王*英 in groups and on boards."""
     on_boards: Mapped[bool] = mapped_column(Boolean, server_default=true())
@@ -359,6 +361,7 @@ def add_member(
     phone: str = "",
     employer: str = "",
     basis: str = "",
+    born: str = "",
 ) -> int:
     """Puts a person on the roster; returns the member's id."""
     made: int = session.execute(
@@ -372,6 +375,7 @@ def add_member(
             "phone": phone,
             "employer": employer,
             "basis": basis,
+            "born": born,
             "since": now,
         },
     ).scalar_one()

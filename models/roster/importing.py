@@ -79,6 +79,7 @@ def read_roster(session: Session, *, community_id: int, namespace: str, now: dat
             Member.basis,
             Member.moved_out_at,
             Member.merged_into,
+            Member.born,
         )
         .where(Member.community_id == community_id, Member.forgotten_at.is_(None))
         .order_by(Member.id)
@@ -97,6 +98,7 @@ def read_roster(session: Session, *, community_id: int, namespace: str, now: dat
             tuple(roles.get(row.id, ())),
             row.moved_out_at is not None,
             row.merged_into,
+            row.born,
         )
         for row in rows
     ]
@@ -195,14 +197,23 @@ def _overtaken(session: Session, batch: Batch, steps: Sequence[Step], known: set
 
 
 def _as_planned(one: Known) -> tuple[object, ...]:
-    return (one.name, one.unit_id, one.room, one.phone, one.standing, one.basis)
+    return (one.name, one.unit_id, one.room, one.phone, one.standing, one.basis, one.born)
 
 
 def _as_they_are(session: Session, batch: Batch, ids: Sequence[int]) -> dict[int, tuple[object, ...]]:
     if not ids:
         return {}
     rows = session.execute(
-        select(Member.id, Member.name, Member.unit_id, Member.room, Member.phone, Member.standing, Member.basis).where(
+        select(
+            Member.id,
+            Member.name,
+            Member.unit_id,
+            Member.room,
+            Member.phone,
+            Member.standing,
+            Member.basis,
+            Member.born,
+        ).where(
             Member.community_id == batch.community_id,
             Member.id.in_(ids),
             Member.moved_out_at.is_(None),
@@ -228,6 +239,7 @@ def _add(session: Session, batch: Batch, steps: Sequence[Step], tree: Tree, now:
                     "room": step.entry.room,
                     "phone": step.entry.phone,
                     "basis": step.entry.basis,
+                    "born": step.entry.born,
                     "since": now,
                 }
                 for step in steps
@@ -245,7 +257,7 @@ def _home(tree: Tree, place: Place) -> UnitHere:
 _UPDATE = (
     Member.__table__.update()  # type: ignore[attr-defined]
     .where(Member.community_id == bindparam("here"), Member.id == bindparam("member"))
-    .values({name: bindparam(f"{name}_") for name in ("name", "unit_id", "room", "phone", "standing", "basis")})
+    .values({name: bindparam(f"{name}_") for name in ("name", "unit_id", "room", "phone", "standing", "basis", "born")})
 )
 
 
@@ -267,6 +279,7 @@ def _change(session: Session, batch: Batch, steps: Sequence[Step], tree: Tree, n
                 "phone_": entry.phone or one.phone,
                 "standing_": entry.standing or one.standing,
                 "basis_": entry.basis or one.basis,
+                "born_": entry.born or one.born,
             }
         )
     if rows:

@@ -27,6 +27,7 @@ class Line:
     roles: tuple[Holding, ...]
     accounts: tuple[str, ...]
     basis: str
+    born: str
 
 
 def namespaces(session: Session, *, community_id: int) -> list[str]:
@@ -55,6 +56,7 @@ def roster_lines(session: Session, *, community_id: int, namespace: str, now: da
             one.roles,
             tuple(sorted(one.accounts)),
             one.basis,
+            one.born,
         )
 
 

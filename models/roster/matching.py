@@ -48,6 +48,7 @@ class Entry:
     roles: tuple[Wanted, ...] = ()
     accounts: tuple[str, ...] = ()
     basis: str = ""
+    born: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Known:
     roles: tuple[Holding, ...] = ()
     moved_out: bool = False
     merged_into: int | None = None
+    born: str = ""
 
 
 class Reason(StrEnum):
@@ -421,6 +423,7 @@ def _changes(
         ("phone", found.phone, entry.phone),
         ("standing", found.standing, entry.standing or ""),
         ("basis", found.basis, entry.basis),
+        ("born", found.born, entry.born),
     )
     changes = [Change(what, before, after) for what, before, after in told if after and after != before]
     changes += [Change(f"role.{one.role}", "", one.unit) for one in roles]

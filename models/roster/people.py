@@ -78,6 +78,7 @@ class Listed:
     room: str
     phone: str
     standing: Standing
+    born: str
     moved_out_at: datetime | None
 
     @property
@@ -88,7 +89,7 @@ class Listed:
     @property
     def told(self) -> "Told":
         """What can be corrected of this person."""
-        return Told(self.name, self.unit_id, self.room, self.phone, self.standing)
+        return Told(self.name, self.unit_id, self.room, self.phone, self.standing, self.born)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class Told:
     room: str
     phone: str
     standing: str
+    born: str
 
     def as_detail(self) -> dict[str, Any]:
         """For the audit."""
@@ -139,6 +141,7 @@ def _listed(session: Session, community_id: int, who: Any) -> list[Listed]:
             Member.room,
             Member.phone,
             Member.standing,
+            Member.born,
             Member.moved_out_at,
         )
         .join(Unit, Member.unit_id == Unit.id)
@@ -161,6 +164,7 @@ def _listed(session: Session, community_id: int, who: Any) -> list[Listed]:
             row.room,
             row.phone,
             Standing(row.standing),
+            row.born,
             row.moved_out_at,
         )
         for row in rows
@@ -187,6 +191,7 @@ def list_person(
     standing: Standing,
     basis: str,
     now: datetime,
+    born: str = "",
 ) -> int:
     """Puts a person on the roster; returns the member's id. Raises BeyondReach and ListedAlready."""
     require(by, LEAST, unit.path)
@@ -203,6 +208,7 @@ def list_person(
         phone=phone,
         standing=standing,
         basis=basis,
+        born=born,
         now=now,
     )
 
@@ -231,6 +237,7 @@ def unlist_person(session: Session, *, community_id: int, member_id: int, now: d
         phone="",
         employer="",
         basis="",
+        born="",
         moved_out_at=now,
         forgotten_at=now,
     )
@@ -248,6 +255,7 @@ def correct_person(
     name: str | None,
     standing: Standing | None,
     now: datetime,
+    born: str | None = None,
 ) -> tuple[Told, Told]:
     """Tells something of a person otherwise (None: as it is); returns what was told before and what is now.
 
@@ -266,6 +274,7 @@ def correct_person(
         room if room is not None else ("" if _elsewhere(unit, member) else before.room),
         phone if phone is not None else before.phone,
         standing if standing is not None else before.standing,
+        born if born is not None else before.born,
     )
     if after == before:
         raise NothingToCorrect(name=member.shown)
