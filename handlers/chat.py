@@ -384,12 +384,21 @@ def news_of_place(
     if whom is not None and not name:
         text = _of_place("promoted", **fields)
         return [Told(f"promoted:{moved.signup_id}", text, activity.ref, 24, member_id=whom)]
-    told = whom or activity.made_by
-    if told is None:
+    return _notice_of_place(session, activity, moved, whom or activity.made_by)
+
+
+def _notice_of_place(session: Session, activity: ActivityHere, moved: Promoted, whom: int | None) -> "list[Told]":
+    if whom is None:
         return []
     member = member_by_id(session, community_id=activity.community_id, member_id=moved.member_id)
-    text = _of_place("moved_notice", name=member.name, **fields)
-    return [Told(f"promoted:{moved.signup_id}", text, activity.ref, 24, member_id=told)]
+    text = _of_place("moved_notice", name=member.name, title=activity.title)
+    return [Told(f"promoted:{moved.signup_id}", text, activity.ref, 24, member_id=whom)]
+
+
+def unheard_place(session: Session, activity: ActivityHere, moved: Promoted) -> "list[Told]":
+    """The offer of a place has reached nobody: it is theirs, and whoever organises it is asked to tell them."""
+    give_place(session, activity=activity, moved=moved)
+    return _notice_of_place(session, activity, moved, activity.made_by)
 
 
 def _expect_yes(session: Session, activity: ActivityHere, moved: Promoted, now: datetime) -> None:
@@ -576,12 +585,18 @@ def news_of_slot(session: Session, rules: Mapping[str, Any], offer: Offer, now: 
                 buttons=post_buttons(post.number),
             )
         ]
+    return unheard_slot(session, offer, now, key=key)
+
+
+def unheard_slot(session: Session, offer: Offer, now: datetime, *, key: str) -> "list[Told]":
+    """The offer of a slot has reached nobody: it is theirs, and whoever is in charge of it is asked to tell them."""
+    post = offer.post
     give_slot(session, offer=offer, now=now)
     decider = who_decides(session, post=post, now=now, without=[offer.member_id])
     if decider is None:
         return []
     member = member_by_id(session, community_id=post.community_id, member_id=offer.member_id)
-    text = told("given_notice", name=member.name, **fields)
+    text = told("given_notice", name=member.name, number=post.number, title=post.title)
     return [Told(f"post-given:{offer.claim_id}:{key}", text, post.ref, 72, member_id=decider.id)]
 
 

@@ -25,6 +25,7 @@
 
 from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, end_offer, sentence
 from handlers.chat import news_of_place as news_of_place
+from handlers.chat import unheard_place as unheard_place
 from handlers.language.slots import Kind, Slot
 from models import activities as books
 from models.activities import Lapsed, NothingOffered, SignupState

@@ -35,6 +35,7 @@ from handlers.chat import (
     tell_resumed,
 )
 from handlers.chat import news_of_slot as news_of_slot
+from handlers.chat import unheard_slot as unheard_slot
 from handlers.language.posts import CATEGORIES
 from handlers.language.slots import Kind, Slot
 from models import posts as books

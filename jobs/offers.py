@@ -1,4 +1,4 @@
-"""A place to which nobody said yes in time goes to the next in line.
+"""A place to which nobody said yes in time goes to the next in line; whom the offer never reached keeps it.
 
 Each lapses at its own moment (`models/activities/offers.py`), which never lies in the night.
 """
@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.offers import lapsed_line, news_of_place
+from handlers.offers import lapsed_line, news_of_place, unheard_place
 from jobs.tick import ROWS, Job, Span, Tick
 from models import outbox
-from models.activities import lapse_offers, next_lapse
+from models.activities import lapse_offers, next_lapse, offers_over
 from models.directory import CommunityHere
 
 TELL_WITHIN = timedelta(hours=24)
@@ -24,6 +24,12 @@ def due(session: Session, community: CommunityHere, span: Span, _rules: Mapping[
 
 
 def run(tick: Tick) -> bool:
+    here = tick.community.id
+    for due in offers_over(tick.session, community_id=here, now=tick.at, limit=ROWS):
+        # Who never heard of it has not been silent: the place is theirs.
+        if outbox.is_unheard(tick.session, community_id=here, key=f"offered:{due.moved.signup_id}"):
+            for told in unheard_place(tick.session, due.activity, due.moved):
+                told.post(tick.session, community_id=here, now=tick.at)
     lapsed = lapse_offers(tick.session, community_id=tick.community.id, now=tick.at, limit=ROWS)
     for one in lapsed:
         text, again = lapsed_line(one)

@@ -1,7 +1,8 @@
 """Posts and time: answers that nobody gave in time, and on Monday the posts that want people.
 
 A slot that was offered to somebody who waited, and a question to claim together, lapse at their moment: the slot goes
-to the next who waits, and everybody concerned is told. On Monday at 9:00 each group whose people a post is for gets
+to the next who waits, and everybody concerned is told. Whom the offer never reached has not been silent: the slot is
+theirs. On Monday at 9:00 each group whose people a post is for gets
 one list of the posts with a free slot, if there is one; the party's and the property firm's groups are left in peace,
 as with activities.
 """
@@ -12,13 +13,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.posts import empty_list, empty_placard, lapsed_line, news_of_slot
+from handlers.posts import empty_list, empty_placard, lapsed_line, news_of_slot, unheard_slot
 from jobs.tick import Job, Span, Tick
 from models import outbox
 from models.clock import day_of
 from models.directory import CommunityHere, audience, groups_of, organisations
 from models.members import member_by_id
-from models.posts import Ended, lapse, list_posts, next_answer
+from models.posts import Ended, lapse, list_posts, next_answer, offers_over
 from models.units import unit_by_id
 
 LIST_FRESH = timedelta(hours=12)
@@ -31,6 +32,7 @@ def due(session: Session, community: CommunityHere, span: Span, _rules: Mapping[
 
 
 def let_lapse(tick: Tick) -> bool:
+    _give_unheard(tick)
     ended = lapse(
         tick.session,
         community_id=tick.community.id,
@@ -41,6 +43,15 @@ def let_lapse(tick: Tick) -> bool:
     for one in ended:
         _tell_lapsed(tick, one)
     return False
+
+
+def _give_unheard(tick: Tick) -> None:
+    """Who was offered a slot and never heard of it does not lose it by silence."""
+    here = tick.community.id
+    for offer in offers_over(tick.session, community_id=here, until=tick.at):
+        if outbox.is_unheard(tick.session, community_id=here, key=f"post-offered:{offer.claim_id}"):
+            for told in unheard_slot(tick.session, offer, tick.at, key=f"{tick.at:%Y%m%d%H%M}"):
+                told.post(tick.session, community_id=here, now=tick.at)
 
 
 def _tell_lapsed(tick: Tick, one: Ended) -> None:

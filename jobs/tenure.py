@@ -3,7 +3,8 @@
 Every day at 10:00 whoever has done nothing for a month gets one friendly question, and whose term ends in two weeks
 another one. Where everybody's term ends on one day, whoever is in charge of the post hears of it two weeks before.
 Where the bot cannot write to the holder of its own accord, whoever is in charge of the post is asked instead, and their
-silence takes it from nobody; where it can write to neither, nobody is asked. On festivals nobody is asked. At 9:30,
+silence takes it from nobody; where it can write to neither, nobody is asked. On festivals nobody is asked. A question
+that is not out yet runs no days of silence, and where it did not arrive whoever is in charge is asked too. At 9:30,
 before, terms that are over end, and what was asked a week ago and not answered: the post is free again, and the
 holder, whoever is in charge and the first who waits for it hear of it.
 """
@@ -119,6 +120,8 @@ def end(tick: Tick) -> bool:
         )  # fmt: skip
         _tell_both(tick, one, over_lines(one), f"term-over:{one.claim.id}")
         _tell_offered(tick, ended.offers)
+    for asked in tenure.open_questions(tick.session, community_id=here):
+        _follow(tick, asked)
     for asked in tenure.open_questions(tick.session, community_id=here, kind=QuestionKind.IDLE, until=tick.at):
         if tenure.goes_on(tick.session, asked):
             tenure.answer(
@@ -130,6 +133,31 @@ def end(tick: Tick) -> bool:
         _tell_offered(tick, ended.offers)
     tenure.drop_void(tick.session, community_id=here, now=tick.at)
     return False
+
+
+def _follow(tick: Tick, asked: tenure.Asked) -> None:
+    """Looks whether a question to a holder has arrived; what nobody has heard is no silence."""
+    one, here, days = asked.held, tick.community.id, tick.rules["tenure"].silence_days
+    if asked.asked_id not in one.ids:
+        return
+    state = outbox.fate(tick.session, community_id=here, key=f"tenure:{asked.id}")
+    if state is outbox.OutboxState.SENT:
+        return
+    if state is outbox.OutboxState.WAITING:
+        tenure.put_off(tick.session, asked=asked, now=tick.at, silence_days=days)
+        return
+    leader = who_decides(tick.session, post=one.post, now=tick.at, without=one.ids)
+    if leader is None or not _reaches(tick, leader.id):
+        # Nobody can be asked: it is theirs, until the clock asks again.
+        tenure.answer(
+            tick.session, community_id=here, question_id=asked.id, said=tenure.Answer.STAYS, by=None, now=tick.at
+        )
+        return
+    again = tenure.ask_instead(tick.session, asked=asked, asked_id=leader.id, now=tick.at, silence_days=days)
+    _tell(
+        tick, leader.id, question_to_leader(again, tick.rules["tenure"].idle_days), key=f"tenure:{asked.id}:leader",
+        ref=one.post.ref, within=again.due_at - tick.at, buttons=question_buttons(again),
+    )  # fmt: skip
 
 
 def _tell_both(tick: Tick, one: Held, lines: tuple[str, str], key: str) -> None:

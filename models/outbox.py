@@ -267,6 +267,28 @@ def put(
     return row is not None
 
 
+def fate(session: Session, *, community_id: int, key: str) -> OutboxState | None:
+    """What became of the message under a key, of several whose keys go on from it of the last; None: there was none.
+
+    Who concludes something from silence asks here first: what was never heard was never refused.
+    """
+    state = session.scalar(
+        select(Outbox.state)
+        .where(
+            Outbox.community_id == community_id,
+            or_(Outbox.key == key, Outbox.key.startswith(f"{key}:", autoescape=True)),
+        )
+        .order_by(Outbox.id.desc())
+        .limit(1)
+    )
+    return OutboxState(state) if state is not None else None
+
+
+def is_unheard(session: Session, *, community_id: int, key: str) -> bool:
+    """Whether a question was put out and has not arrived, as far as anybody knows: its silence says nothing."""
+    return fate(session, community_id=community_id, key=key) not in (None, OutboxState.SENT)
+
+
 # -- what the postman does ----------------------------------------
 
 

@@ -4,12 +4,13 @@ Whoever has done nothing for a month is asked, kindly, and the post is free agai
 before a term ends its holder is asked whether they go on. Who is away for a while says so and is left in peace.
 
 - A claim has at most one open question of each kind.
-- Nobody loses a post by silence who was not asked. Festivals are no days of silence, and neither is declared leave.
+- Nobody loses a post by silence who was not asked, and nobody was asked whom the question did not reach. Festivals are
+  no days of silence, and neither is declared leave.
 - Of two who hold a post together one is asked, and what one of them does or says counts for both.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -367,6 +368,30 @@ class Asked:
     asked_id: int
     asked_at: datetime
     due_at: datetime
+
+
+def put_off(session: Session, *, asked: Asked, now: datetime, silence_days: int) -> None:
+    """The question is not out yet: the days of silence begin to run when it is."""
+    _due(session, asked, asked.asked_id, now, silence_days)
+
+
+def ask_instead(session: Session, *, asked: Asked, asked_id: int, now: datetime, silence_days: int) -> Asked:
+    """The question did not reach the holder: somebody in charge is asked in their place."""
+    due_at = _due(session, asked, asked_id, now, silence_days)
+    return replace(asked, asked_id=asked_id, asked_at=now, due_at=due_at)
+
+
+def _due(session: Session, asked: Asked, asked_id: int, now: datetime, silence_days: int) -> datetime:
+    hours = local(asked.due_at)
+    due_at = asked.due_at
+    if asked.kind is QuestionKind.IDLE:
+        due_at = at(days_later(day_of(now), silence_days), hours.hour, hours.minute)
+    session.execute(
+        update(TenureQuestion)
+        .where(TenureQuestion.community_id == asked.held.post.community_id, TenureQuestion.id == asked.id)
+        .values(asked_id=asked_id, due_at=due_at)
+    )
+    return due_at
 
 
 def open_questions(

@@ -22,7 +22,7 @@ from models.activities import (
 from models.clock import SHANGHAI
 from models.verify import violations
 from tests.dialogue import ON_SQLITE, direct, november, talk
-from tests.fakes.street import Street, muted, reserved
+from tests.fakes.street import Street, deaf_to, muted, reserved
 from tests.ground import Ground, add_many, lay, publish
 from tests.moments import SATURDAY, TUESDAY_EVENING
 
@@ -288,3 +288,20 @@ async def test_who_was_signed_up_by_another_is_asked_through_them(street: Street
             "去请回复 替 陈阿姨 报名 15，不去请回复 替 陈阿姨 取消报名 15。",
         )
     ]
+
+
+@ON_SQLITE
+async def test_whom_the_offer_does_not_reach_has_not_been_silent(street: Street) -> None:
+    """李建国's phone takes nothing: the place is his, and whoever organises it is asked to tell him."""
+    await full_house(street)
+    deaf = deaf_to(street, "李建国")
+    pushes = await talk(
+        deaf,
+        [
+            ("王秀英", direct, "取消报名 15", "已取消 王秀英 的「包饺子」报名。谢谢告诉大家！"),
+            november(17, 21, 31),
+        ],
+    )
+    asked = "「包饺子」空出了位置，李建国 从候补转成了正式报名。我联系不上，请转告一声。"
+    offer = Push("李建国", OFFER.format("11月17日 周二 21:30"))
+    assert [push for push in pushes if "包饺子" in push.text] == [offer, Push("张敏", asked)]

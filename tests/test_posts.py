@@ -5,7 +5,7 @@ from sqlalchemy import select
 from bot.script import Push
 from models.audit import LOOK, Audit
 from tests.dialogue import ON_SQLITE, direct, november, silence, talk, to_groups
-from tests.fakes.street import Street, muted, reserved
+from tests.fakes.street import Street, deaf_to, muted, reserved
 
 DUTY_3 = "要做的：晚上在小区里转两圈，看看门锁和灯；每周两次；小区各处。"
 DUTY_4 = "要做的：捡拾垃圾，给花浇水；每周一次；中心花园。"
@@ -162,6 +162,22 @@ async def test_an_offer_that_nobody_answers_goes_to_the_next(street: Street) -> 
             "好消息：5号「门栋关照岗」空出来了，先问您。\n愿意请在11月23日 周一 19:30前发 认领 5，不愿意请发 退岗 5。",
         ),
     ]
+
+
+@ON_SQLITE
+async def test_whom_an_offer_does_not_reach_has_not_been_silent(street: Street) -> None:
+    deaf = deaf_to(street, "赵强")
+    pushes = await talk(
+        deaf,
+        [
+            ("赵强", direct, "认领 5", "「门栋关照岗」满员了，赵强 排在候补第1位。\n空出来我先问您。"),
+            ("何婶", direct, "退岗 5", "何婶 已退出「门栋关照岗」，谢谢您这段时间的付出！"),
+            november(20, 19, 31),
+            ("赵强", direct, "我的岗位", "5号 门栋关照岗 在岗，任期到2026年12月31日\n看要做什么请发 岗位 5，不能做了请发 退岗 5。"),
+        ],
+    )  # fmt: skip
+    given = "5号「门栋关照岗」空出来了，候补的 赵强 我联系不上，先归 TA 了，请转告一声。\nTA 不做了请发 请退 5 赵强。"
+    assert to_groups(pushes)[-1] == Push("老赵", given)
 
 
 async def test_two_hold_a_post_together_or_neither_does(street: Street) -> None:

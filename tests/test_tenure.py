@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from bot.script import Push
 from models.clock import SHANGHAI
+from models.members import Member
 from models.posts import Claim
 from models.tenure import LeaveOver, LeaveTooLong, TenureQuestion, days_later, refuse_odd_leave, silent_days
 from tests.dialogue import ON_SQLITE, direct, november, talk
-from tests.fakes.street import Street, muted, reserved
+from tests.fakes.street import Street, deaf_to, muted, reserved
 from tests.test_handover import holders
 
 DAY = timedelta(days=1)
@@ -295,3 +296,34 @@ def test_a_leave_lies_ahead_and_has_an_end() -> None:
         refuse_odd_leave(now, now, 92)
     with pytest.raises(LeaveTooLong):
         refuse_odd_leave(now + 94 * DAY, now, 92)
+
+
+@ON_SQLITE
+async def test_what_did_not_arrive_was_not_asked(street: Street) -> None:
+    """何叔's phone takes nothing: 孙丽 is asked in his place, the next morning, and her silence takes nothing."""
+    deaf = deaf_to(street, "何叔")
+    await posts_of(deaf, november(27, 10))
+    assert await posts_of(deaf, november(28, 9, 31)) == [
+        Push(
+            "孙丽",
+            "何叔 的 3号「治安巡逻岗」有30天没有记录，我联系不上本人，请您帮忙问一声，12月5日 周六前都行。"
+            "\n还做请回复 继续 3 何叔，不做了请回复 让出 3 何叔。",
+        )
+    ]
+    pushes = await posts_of(deaf, at(12, 6, 9))
+    assert [push for push in pushes if "治安巡逻岗" in push.text] == []
+    assert await deaf.house.books.read(holders(3)) == ["何叔"]
+
+
+@ON_SQLITE
+async def test_the_week_begins_when_the_question_is_out(street: Street) -> None:
+    """The platform has a bad day: the question waits, and so does the silence."""
+    deaf = deaf_to(street, "何叔", permanent=False)
+    await posts_of(deaf, november(27, 10))
+    await posts_of(deaf, november(28, 9, 31))
+
+    def due(session: Session) -> datetime:
+        asked = select(TenureQuestion.due_at).join(Claim, TenureQuestion.claim_id == Claim.id)
+        return session.scalars(asked.join(Member, Claim.member_id == Member.id).where(Member.name == "何叔")).one()
+
+    assert (await deaf.house.books.read(due)).astimezone(SHANGHAI) == at(12, 5, 10)

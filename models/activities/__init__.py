@@ -56,6 +56,7 @@ from models.activities.held import (
     hold_again,
     lapse_offers,
     next_lapse,
+    offers_over,
     take_place,
 )
 from models.activities.lists import (
@@ -230,6 +231,7 @@ __all__ = [
     "next_lapse",
     "next_reminder",
     "offered_until",
+    "offers_over",
     "open_objects",
     "others_near",
     "own_signup",

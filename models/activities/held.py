@@ -113,6 +113,32 @@ class Lapsed:
     promoted: tuple[Promoted, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A place that is held for somebody, whose time is over."""
+
+    activity: ActivityHere
+    moved: Promoted
+
+
+def offers_over(session: Session, *, community_id: int, now: datetime, limit: int) -> list[Due]:
+    """The places that are held for somebody who has not said yes in time."""
+    rows = session.execute(
+        select(Signup.id, Signup.member_id, *COLUMNS)
+        .join(Activity, Signup.activity_id == Activity.id)
+        .where(
+            Signup.community_id == community_id,
+            Signup.undone_at.is_(None),
+            Signup.state == SignupState.OFFERED,
+            Signup.offered_until <= now,
+            Activity.state == ActivityState.PUBLISHED,
+        )
+        .order_by(Signup.offered_until, Signup.id)
+        .limit(limit)
+    )
+    return [Due(here(row[2:]), Promoted(row[0], row[1])) for row in rows]
+
+
 def lapse_offers(session: Session, *, community_id: int, now: datetime, limit: int) -> list[Lapsed]:
     """Ends what nobody said yes to in time, and lets the next in line move up."""
     over = session.execute(

@@ -39,7 +39,7 @@ from models.posts.claims import (
     place_of,
 )
 from models.posts.deciding import Application, applications, decide, reopen_application
-from models.posts.leaving import Ended, Resumed, end_all, lapse, next_answer, release, resume
+from models.posts.leaving import Ended, Resumed, end_all, lapse, next_answer, offers_over, release, resume
 from models.posts.people import give_back, leave_leading, take_over
 from models.posts.post import (
     OFFER_HOURS,
@@ -143,6 +143,7 @@ __all__ = [
     "months_later",
     "next_answer",
     "offer_free",
+    "offers_over",
     "open_posts",
     "place_of",
     "plan_of",

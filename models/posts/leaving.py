@@ -198,6 +198,25 @@ def end_all(
     ]
 
 
+def offers_over(session: Session, *, community_id: int, until: datetime) -> list[Offer]:
+    """The slots that are kept for somebody who has not answered by `until`."""
+    rows = session.execute(
+        select(Claim.id, Claim.member_id, Claim.post_id, Claim.answer_by)
+        .where(
+            Claim.community_id == community_id,
+            Claim.ended_at.is_(None),
+            Claim.state == ClaimState.OFFERED,
+            Claim.answer_by <= until,
+        )
+        .order_by(Claim.id)
+    ).all()
+    return [
+        Offer(row.id, row.member_id, post_by_id(session, community_id=community_id, post_id=row.post_id), row.answer_by)
+        for row in rows
+        if row.answer_by is not None
+    ]
+
+
 def lapse(session: Session, *, community_id: int, until: datetime, now: datetime, offer_hours: int) -> list[Ended]:
     """Ends offers and questions that nobody has answered by `until`; the slots go to the next who wait."""
     rows = session.execute(

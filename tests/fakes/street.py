@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
 from bot.books import Books
-from bot.channels import Ability, Hears
+from bot.channels import Ability, DeliveryError, Hears, Parcel
 from bot.config import load
 from bot.script import Line, Played, Push, Script, play
 from handlers.chat import Quote
@@ -99,6 +99,25 @@ class Opened(Script):
 def reserved(street: Street) -> Street:
     """The same street, but the bot writes only to those who have written to it alone: nobody yet."""
     return _on(street, Opened())
+
+
+class DeafTo(Script):
+    """A channel that takes nothing for some people, for good or for the time being."""
+
+    def __init__(self, *names: str, permanent: bool) -> None:
+        super().__init__()
+        self.names = frozenset(names)
+        self.permanent = permanent
+
+    async def send(self, parcel: Parcel) -> None:
+        if parcel.address in self.names:
+            raise DeliveryError("nobody there", permanent=self.permanent)
+        await super().send(parcel)
+
+
+def deaf_to(street: Street, *names: str, permanent: bool = True) -> Street:
+    """The same street, but what the bot writes to some people does not arrive."""
+    return _on(street, DeafTo(*names, permanent=permanent))
 
 
 def _on(street: Street, script: Script) -> Street:
