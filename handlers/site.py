@@ -21,6 +21,7 @@ from models.check_in import Came, Ended, MadeUp, NothingToVouch, NotToday, NoWay
 from models.clock import spoken_minutes
 from models.ledger import Currency, balance_of
 from models.members import Role, member_by_id, require
+from models.members.merging import one_person
 from models.places import Location
 from models.points import refuse_long
 from models.units import unit_by_id
@@ -209,7 +210,8 @@ def strike_make_up(turn: Turn) -> Answer:
     made_up = books.find_made_up(turn.session, activity=activity, member_id=member.id)
     if made_up is None:
         came = books.who_came(turn.session, community_id=turn.community.id, activity_id=activity.id)
-        return say("strike_came" if member.id in {one.member_id for one in came} else "strike_nobody", **fields)
+        ids = one_person(turn.session, community_id=turn.community.id, member_id=member.id)
+        return say("strike_came" if any(one.member_id in ids for one in came) else "strike_nobody", **fields)
     goes = _goes(made_up.minutes, made_up.points, back=True)
     if not turn.confirmed:
         return Ask(say("strike", reason=reason, goes=goes, **fields))

@@ -195,6 +195,7 @@ def merge(session: Session, *, keeper: Candidate, other: Candidate, by: Person, 
     taken = posts.take_over(session, community_id=community_id, giver=other.id, taker=keeper.id, by=by.id, now=now)
     moved |= taken.moved
     moved["receipts"] = hand_over_receipts(session, community_id=community_id, giver=other.id, taker=keeper.id)
+    moved["told"] = _told_over(session, community_id, keeper.id, other.id)
     roles = [row.id for row in _roles_in_force(session, community_id, other.id, now)]
     moved["roles"] = _hand_over(session, MemberRole, community_id, other.id, keeper.id, MemberRole.id.in_(roles))
     close_all_questions(session, community_id=community_id, member_ids=[other.id])
@@ -226,6 +227,33 @@ def merge(session: Session, *, keeper: Candidate, other: Candidate, by: Person, 
         tuple(promoted),
         taken.offers,
     )
+
+
+def _told_over(session: Session, community_id: int, keeper: int, other: int) -> dict[str, Any]:
+    """What either has said of themselves holds for the one person: a hidden name stays hidden, a birth known.
+
+    Returns what the keeper's was where it changed, for a split.
+    """
+    rows = session.execute(
+        select(Member.id, Member.hides_name, Member.born).where(
+            Member.community_id == community_id, Member.id.in_([keeper, other])
+        )
+    )
+    said = {row.id: row for row in rows}
+    mine, theirs = said[keeper], said[other]
+    before: dict[str, Any] = {}
+    if theirs.hides_name and not mine.hides_name:
+        before["hides_name"] = False
+    if theirs.born and not mine.born:
+        before["born"] = ""
+    if before:
+        over = {name: getattr(theirs, name) for name in before}
+        _tell(session, community_id, keeper, over)
+    return before
+
+
+def _tell(session: Session, community_id: int, member_id: int, told: dict[str, Any]) -> None:
+    session.execute(update(Member).where(Member.community_id == community_id, Member.id == member_id).values(**told))
 
 
 def _lock(session: Session, community_id: int, ids: Collection[int]) -> None:
@@ -426,6 +454,8 @@ def split(session: Session, *, number: int, by: Person, now: datetime, companion
         ("duty_logs", DutyLog),
     ):
         _hand_over(session, table, community_id, keeper, other, table.id.in_(moved.get(kind, [])))
+    if before := moved.get("told"):
+        _tell(session, community_id, keeper, before)
     offers = posts.give_back(session, community_id=community_id, moved=moved, keeper=keeper, other=other, now=now)
     close_all_questions(session, community_id=community_id, member_ids=[keeper])
     for check_in_id in moved["doubled"]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from bot.books import Books
@@ -143,6 +143,27 @@ def live_through(session: Session, ground: Ground, names: list[str], chance: ran
 
 def neighbour(member: Candidate) -> Neighbour:
     return Neighbour(member.id, member.name, member.unit_id, member.unit_path, False)
+
+
+async def test_a_hidden_name_and_a_birth_are_the_one_persons(books: Books) -> None:
+    """孙姐 hides her name and has told her year: both hold where she is merged into somebody, and not after a split."""
+
+    def unit(session: Session) -> None:
+        ground = lay(session)
+        keeper, other = ground.people["何叔"], ground.people["孙姐"]
+        session.execute(update(Member).where(Member.id == other).values(hides_name=True, born="1950"))
+
+        def told() -> list[Any]:
+            rows = session.execute(select(Member.hides_name, Member.born).where(Member.id == keeper))
+            return list(rows.one())
+
+        number = merged(session, ground, "何叔", "孙姐").number
+        assert told() == [True, "1950"]
+        apart(session, number)
+        assert told() == [False, ""]
+        assert violations(session) == []
+
+    await books.write(unit)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -444,6 +444,29 @@ async def test_a_wrong_make_up_is_struck_long_after_and_the_person_hears_why(str
 
 
 @ON_SQLITE
+async def test_a_stay_of_a_member_merged_since_is_struck_and_written_but_once(street: Street) -> None:
+    """孙姐 turns out to be 老魏: what was made up for her is his, is struck as his, and is not made up again."""
+    await street.until(OVER)
+    await street.say("张敏", "补签 12 孙姐")
+    await street.say("张敏", "合并 老魏 孙姐")
+    assert (await street.say("张敏", "确认")).startswith("已合并（")
+    points = await street.house.books.read(held("老魏", Currency.POINTS))
+    gone = "，荣誉时 2小时，积分 7 一并退回"
+    await talk(
+        street,
+        [
+            ("张敏", direct, "补签 12 老魏", "老魏 都签过「清洁家园」的到了，不用补。"),
+            ("张敏", direct, "撤签 12 老魏 没来", f"老魏 在「清洁家园」的补签会撤掉（没来）{gone}。\n请回复 确认，不撤回复 取消。"),
+            ("张敏", direct, "确认", f"已撤掉 老魏 在「清洁家园」的补签{gone}。\n撤错了请发 撤销。"),
+            ("张敏", direct, "撤签 12 老魏 没来", "老魏 在「清洁家园」没有补签，不用撤。"),
+            ("张敏", direct, "补签 12 老魏", "已给 老魏 补签「清洁家园」，记服务时长 2小时（组织者证明）。"),
+        ],
+    )  # fmt: skip
+    assert await street.house.books.read(held("老魏", Currency.POINTS)) == points
+    assert await street.house.books.read(held("老魏", Currency.VOUCHED_MINUTES)) == 120
+
+
+@ON_SQLITE
 async def test_what_was_entered_from_paper_or_while_it_goes_on_is_struck_and_restored(street: Street) -> None:
     struck = "已撤掉 {} 在「清洁家园」的补签，{}积分 {} 一并退回。\n撤错了请发 撤销。"
     await talk(street, [november(21, 9, 30), ("张敏", direct, "补签 12 孙姐", "已给 孙姐 补签「清洁家园」。")])

@@ -14,6 +14,7 @@ from models.check_in.vouching import Vouching
 from models.check_in.ways import Way
 from models.database import Prepared
 from models.members import Member
+from models.members.merging import one_person
 
 
 def where_checked_in(session: Session, *, community_id: int, member_id: int) -> list[int]:
@@ -187,25 +188,27 @@ class SpokenFor:
 
 def spoken_for(session: Session, *, activity: ActivityHere, member_id: int) -> SpokenFor | None:
     """The live check-in of somebody, where a neighbour said that they came; what those in charge say is not theirs."""
+    ids = one_person(session, community_id=activity.community_id, member_id=member_id)
     row = session.execute(
         select(CheckIn.id, CheckIn.made_by).where(
             CheckIn.community_id == activity.community_id,
             CheckIn.activity_id == activity.id,
-            CheckIn.member_id == member_id,
+            CheckIn.member_id.in_(ids),
             CheckIn.undone_at.is_(None),
-            CheckIn.made_by != member_id,
+            CheckIn.made_by.not_in(ids),
             CheckIn.way != Way.VOUCHED,
         )
-    ).one_or_none()
+    ).first()
     return None if row is None else SpokenFor(row.id, row.made_by)
 
 
 def is_made_up(session: Session, *, activity: ActivityHere, member_id: int) -> bool:
     """Whether somebody is checked in by the word of those in charge."""
+    ids = one_person(session, community_id=activity.community_id, member_id=member_id)
     found = select(CheckIn.id).where(
         CheckIn.community_id == activity.community_id,
         CheckIn.activity_id == activity.id,
-        CheckIn.member_id == member_id,
+        CheckIn.member_id.in_(ids),
         CheckIn.undone_at.is_(None),
         CheckIn.way == Way.VOUCHED,
     )

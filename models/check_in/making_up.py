@@ -36,7 +36,7 @@ from models.check_in.ways import Way
 from models.counters import next_number
 from models.ledger import Currency, Transfer
 from models.members import Member, Person, Role
-from models.members.merging import keeper_of
+from models.members.merging import keeper_of, one_person
 from models.points import OwnDecision, refuse_long
 from models.units import Unit
 
@@ -143,6 +143,7 @@ def vouch_stay(
 
     Raises ActivityCancelled, AlreadyCheckedIn.
     """
+    _refuse_merged_twice(session, activity, member_id)
     at = within(activity, came)
     coming = find_coming(session, community_id=activity.community_id, number=activity.number, now=at)
     assert coming is not None
@@ -159,8 +160,15 @@ def let_in(session: Session, *, coming: Coming, member_id: int, by: int, now: da
 
     Raises ActivityCancelled, CheckInNotOpen, ActivityOver, AlreadyCheckedIn.
     """
+    _refuse_merged_twice(session, coming.activity, member_id)
     done = check_in(session, coming=coming, member_id=member_id, made_by=by, now=now, way=Way.VOUCHED)
     return Stayed(done.id, 0, done.points, done.balance)
+
+
+def _refuse_merged_twice(session: Session, activity: ActivityHere, member_id: int) -> None:
+    """Raises AlreadyCheckedIn where somebody was there under another number that is theirs since."""
+    for one in one_person(session, community_id=activity.community_id, member_id=member_id)[1:]:
+        refuse_twice(session, activity=activity, member_id=one)
 
 
 def make_up(
@@ -191,8 +199,12 @@ class MadeUp:
 
 
 def find_made_up(session: Session, *, activity: ActivityHere, member_id: int) -> MadeUp | None:
-    """The live check-in of somebody that those in charge made; None where they made none."""
+    """The live check-in of somebody that those in charge made; None where they made none.
+
+    Also one that stands under the number of a member who was merged into them since.
+    """
     here = activity.community_id
+    ids = one_person(session, community_id=here, member_id=member_id)
     row = session.execute(
         select(CheckIn.id, CheckIn.at, CheckOut.id, func.coalesce(Vouching.minutes, 0))
         .outerjoin(CheckOut, STAYS)
@@ -200,11 +212,12 @@ def find_made_up(session: Session, *, activity: ActivityHere, member_id: int) ->
         .where(
             CheckIn.community_id == here,
             CheckIn.activity_id == activity.id,
-            CheckIn.member_id == member_id,
+            CheckIn.member_id.in_(ids),
             CheckIn.undone_at.is_(None),
             CheckIn.way == Way.VOUCHED,
         )
-    ).one_or_none()
+        .order_by(CheckIn.id.desc())
+    ).first()
     if row is None:
         return None
     back = aliased(Transfer)
@@ -213,7 +226,7 @@ def find_made_up(session: Session, *, activity: ActivityHere, member_id: int) ->
         .outerjoin(back, back.corrects == Transfer.id)
         .where(
             Transfer.community_id == here,
-            Transfer.credit == member_id,
+            Transfer.credit.in_(ids),
             Transfer.ref == activity.ref,
             Transfer.currency == Currency.POINTS,
             Transfer.reason.in_(EARNED),
@@ -264,6 +277,7 @@ def ask_make_up(
     refuse_long(reason)
     refuse_too_late(activity, now, days)
     refuse_twice(session, activity=activity, member_id=member_id)
+    _refuse_merged_twice(session, activity, member_id)
     waiting = session.scalar(
         select(MakeUp.number).where(
             MakeUp.community_id == activity.community_id,
