@@ -53,6 +53,7 @@ from models.members import (
     Person,
     RegistrationState,
     Role,
+    agreed_before,
     community_of_code,
     find_people,
     last_word,
@@ -623,6 +624,7 @@ class Dispatcher:
             declined = Heard(self._echo(scene, told), "refused")
             return declined if incoming.direct else SILENCE
         privately = bool(incoming.address) and scene.reached
+        again = agreed_before(session, community_id=person.community.id, member_id=person.id)
         asked = self._asked(scene, person)
         if privately:
             asked["conversation"] = pending.conversation(None)
@@ -631,12 +633,12 @@ class Dispatcher:
         pending.ask(session, **asked, question=question, expires_at=scene.now + first_contact.STANDS)
         if not privately:
             shown = person.name if incoming.direct else _shown_name(person)
-            statement = Ran(Reply(consent.statement(shown), buttons=consent.BUTTONS))
+            statement = Ran(Reply(consent.statement(shown, again=again), buttons=consent.BUTTONS))
             return self._finish(session, scene, person, [statement], outcome="ask")
         if already is None or already.intent != first_contact.AGREE:
-            statement = Ran(Reply(consent.statement(person.name), buttons=consent.BUTTONS))
+            statement = Ran(Reply(consent.statement(person.name, again=again), buttons=consent.BUTTONS))
             self._send_privately(session, scene, person, self._echo(scene, statement.reply))
-        aloud = Ran(Reply(consent.first_in_group(_shown_name(person))))
+        aloud = Ran(Reply(consent.first_in_group(_shown_name(person), again=again)))
         return self._finish(session, scene, person, [aloud], outcome="ask")
 
     def _take_first(self, session: Session, scene: Scene, person: Person) -> dict[str, Any]:

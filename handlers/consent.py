@@ -2,7 +2,7 @@
 
 张三: 绑定 张三 3栋201 1234
 小邻: 张三，绑定好了，您是3栋的居民。
-      我会保存您的姓名、住址、手机和参加活动、积分的记录。只用来办社区的事，不给别人。
+      我会保存您的姓名、住址、手机、发来的照片，和参加活动、岗位、积分的记录（出生年份您愿意说才有）；位置只核对到场，不保存。只用来办社区的事，不给别人。
       保存了什么请发 我的资料，不想留了请发 注销。
       同意请回复 同意，不同意请回复 不同意。
 张三（3栋群）: 报名 12
@@ -18,11 +18,14 @@ from models.members import answer_statement
 
 say = Texts(
     "consent",
-    statement="我会保存您的姓名、住址、手机和参加活动、积分的记录。只用来办社区的事，不给别人。"
+    statement="我会保存您的姓名、住址、手机、发来的照片，和参加活动、岗位、积分的记录（出生年份您愿意说才有）；位置只核对到场，不保存。"
+    "只用来办社区的事，不给别人。"
     "\n保存了什么请发 我的资料，不想留了请发 注销。"
     "\n同意请回复 同意，不同意请回复 不同意。",
     greeting="{name}，您好！",
+    again="{name}，个人信息说明有更新，请您再看一眼：",
     first_in_group="{name}，第一次用要先看一段个人信息说明，已私信您；回复 同意 后，这件事我接着办。",
+    again_in_group="{name}，个人信息说明有更新，已私信您；回复 同意 后，这件事我接着办。",
     declined_already="您没有同意保存个人信息，我就不能替您办事。改主意了请回复 同意。",
     agreed="好的，记下了，谢谢！",
     agreed_alone="好的，记下了，谢谢！\n想看看我会什么，请发 帮助。",
@@ -37,14 +40,17 @@ BUTTONS = (Button("同意", "同意"), Button("不同意", "不同意"))
 router = Router("consent")
 
 
-def statement(name: str = "") -> str:
-    """What is kept, what for, how to see and delete it, and the question; with a greeting where a name is given."""
-    return (say("greeting", name=name) if name else "") + say("statement")
+def statement(name: str = "", *, again: bool = False) -> str:
+    """What is kept, what for, how to see and delete it, and the question; with a greeting where a name is given.
+
+    `again`: they agreed to an earlier one.
+    """
+    return (say("again" if again else "greeting", name=name) if name else "") + say("statement")
 
 
-def first_in_group(name: str) -> str:
+def first_in_group(name: str, *, again: bool = False) -> str:
     """What a group hears where the statement went to the person alone."""
-    return say("first_in_group", name=name)
+    return say("again_in_group" if again else "first_in_group", name=name)
 
 
 def declined_already() -> str:

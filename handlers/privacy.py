@@ -3,11 +3,11 @@
 王秀英（3栋群）: @小邻 我的资料
 小邻: 已私信您。
 小邻 → 王秀英: 王秀英，3栋2单元501，手机13900005849；账号1个，职务：居民。
-      报名0次，签到3次，岗位0个，积分16分；同意书：第1版已同意。
+      报名0次，签到3次，岗位0个，积分16分；同意书：第2版已同意。
       别人看过您的资料0次，是谁请发 谁看过我。
       要一份完整的请发 导出我的资料，不想留了请发 注销。
 陈美玲: 注销
-小邻: 注销以后，您的姓名、手机、房号、账号（1个）和职务（0个）都删掉，报好名的1次让给别人。
+小邻: 注销以后，您的姓名、手机、房号、照片、账号（1个）和职务（0个）都删掉，报好名的1次让给别人，岗位1个空出来。
       积分流水只留编号，剩下的15分不能再用。删了找不回来。
       想先留一份请发 导出我的资料。确定注销请回复 确认。
 陈美玲: 确认
@@ -54,9 +54,12 @@ say = Texts(
     what_statement="积分明细",
     what_details="岗位内部说明",
     what_records="全部资料",
-    ask="注销以后，您的姓名、手机、房号、账号（{accounts}个）和职务（{roles}个）都删掉，报好名的{places}次让给别人。\n"
+    ask="注销以后，您的姓名、手机、房号、照片、账号（{accounts}个）和职务（{roles}个）都删掉，"
+    "报好名的{places}次让给别人{posts}{family}。\n"
     "积分流水只留编号，剩下的{balance}分不能再用。删了找不回来。\n"
     "想先留一份请发 导出我的资料。确定注销请回复 确认。",
+    ask_posts="，岗位{count}个空出来",
+    ask_family="，家人{count}位的代办解除",
     forgotten="已经注销，您的姓名、手机和房号都删掉了。\n谢谢您为邻里做过的事，多保重！",
     role_resident="居民",
     role_member="党员",
@@ -212,13 +215,23 @@ def forget(turn: Turn) -> Answer:
     if not turn.confirmed:
         stake = forgetting.at_stake(turn.session, **fields, now=turn.now)
         balance = balance_of(turn.session, **fields, currency=Currency.POINTS)
-        return Ask(
-            say("ask", accounts=stake.accounts, roles=stake.roles, places=stake.places, balance=balance), minutes=30
-        )
+        return Ask(_at_stake(stake, balance), minutes=30)
     gone = forgetting.forget(turn.session, **fields, by=turn.who.id, now=turn.now)
     turn.wrote("forget", turn.who.id)
     _tell_moved_up(turn, gone)
     return say("forgotten")
+
+
+def _at_stake(stake: forgetting.Stake, balance: int) -> str:
+    return say(
+        "ask",
+        accounts=stake.accounts,
+        roles=stake.roles,
+        places=stake.places,
+        posts=say("ask_posts", count=stake.posts) if stake.posts else "",
+        family=say("ask_family", count=stake.family) if stake.family else "",
+        balance=balance,
+    )
 
 
 def _tell_moved_up(turn: Turn, gone: forgetting.Forgotten) -> None:

@@ -46,7 +46,7 @@ from models.handover import drop_offers
 from models.inbox import Trouble
 from models.members.consent import Consent
 from models.members.detaching import Detachment, accounts_of
-from models.members.family import end_all_ties
+from models.members.family import end_all_ties, family_of
 from models.members.merging import one_person
 from models.members.people import FORGOTTEN, Member, MemberRole, Role, Standing, masked
 from models.members.registration import Registration, RegistrationState
@@ -177,6 +177,10 @@ class Stake:
     """Sign-ups for what lies ahead."""
     roles: int
     accounts: int
+    posts: int
+    """Held, or waited for."""
+    family: int
+    """Ties to those who may act for them, or for whom they may."""
 
 
 def at_stake(session: Session, *, community_id: int, member_id: int, now: datetime) -> Stake:
@@ -191,7 +195,10 @@ def at_stake(session: Session, *, community_id: int, member_id: int, now: dateti
         )
     ).all()
     accounts = accounts_of(session, community_id=community_id, member_ids=[member_id])
-    return Stake(len(places), len(roles), len(accounts))
+    ids = one_person(session, community_id=community_id, member_id=member_id)
+    claims = posts.claims_of(session, community_id=community_id, member_ids=ids)
+    family = family_of(session, community_id=community_id, member_id=member_id)
+    return Stake(len(places), len(roles), len(accounts), len(claims), len(family))
 
 
 _other = aliased(Member)

@@ -84,7 +84,7 @@ async def test_in_private_the_first_command_is_done_right_after_agreeing(fresh: 
             ("新来的", direct, "同意", "您已经同意过了，不用再回复。"),
         ],
     )
-    assert await answers(fresh) == [("agree", "1", True)]
+    assert await answers(fresh) == [("agree", "2", True)]
 
 
 async def test_in_a_group_the_statement_goes_to_the_person_alone_and_once(fresh: Street) -> None:
@@ -185,7 +185,7 @@ async def test_whoever_declines_is_left_alone_and_may_change_their_mind(fresh: S
             ("新来的", "3栋群", "报名 13", CLINIC.format("新来的", 29)),
         ],
     )
-    assert await answers(fresh) == [("decline", "1", True), ("agree", "1", True)]
+    assert await answers(fresh) == [("decline", "2", True), ("agree", "2", True)]
 
 
 @ON_SQLITE
@@ -218,7 +218,7 @@ async def test_a_question_that_is_not_answered_does_nothing_later(fresh: Street)
             ("新来的", direct, "同意", AGREED),
         ],
     )
-    assert await answers(fresh) == [("agree", "1", True)]
+    assert await answers(fresh) == [("agree", "2", True)]
 
 
 @ON_SQLITE
@@ -226,14 +226,14 @@ async def test_a_newer_statement_is_asked_about_once(fresh: Street) -> None:
     """The operator changes what is said of personal data: everybody is asked again, and then no more."""
     await talk(fresh, [("王秀英", direct, "不上榜", "好的，积分榜不再显示您。想重新上榜请发 我要上榜。")])
     config = replace(
-        fresh.house.config, features={**fresh.house.config.features, "members": Settings(consent_version="2")}
+        fresh.house.config, features={**fresh.house.config.features, "members": Settings(consent_version="3")}
     )
     script = Script()
     newer = Street(House(config, fresh.house.books, clock=fresh.house.clock, beside=[script]), script)
     await talk(
         newer,
         [
-            ("王秀英", direct, "我要上榜", STATEMENT_TO.format("王秀英")),
+            ("王秀英", direct, "我要上榜", "王秀英，个人信息说明有更新，请您再看一眼：" + STATEMENT),
             ("王秀英", direct, "同意", THANKS + "好的，积分榜会显示您了。不想显示请发 不上榜。"),
             ("王秀英", direct, "不上榜", "好的，积分榜不再显示您。想重新上榜请发 我要上榜。"),
         ],

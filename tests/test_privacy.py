@@ -348,7 +348,7 @@ async def test_the_only_secretary_hands_over_first(street: Street) -> None:
 
     await street.house.books.write(another)
     assert (await street.say("张敏", "注销")).startswith(
-        "注销以后，您的姓名、手机、房号、账号（1个）和职务（2个）都删掉"
+        "注销以后，您的姓名、手机、房号、照片、账号（1个）和职务（2个）都删掉"
     )
     await talk(
         street,
@@ -639,7 +639,7 @@ async def test_a_message_that_comes_again_after_its_answer_is_gone_does_nothing(
 async def test_what_is_held_is_said_in_private(street: Street) -> None:
     mine = (
         "王秀英，3栋2单元501，手机13900005849；账号1个，职务：居民。\n"
-        "报名0次，签到3次，岗位0个，积分16分；同意书：第1版已同意。\n"
+        "报名0次，签到3次，岗位0个，积分16分；同意书：第2版已同意。\n"
         "别人看过您的资料0次，是谁请发 谁看过我。\n"
         "要一份完整的请发 导出我的资料，不想留了请发 注销。"
     )

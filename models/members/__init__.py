@@ -11,7 +11,7 @@ else waits for a person in scope.
 - A registration is decided once, by somebody whose scope covers its unit.
 """
 
-from models.members.consent import Consent, answer_statement
+from models.members.consent import Consent, agreed_before, answer_statement
 from models.members.invitations import (
     Accepted,
     Outcome,
@@ -138,6 +138,7 @@ __all__ = [
     "accept_invitation",
     "add_identity",
     "add_member",
+    "agreed_before",
     "answer_statement",
     "appoint",
     "check_appointment",

@@ -65,6 +65,17 @@ def answer_statement(
     )
 
 
+def agreed_before(session: Session, *, community_id: int, member_id: int) -> bool:
+    """Whether a member has agreed to a statement, whichever it was, and has not taken that back."""
+    found = select(Consent.id).where(
+        Consent.community_id == community_id,
+        Consent.member_id == member_id,
+        Consent.agreed,
+        Consent.withdrawn_at.is_(None),
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def withdraw_since(session: Session, *, community_id: int, member_id: int, since: datetime, now: datetime) -> None:
     """Takes back what was answered in a member's name from `since` on: it was somebody else who spoke."""
     session.execute(

@@ -60,7 +60,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     consent_version: str = Field(
-        default="1", min_length=1, max_length=20, description="个人信息说明的版本；改了说明就换一个，每个人会再被问一次"
+        default="2", min_length=1, max_length=20, description="个人信息说明的版本；改了说明就换一个，每个人会再被问一次"
     )
     rejected_days: int = Field(default=30, ge=1, le=365, description="没有通过的绑定申请保留几天")
 
