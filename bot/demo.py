@@ -48,6 +48,7 @@ class Cast:
     role: Role | None = None
     scope: str = ""
     """The unit for which the role holds; empty for the whole community."""
+    born: str = ""
 
 
 PARTY = Standing.PARTY_MEMBER
@@ -60,11 +61,11 @@ CAST = (
     Cast("孙丽", "5栋1单元", "201", PARTY, Role.STAFF),
     Cast("赵强", "2栋2单元", "602", PARTY),
     Cast("周敏", "4栋1单元", "302", PARTY, Role.BRANCH_SECRETARY, "第二党支部"),
-    Cast("何叔", "6栋1单元", "103", PARTY),
-    Cast("何婶", "6栋1单元", "103", PARTY),
+    Cast("何叔", "6栋1单元", "103", PARTY, born="1951"),
+    Cast("何婶", "6栋1单元", "103", PARTY, born="1953"),
     Cast("小吴", "7栋2单元", "401", PARTY),
     Cast("陈美玲", "3栋2单元", "202"),
-    Cast("老魏", "8栋1单元", "501"),
+    Cast("老魏", "8栋1单元", "501", born="1946-1956"),
     Cast("孙姐", "5栋2单元", "303"),
     Cast("陈阿姨", "3栋2单元", "502"),
 )
@@ -251,7 +252,7 @@ LEADERLESS = 9
 def _people(session: Session, community: CommunityHere, units: dict[str, UnitHere], now: datetime) -> dict[str, int]:
     people: dict[str, int] = {}
     for one in CAST:
-        people[one.name] = _add(session, community, one.name, units[one.home], one.room, one.standing, now)
+        people[one.name] = _add(session, community, one.name, units[one.home], one.room, one.standing, now, one.born)
         if one.role is not None:
             give_role(
                 session,
@@ -270,7 +271,7 @@ def _people(session: Session, community: CommunityHere, units: dict[str, UnitHer
             continue
         standing = PARTY if chance.random() < 0.2 else Standing.RESIDENT
         room = f"{chance.randint(1, 6)}0{chance.randint(1, 4)}"
-        people[name] = _add(session, community, name, chance.choice(doors), room, standing, now)
+        people[name] = _add(session, community, name, chance.choice(doors), room, standing, now, "")
     # 张三 is on the roster and has not bound an account yet: whoever sits on the stranger's chair, and knows his room
     # and the last digits of his phone, can become him.
     add_member(
@@ -293,6 +294,7 @@ def _add(
     room: str,
     standing: Standing,
     now: datetime,
+    born: str,
 ) -> int:
     member_id = add_member(
         session,
@@ -302,6 +304,7 @@ def _add(
         now=now,
         standing=standing,
         room=room,
+        born=born,
         phone=f"1390000{zlib.crc32(name.encode()) % 10_000:04d}",
     )
     add_identity(

@@ -9,7 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.app import House
+from bot.channels.cards import fits
 from bot.script import Push, Script
+from handlers import consent
 from models.audit import Audit
 from models.members import Consent, Role, Settings, add_identity, add_member, give_role
 from models.members.consent import withdraw_since
@@ -233,7 +235,7 @@ async def test_a_newer_statement_is_asked_about_once(fresh: Street) -> None:
     await talk(
         newer,
         [
-            ("王秀英", direct, "我要上榜", "王秀英，个人信息说明有更新，请您再看一眼：" + STATEMENT),
+            ("王秀英", direct, "我要上榜", "王秀英，说明有更新，请您过目：" + STATEMENT),
             ("王秀英", direct, "同意", THANKS + "好的，积分榜会显示您了。不想显示请发 不上榜。"),
             ("王秀英", direct, "不上榜", "好的，积分榜不再显示您。想重新上榜请发 我要上榜。"),
         ],
@@ -263,3 +265,8 @@ async def test_binding_and_acting_in_one_message_waits_for_the_answer_between(st
     heard = await street.say("zs", "绑定 张三 3栋201 1234\n报名 13")
     assert heard == "张三，绑定好了，您是3栋的居民。\n" + STATEMENT
     await talk(street, [("zs", direct, "同意", THANKS + CLINIC.format("张三", 29))])
+
+
+def test_the_statement_stays_within_a_card() -> None:
+    """Where it went out beside a card, its buttons would stand without it."""
+    assert all(fits(consent.statement("欧阳娜", again=again)) for again in (False, True))

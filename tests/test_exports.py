@@ -74,7 +74,7 @@ async def test_a_text_file_is_guarded_and_opens_in_excel(street: Street, tmp_pat
     rows = list(csv.reader(raw.decode("utf-8-sig").splitlines()))
     assert rows[0] == list(COLUMNS)
     assert len(rows) == count + 1 == 317
-    assert ["'" + FORMULA, "3栋", "2单元", "501", "13900005849", "群众", "", "", "王秀英", ""] in rows
+    assert ["'" + FORMULA, "3栋", "2单元", "501", "13900005849", "群众", "", "", "王秀英", "", ""] in rows
     assert [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))] == []
 
 

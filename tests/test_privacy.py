@@ -32,8 +32,8 @@ from tests.moments import TUESDAY_EVENING
 from tests.traces import found_in
 
 NOW = TUESDAY_EVENING
-NAME, PHONE, ROOM, ACCOUNT = "钱多多", "13912345678", "1717", "qianduoduo"
-TRACES = (NAME, "钱*多", "钱夺夺", PHONE, ACCOUNT, "oldphone", "裁缝铺")
+NAME, PHONE, ROOM, ACCOUNT, BORN = "钱多多", "13912345678", "1717", "qianduoduo", "1941-1949"
+TRACES = (NAME, "钱*多", "钱夺夺", PHONE, ACCOUNT, "oldphone", "裁缝铺", BORN)
 STRANGER = "我还不认识您。请发 绑定 姓名 楼栋，例如 绑定 张三 3栋。"
 SEPARATE = "这件事请私聊我说：打开和我的单聊，发 {}。"
 
@@ -59,6 +59,7 @@ def settle(session: Session) -> None:
             phone=PHONE,
             employer=f"{NAME}裁缝铺",
             basis=f"走访{NAME}家登记",
+            born=BORN,
             now=NOW,
         )
         add_identity(
@@ -152,7 +153,7 @@ def leave_traces(session: Session) -> None:
         group_id=None,
         channel="",
         message_id="",
-        detail={"before": {"name": NAME, "phone": int(PHONE), "rooms": [ROOM]}, NAME: member_id},
+        detail={"before": {"name": NAME, "phone": int(PHONE), "rooms": [ROOM], "born": BORN}, NAME: member_id},
     )
 
 

@@ -301,6 +301,18 @@ def test_phones_become_digits(written: str, phone: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("column", "cell", "born"),
+    [
+        ("出生年份", "1950", "1950"), ("出生年月", "1950年3月", "1950"), ("出生日期", "1950-03-12", "1950"), ("年龄", "72", "1953-1954"),
+        ("年龄段", "70-79岁", "1946-1956"), ("年龄段", "65岁以上", "-1961"), ("生日", "", ""),
+    ],
+)  # fmt: skip
+def test_births_are_kept_in_years(column: str, cell: str, born: str) -> None:
+    (one,) = rows_of(("张三", cell), header=("姓名", column)).entries
+    assert one.born == born
+
+
+@pytest.mark.parametrize(
     ("column", "cell", "why"),
     [
         ("手机", "1.38E+10", "手机被 Excel 写成了 1.38E+10，后面几位丢了。请把那一列改成文本，重新填"),
@@ -314,6 +326,7 @@ def test_phones_become_digits(written: str, phone: str) -> None:
         ("角色", "国王", "角色“国王”不认识，可以写 居民、党员、物业、业委会、楼长、党小组长、支部书记、社工、社区书记、管理员"),
         ("角色", "楼长(至2027-13-01)", "任期“2027-13-01”不是一个日子"),
         ("登记依据", "长" * 121, "登记依据太长（121个字，最多120个）"),
+        ("出生年份", "老年", "出生年份“老年”看不懂，请写成 1950 或 70-79岁"),
     ],
 )  # fmt: skip
 def test_a_cell_that_cannot_be_taken_says_why(column: str, cell: str, why: str) -> None:
@@ -399,6 +412,7 @@ LINES = st.builds(
     roles=st.lists(HOLDINGS, max_size=3, unique_by=lambda one: (one.role, one.unit)).map(tuple),
     accounts=st.sampled_from([(), ("wangxiuying",), ("a.b", "c-d@e")]),
     basis=st.sampled_from(["", "2026年入户登记（补）", "=1+1", "'=1", "换行；分号，逗号"]),
+    born=st.sampled_from(["", "1950", "1946-1956", "-1961"]),
 )  # fmt: skip
 
 
@@ -411,8 +425,8 @@ def test_what_is_written_is_read_again_without_loss(line: Line) -> None:
 
     assert found.bad == []
     (one,) = found.entries
-    assert (one.name, one.place, one.room, one.phone, one.standing, one.accounts, one.basis) == (
-        line.name, line.place, line.room, line.phone, line.standing, line.accounts, line.basis,
+    assert (one.name, one.place, one.room, one.phone, one.standing, one.accounts, one.basis, one.born) == (
+        line.name, line.place, line.room, line.phone, line.standing, line.accounts, line.basis, line.born,
     )  # fmt: skip
     day = date(2027, 12, 31)
     assert one.roles == tuple(Wanted(held.role, held.unit, held.until and day) for held in line.roles)

@@ -725,6 +725,8 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         (f"UPDATE activities SET cancelled_at = {WHEN} WHERE number = 13",),
         ("UPDATE activities SET state = 'cancelled' WHERE number = 13",),
     ],
+    "activities.demand": [("UPDATE activities SET demand = 'awful' WHERE number = 13",)],
+    "signups.cautioned": [(f"UPDATE signups SET cautioned = 'rain' WHERE undone_at IS NULL AND {MINE}",)],
     "activities.terms": [
         ("UPDATE activities SET confirm_minutes = -1 WHERE number = 13",),
         (f"UPDATE activities SET signup_opens_at = {TODAY}, signup_closes_at = {WHEN} WHERE number = 13",),
@@ -1141,7 +1143,7 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
     "downloads.late": [("UPDATE downloads SET fetched_at = expires_at",)],
     "members.forgotten": [
         (f"UPDATE members SET {column} = 'x' WHERE forgotten_at IS NOT NULL",)
-        for column in ("name", "phone", "room", "employer", "basis", "standing")
+        for column in ("name", "phone", "room", "employer", "basis", "born", "standing")
     ],
     "identities.forgotten": [(f"UPDATE identities SET member_id = {GONE} WHERE member_id = {SOMEBODY}",)],
     "member_roles.forgotten": [(f"UPDATE member_roles SET until = NULL WHERE member_id = {GONE}",)],
