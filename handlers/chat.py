@@ -538,9 +538,9 @@ def tell_care(turn: Turn, activity: ActivityHere, member_id: int) -> None:
     if line := cared_for(turn, activity, member_id):
         key = f"care:{activity.id}:{member_id}:{turn.incoming.message_id[-60:]}"
         hours = max(1, int((activity.starts_at - turn.now) / timedelta(hours=1)))
-        turn.tell(
-            member_id, line, key=key, ref=activity.ref, expires_hours=hours, buttons=care_buttons(activity.number)
-        )
+        buttons = care_buttons(activity.number)
+        # To who has just signed up it is an answer, and answers do not wait for the morning.
+        turn.tell(member_id, line, key=key, ref=activity.ref, expires_hours=hours, buttons=buttons, urgent=own)
 
 
 told = Texts(

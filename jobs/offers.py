@@ -25,17 +25,17 @@ def due(session: Session, community: CommunityHere, span: Span, _rules: Mapping[
 
 def run(tick: Tick) -> bool:
     here = tick.community.id
-    for due in offers_over(tick.session, community_id=here, now=tick.at, limit=ROWS):
+    for over in offers_over(tick.session, community_id=here, now=tick.at, limit=ROWS):
         # Who never heard of it has not been silent: the place is theirs.
-        if outbox.is_unheard(tick.session, community_id=here, key=f"offered:{due.moved.signup_id}"):
-            for told in unheard_place(tick.session, due.activity, due.moved):
+        if outbox.is_unheard(tick.session, community_id=here, key=f"offered:{over.moved.signup_id}"):
+            for told in unheard_place(tick.session, over.activity, over.moved):
                 told.post(tick.session, community_id=here, now=tick.at)
-    lapsed = lapse_offers(tick.session, community_id=tick.community.id, now=tick.at, limit=ROWS)
+    lapsed = lapse_offers(tick.session, community_id=here, now=tick.at, limit=ROWS)
     for one in lapsed:
         text, again = lapsed_line(one)
         outbox.put(
             tick.session,
-            community_id=tick.community.id,
+            community_id=here,
             key=f"lapsed:{one.signup_id}",
             message=text,
             now=tick.at,
@@ -46,7 +46,7 @@ def run(tick: Tick) -> bool:
         )
         for moved in one.promoted:
             for told in news_of_place(tick.session, tick.rules, one.activity, moved, tick.at):
-                told.post(tick.session, community_id=tick.community.id, now=tick.at)
+                told.post(tick.session, community_id=here, now=tick.at)
     return len(lapsed) == ROWS
 
 

@@ -2,9 +2,8 @@
 
 A slot that was offered to somebody who waited, and a question to claim together, lapse at their moment: the slot goes
 to the next who waits, and everybody concerned is told. Whom the offer never reached has not been silent: the slot is
-theirs. On Monday at 9:00 each group whose people a post is for gets
-one list of the posts with a free slot, if there is one; the party's and the property firm's groups are left in peace,
-as with activities.
+theirs. On Monday at 9:00 each group whose people a post is for gets one list of the posts with a free slot, if there is
+one; the party's and the property firm's groups are left in peace, as with activities.
 """
 
 from collections.abc import Mapping

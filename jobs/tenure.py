@@ -148,10 +148,11 @@ def _follow(tick: Tick, asked: tenure.Asked) -> None:
         return
     leader = who_decides(tick.session, post=one.post, now=tick.at, without=one.ids)
     if leader is None or not _reaches(tick, leader.id):
-        # Nobody can be asked: it is theirs, until the clock asks again.
-        tenure.answer(
-            tick.session, community_id=here, question_id=asked.id, said=tenure.Answer.STAYS, by=None, now=tick.at
-        )
+        if asked.kind is QuestionKind.IDLE:
+            # Nobody can be asked: it is theirs, until the clock asks again.
+            tenure.answer(
+                tick.session, community_id=here, question_id=asked.id, said=tenure.Answer.STAYS, by=None, now=tick.at
+            )
         return
     again = tenure.ask_instead(tick.session, asked=asked, asked_id=leader.id, now=tick.at, silence_days=days)
     _tell(

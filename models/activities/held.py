@@ -141,28 +141,15 @@ def offers_over(session: Session, *, community_id: int, now: datetime, limit: in
 
 def lapse_offers(session: Session, *, community_id: int, now: datetime, limit: int) -> list[Lapsed]:
     """Ends what nobody said yes to in time, and lets the next in line move up."""
-    over = session.execute(
-        select(Signup.id, *COLUMNS)
-        .join(Activity, Signup.activity_id == Activity.id)
-        .where(
-            Signup.community_id == community_id,
-            Signup.undone_at.is_(None),
-            Signup.state == SignupState.OFFERED,
-            Signup.offered_until <= now,
-            Activity.state == ActivityState.PUBLISHED,
-        )
-        .order_by(Signup.offered_until, Signup.id)
-        .limit(limit)
-    ).all()
     lapsed = []
-    for row in over:
-        activity = here(row[1:])
+    for due in offers_over(session, community_id=community_id, now=now, limit=limit):
+        activity, signup_id = due.activity, due.moved.signup_id
         lock(session, activity)
         member_id = session.scalar(
             update(Signup)
             .where(
                 Signup.community_id == community_id,
-                Signup.id == row.id,
+                Signup.id == signup_id,
                 Signup.undone_at.is_(None),
                 Signup.state == SignupState.OFFERED,
             )
@@ -170,7 +157,7 @@ def lapse_offers(session: Session, *, community_id: int, now: datetime, limit: i
             .returning(Signup.member_id)
         )
         if member_id is not None:
-            lapsed.append(Lapsed(activity, row.id, member_id, move_up(session, activity=activity, now=now)))
+            lapsed.append(Lapsed(activity, signup_id, member_id, move_up(session, activity=activity, now=now)))
     return lapsed
 
 
