@@ -56,12 +56,14 @@ async def test_a_name_is_hidden_and_shown_again(street: Street) -> None:
         ],
     )
     assert pushes == []
+    await street.say("王秀英", "隐藏我的名字")
+    assert "手机13900005849，群里只显示 王*英；" in await street.say("王秀英", "我的资料")
     acts = await street.house.books.read(
         lambda s: s.scalars(
             select(Audit.action).where(Audit.action.in_(["hide_name", "show_name"])).order_by(Audit.id)
         ).all()
     )
-    assert acts == ["hide_name", "show_name", "show_name", "hide_name"]
+    assert acts == ["hide_name", "show_name", "show_name", "hide_name", "hide_name"]
 
 
 @ON_SQLITE
