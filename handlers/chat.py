@@ -799,6 +799,13 @@ class Router:
         self.refusals = dict(refusals or {})
         self.commands: list[Command] = []
 
+    @classmethod
+    def of(cls, feature: str, refusals: Mapping[type[Refusal], str], *parts: "Router") -> "Router":
+        """The router of a feature whose commands stand in several files, in this order."""
+        whole = cls(feature, refusals)
+        whole.commands = [command for part in parts for command in part]
+        return whole
+
     def command(self, intent: str, *verbs: str, **declared: Any) -> Callable[[Handler], Handler]:
         """Declares a command; the decorated function is its handler. See `Command` for the keywords."""
 

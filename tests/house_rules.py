@@ -157,6 +157,11 @@ def foreign_libraries(source: Source) -> list[str]:
     return [source.at(node, f"imports {name}") for node, name in imports(source) if name.split(".")[0] not in may]
 
 
+def _package(source: Source) -> str:
+    """The feature's own package, where it has several files: their imports are the feature's own business."""
+    return ".".join(source.path.removesuffix(".py").split("/")[:2])
+
+
 def imports_of_siblings(source: Source) -> list[str]:
     """A feature imports no other feature's handler, a job its own handler only, a channel no other channel."""
     found = []
@@ -168,7 +173,8 @@ def imports_of_siblings(source: Source) -> list[str]:
             wrong = name.startswith("handlers.") and not name.startswith(("handlers.chat", "handlers.language"))
             wrong = wrong or (name.startswith("models") and name not in ("models.clock", "models.members"))
         elif source.room == "handlers" and source.name != "__init__":
-            wrong = name.startswith("handlers.") and not name.startswith(("handlers.chat", "handlers.language"))
+            shared = ("handlers.chat", "handlers.language", _package(source))
+            wrong = name.startswith("handlers.") and not name.startswith(shared)
         elif source.room == "jobs" and source.name not in ("__init__", "tick"):
             wrong = name.startswith("handlers") and name != f"handlers.{source.name}"
             wrong = wrong or (name.startswith("jobs.") and name != "jobs.tick")

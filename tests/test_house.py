@@ -376,14 +376,16 @@ def test_every_query_names_its_community() -> None:
 
 # -- lists that one can read ----------------------------------------
 
-SHARED_HANDLERS = ("__init__", "chat")
+SHARED_HANDLERS = ("__init__", "chat", "language")
 SHARED_JOBS = ("__init__", "tick")
 
 
 def modules_in(folder: str) -> list[ModuleType]:
     return [
         import_module(f"{folder.replace('/', '.')}.{path.stem}")
-        for path in sorted((ROOT / folder).glob("*.py"))
+        for path in sorted(
+            [*(ROOT / folder).glob("*.py"), *(one.parent for one in (ROOT / folder).glob("*/__init__.py"))]
+        )
         if path.stem != "__init__"
     ]
 

@@ -1,0 +1,164 @@
+"""A notice in words: for each kind of group, for a person alone, and for whoever has to account for it."""
+
+from collections.abc import Callable, Sequence
+
+from handlers.chat import Button, Texts
+from models import broadcast as books
+from models.broadcast import Copy, CopyState, Ears, Houses, Notice, Wording
+
+say = Texts(
+    "broadcast",
+    notice="【{unit}通知 {number}】{text}",
+    notice_urgent="【紧急·{unit}通知 {number}】{text}",
+    notice_correction="【更正·{unit}通知 {number}】{text}\n{corrects}号通知以这条为准{again}。",
+    no_new_receipt="，回过收到的不用再回",
+    receipt_all="收到请回复 收到 {number}。",
+    receipt_mentions="收到请 @{bot} 回复 收到 {number}。",
+    receipt_none="收到请私聊{bot}发 收到 {number}。",
+    received="收到",
+    handed_over_otherwise="{unit}的循环广播现在归{name}管，我发不到{name}。请转告：私聊我发 广播列表 就能看到。",
+    hand="请把下一条消息复制到{group}，我发不进去。\n发好了请回复 已发 {number}。",
+    place_waiting="{name}正在发",
+    place_sent="{name}已发",
+    place_failed="{name}没发到（{why}）",
+    place_unknown="{name}不知道发到没有",
+    place_by_hand="{name}等人转发",
+    alone_sent="私信{done}/{all}人",
+    alone_failed="私信{done}/{all}人，没发到{failed}人（{why}）",
+    why_route="我发不进去",
+    why_late="过了时间",
+    why_copied="没人转发",
+    why_platform="平台没有收",
+    report="{number}号「{title}」发完了：{places}。",
+    report_receipts="收到的请发 广播状态 {number} 看。",
+    silent_notice="{number}号「{title}」{unit}还有{homes}户没回：{names}。\n"
+    "请帮忙问一声；替他们记下请发 收到 {number} 加楼栋房号。",
+    home="{room}{name}",
+    home_more="{names}等{homes}户",
+    remind="提醒：{number}号「{title}」还等您回一声。\n收到请回复 收到 {number}。",
+    knock="{number}号「{title}」有{homes}户我联系不上：{names}。\n"
+    "麻烦上门说一声；说好了请发 收到 {number} 加楼栋房号。",
+    handed_over="{unit}的循环广播现在归您：{number}号 {said}「{title}」。\n照发不用管；不发了请发 取消广播 {number}。",
+    not_sent="{number}号「{title}」没有发：{why}。",
+    why_nobody="{target}没有登记的人",
+    why_reach="{target}的群和人我都发不到",
+    lapsed="没有人点头，已作废。要发请重新说一遍",
+)
+
+NAMED = 12
+"""Households that an answer names."""
+DOORS = 60
+"""Households that a list for whoever has to knock at them names: all of a house."""
+
+
+def wording(notice: Notice, *, unit: str, bot: str) -> Wording:
+    """A notice in the words for each kind of group, and for a person alone."""
+
+    def hand(group: str) -> str:
+        return say("hand", group=group, number=notice.number)
+
+    fields = {"unit": unit, "number": notice.number, "text": notice.body}
+    if notice.corrects is not None:
+        again = say("no_new_receipt") if notice.asked_before and not notice.wants_receipts else ""
+        whole = say("notice_correction", corrects=notice.corrects, again=again, **fields)
+    else:
+        whole = say("notice_urgent" if notice.urgent else "notice", **fields)
+    if not notice.wants_receipts:
+        return Wording(dict.fromkeys(Ears, whole), whole, hand=hand)
+    asks = {
+        ears: say(f"receipt_{ears}", number=notice.number, bot=bot) for ears in (Ears.ALL, Ears.MENTIONS, Ears.NONE)
+    }
+    return Wording(
+        {ears: f"{whole}\n{ask}" for ears, ask in asks.items()},
+        f"{whole}\n{asks[Ears.ALL]}",
+        received(notice),
+        hand,
+    )
+
+
+def received(notice: Notice) -> tuple[Button, ...]:
+    """One tap instead of typing."""
+    return (Button(say("received"), f"收到 {notice.number}"),)
+
+
+def why_not(reason: str) -> str:
+    """Why a copy did not arrive, as a neighbour reads it; what the platform said word by word is the operator's."""
+    if reason.startswith("no route"):
+        return say("why_route")
+    if "expired" in reason or "late" in reason:
+        return say("why_late")
+    return say("why_copied") if reason == books.NOT_COPIED else say("why_platform")
+
+
+def places(copies: Sequence[Copy]) -> str:
+    """What became of a notice group by group; of those who were written to alone, how many."""
+    lines = []
+    for copy in copies:
+        if copy.group_id is not None:
+            lines.append(say(f"place_{copy.state}", name=copy.name, why=why_not(copy.reason)))
+    alone = [copy for copy in copies if copy.member_id is not None]
+    if alone:
+        done = sum(copy.state is CopyState.SENT for copy in alone)
+        failed = [copy for copy in alone if copy.state is CopyState.FAILED]
+        name = "alone_failed" if failed else "alone_sent"
+        why = why_not(failed[0].reason) if failed else ""
+        lines.append(say(name, done=done, all=len(alone), failed=len(failed), why=why))
+    return "、".join(lines)
+
+
+def report(notice: Notice, copies: Sequence[Copy]) -> str:
+    """What whoever sent a notice hears when it is out everywhere, or nowhere else any more."""
+    text = say("report", number=notice.number, title=notice.title, places=places(copies))
+    return f"{text}\n{say('report_receipts', number=notice.number)}" if notice.wants_receipts else text
+
+
+def rooms(houses: Houses, *, most: int = NAMED) -> str:
+    """Households as those in charge read them: `3栋2单元 501王秀英 502陈阿姨，5栋1单元 201孙丽`; of many the first."""
+    homes = sum(len(some) for _, some in houses)
+    left, pieces = most, []
+    for door, some in houses:
+        named = " ".join(say("home", room=home.room, name=home.people[0].name) for home in some[: max(left, 0)])
+        left -= len(some)
+        if named:
+            pieces.append(f"{door} {named}")
+    names = "，".join(pieces)
+    return say("home_more", names=names, homes=homes) if homes > most else names
+
+
+def reminding(notice: Notice) -> tuple[str, Callable[[Houses], str]]:
+    """What those who are reminded hear; and what a lead hears about households that nobody can write to."""
+
+    def knock(houses: Houses) -> str:
+        homes = sum(len(some) for _, some in houses)
+        return say("knock", number=notice.number, title=notice.title, homes=homes, names=rooms(houses, most=DOORS))
+
+    return say("remind", number=notice.number, title=notice.title), knock
+
+
+def not_sent(notice: Notice, why: str) -> str:
+    """A notice that was confirmed and cannot go out."""
+    words = say(why, target=notice.target) if why in ("why_nobody", "why_reach") else say("lapsed")
+    return say("not_sent", number=notice.number, title=notice.title, why=words)
+
+
+def handed_over(notice: Notice, unit: str) -> str:
+    """Whoever is newly in charge hears what comes again."""
+    return say("handed_over", unit=unit, number=notice.number, said=notice.said, title=notice.title)
+
+
+def handed_over_otherwise(name: str, unit: str) -> str:
+    """The same for the lead, where whoever is newly in charge cannot be written to: to whom it is to be told on."""
+    return say("handed_over_otherwise", unit=unit, name=name)
+
+
+def silent_line(notice: Notice, unit: str, houses: Houses) -> str:
+    """Who has not answered, for the one who leads the building."""
+    homes = sum(len(some) for _, some in houses)
+    return say(
+        "silent_notice",
+        number=notice.number,
+        title=notice.title,
+        unit=unit,
+        homes=homes,
+        names=rooms(houses, most=DOORS),
+    )
