@@ -42,6 +42,7 @@ SECTIONS = {
     "family": "家人",
     "proxies": "代办",
     "receipts": "回执",
+    "household_notes": "回执备注",
     "roll_calls": "接龙",
     "acts": "我办过的事",
     "looks": "谁看过我的资料",

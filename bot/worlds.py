@@ -168,5 +168,5 @@ def _meant(activity: ActivityHere, now: datetime, *, again: bool) -> OpenObject:
 def _told(notice: broadcast.Said) -> OpenObject:
     allows = {"broadcast_status", "cancel_broadcast", "correct_broadcast", "broadcast_text", "broadcast_copied"}
     if notice.takes_receipts:
-        allows.add("ack")
+        allows |= {"ack", "note_household"}
     return OpenObject("broadcast", notice.number, notice.title, allows=frozenset(allows))

@@ -25,7 +25,7 @@ from models.absences import absences_of
 from models.activities import ActivityHere, SignedUp, SignupState
 from models.audit import Act
 from models.base import Refusal
-from models.broadcast import Listener, Notice, way_for
+from models.broadcast import Listener, Notice, Way, way_for
 from models.clock import spoken
 from models.database import savepoint
 from models.members import Role, masked, member_by_id
@@ -51,6 +51,7 @@ say = Texts(
     stuck="名单定了，没有退成：{names}。",
     sign_up_alone="{names} 请自己私聊我发 报名 {number}。",
     not_received="没有记成：{names}。",
+    noted="没见到、不再催的：{names}。",
     unknown="认不出：{names}，名册里没有或有重名，没有算。",
     begun="{number}号接龙「{title}」开始了。\n接着往下写再发出来就行；看名单请发 接龙名单 {number}。",
     nothing="没看出接的是什么。请在第一行写上活动名字或编号，例如 #接龙 报名 12。",
@@ -167,6 +168,8 @@ class Written:
     others: list[str] = field(default_factory=list)
     """Whose own word it takes."""
     refused: list[str] = field(default_factory=list)
+    noted: list[str] = field(default_factory=list)
+    """At whose door nobody was met."""
     alone: list[str] = field(default_factory=list)
     """Who is signed up by their own word only, because whoever organises it wants to be asked."""
     stuck: list[str] = field(default_factory=list)
@@ -365,13 +368,13 @@ def _receive(turn: Turn, notice: Notice, entries: Sequence[Entry], allowed: set[
     for entry in entries:
         if entry.name not in allowed or entry.member_id is None:
             continue
-        if is_not_met(entry.note):
-            written.refused.append(entry.name)
-            continue
         one = broadcast.listener(turn.session, community_id=turn.community.id, member_id=entry.member_id)
         assert one is not None
         way = way_for(turn.session, turn.who, member_id=entry.member_id, path=one.path, now=turn.now)
         assert way is not None
+        if is_not_met(entry.note):
+            _note(turn, notice, entry, way, written)
+            continue
         try:
             received = broadcast.acknowledge(
                 turn.session,
@@ -388,6 +391,19 @@ def _receive(turn: Turn, notice: Notice, entries: Sequence[Entry], allowed: set[
         if received.first_time:
             turn.wrote("receipt", received.id, broadcast=notice.number)
             written.done.append(entry.name)
+
+
+def _note(turn: Turn, notice: Notice, entry: Entry, way: Way, written: Written) -> None:
+    """Nobody was met at a door: no receipt, and to whoever is in charge of the household a reason not to ask again."""
+    if way is not Way.LIST or not notice.takes_receipts(turn.now) or entry.member_id is None:
+        written.refused.append(entry.name)
+        return
+    note_id = broadcast.note_household(
+        turn.session, notice=notice, member_id=entry.member_id, note=entry.note, made_by=turn.who.id, now=turn.now
+    )
+    if note_id is not None:
+        turn.wrote("household_note", note_id, broadcast=notice.number)
+        written.noted.append(entry.name)
 
 
 def _lines(chain: Chain, merged: Merged, written: Written, people: dict[str, Listener | None]) -> list[str]:
@@ -419,6 +435,8 @@ def _lines(chain: Chain, merged: Merged, written: Written, people: dict[str, Lis
         beside.append(say("left", names=few(written.left)))
     if written.stuck:
         beside.append(say("stuck", names=few(written.stuck)))
+    if written.noted:
+        beside.append(say("noted", names=few(written.noted)))
     if written.refused:
         name = "not_received" if kind == "broadcast" else "refused"
         beside.append(say(name, names=few(written.refused)))

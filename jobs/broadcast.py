@@ -28,6 +28,7 @@ from models import broadcast as books
 from models import outbox
 from models.broadcast import (
     AllAnswered,
+    AllNoted,
     BroadcastState,
     Draft,
     NobodyThere,
@@ -180,7 +181,7 @@ def remind(tick: Tick) -> bool:
             )
         except (QuietNow, RemindedRecently) as refusal:
             again = refusal.fields["again_at"]
-        except (AllAnswered, RemindedEnough, ReceiptsClosed):
+        except (AllAnswered, AllNoted, RemindedEnough, ReceiptsClosed):
             again = None
         else:
             text, knock = reminding(notice)

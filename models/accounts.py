@@ -30,7 +30,7 @@ from models.activities import (
     signed_up_for,
 )
 from models.base import Refusal
-from models.broadcast import Receipt, hand_over_receipts
+from models.broadcast import HouseholdNote, Receipt, hand_over_receipts
 from models.check_in import CheckIn, CheckOut
 from models.check_in.vouching import Vouching
 from models.counters import next_number
@@ -196,6 +196,7 @@ def merge(session: Session, *, keeper: Candidate, other: Candidate, by: Person, 
     moved |= taken.moved
     moved["receipts"] = hand_over_receipts(session, community_id=community_id, giver=other.id, taker=keeper.id)
     moved["told"] = _told_over(session, community_id, keeper.id, other.id)
+    moved["household_notes"] = _hand_over(session, HouseholdNote, community_id, other.id, keeper.id)
     roles = [row.id for row in _roles_in_force(session, community_id, other.id, now)]
     moved["roles"] = _hand_over(session, MemberRole, community_id, other.id, keeper.id, MemberRole.id.in_(roles))
     close_all_questions(session, community_id=community_id, member_ids=[other.id])
@@ -451,6 +452,7 @@ def split(session: Session, *, number: int, by: Person, now: datetime, companion
         ("check_ins", CheckIn),
         ("signups", Signup),
         ("receipts", Receipt),
+        ("household_notes", HouseholdNote),
         ("duty_logs", DutyLog),
     ):
         _hand_over(session, table, community_id, keeper, other, table.id.in_(moved.get(kind, [])))

@@ -38,6 +38,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from models import check_in, photos, posts
 from models.activities import Activity, ActivityHere, Promoted, Signup, cancel_signup, signed_up_for
 from models.base import Base, Invariant, Refusal
+from models.broadcast import drop_notes
 from models.database import Prepared
 from models.directory import Group, Identity, touch
 from models.duties import drop_waiting
@@ -268,6 +269,7 @@ def forget(session: Session, *, community_id: int, member_id: int, by: int | Non
     _end_what_is_theirs(session, community_id, ids, now)
     _blacken_registrations(session, community_id, ids, words, now)
     _rename_units(session, community_id, words, member_id)
+    drop_notes(session, community_id=community_id, member_ids=ids)
     forget_lines(session, community_id=community_id, member_ids=ids, names=words.names, forgotten=FORGOTTEN)
     session.execute(
         update(Member)

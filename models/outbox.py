@@ -623,6 +623,24 @@ def withdraw(session: Session, *, community_id: int, keys: Sequence[str], reason
     return len(ended)
 
 
+def reinstate(session: Session, *, community_id: int, keys: Sequence[str], reason: str) -> int:
+    """Lets wait again what was withdrawn for this reason; returns how many of these messages that were."""
+    again = session.scalars(
+        update(Outbox)
+        .where(
+            Outbox.community_id == community_id,
+            Outbox.key.in_(keys),
+            Outbox.state == OutboxState.FAILED,
+            Outbox.dead_reason == reason,
+        )
+        .values(state=OutboxState.WAITING, dead_reason="", finished_at=None)
+        .returning(Outbox.id)
+    ).all()
+    if again:
+        session.info["posted"] = True
+    return len(again)
+
+
 def part_sent(session: Session, *, outbox_id: int, token: str, parts: int) -> None:
     """Remembers how many parts of a long message are out; the next one has all its tries before it."""
     session.execute(

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from models import ledger
 from models.activities import Activity, Decline, Signup
 from models.audit import LOOK, Audit
-from models.broadcast import Broadcast, Receipt
+from models.broadcast import Broadcast, HouseholdNote, Receipt
 from models.check_in import CheckIn, CheckOut, MakeUp
 from models.check_in.vouching import Vouching
 from models.duties import DutyLog
@@ -69,6 +69,7 @@ class Records:
     family: list[Row]
     proxies: list[Row]
     receipts: list[Row]
+    household_notes: list[Row]
     roll_calls: list[Row]
     acts: list[Row]
     looks: list[Row]
@@ -189,6 +190,19 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
             .join(Broadcast, Receipt.broadcast_id == Broadcast.id)
             .where(Receipt.community_id == community_id, Receipt.member_id.in_(ids))
             .order_by(Receipt.id),
+        ),
+        household_notes=_rows(
+            session,
+            select(
+                Broadcast.number,
+                Broadcast.title.label("notice"),
+                HouseholdNote.note,
+                HouseholdNote.at,
+                HouseholdNote.undone_at,
+            )
+            .join(Broadcast, HouseholdNote.broadcast_id == Broadcast.id)
+            .where(HouseholdNote.community_id == community_id, HouseholdNote.member_id.in_(ids))
+            .order_by(HouseholdNote.id),
         ),
         roll_calls=_rows(
             session,

@@ -27,6 +27,7 @@ from models.broadcast import (
     Way,
     Who,
 )
+from models.database import savepoint
 from models.directory import Identity, add_endpoint, add_group, note_opened
 from models.outbox import Outbox, OutboxState
 from models.reach import Reach
@@ -75,6 +76,10 @@ def send(session: Session, notice: Notice, *, reach: Reach = EVERYWHERE, now: da
         session, community_id=notice.community_id, parts=notice.parts, target=notice.target, reach=reach, now=now
     )
     return broadcast.send(session, notice=notice, plan=plan, wording=WORDING, reach=reach, now=now, settings=SETTINGS)
+
+
+def resume(session: Session, notice: Notice, was: BroadcastState) -> Notice:
+    return broadcast.resume(session, notice=notice, was=was, reach=EVERYWHERE, now=NOW, settings=SETTINGS)
 
 
 def settle(session: Session, ground: Ground, now: datetime) -> list[tuple[int, BroadcastState]]:
@@ -233,13 +238,29 @@ async def test_a_notice_is_called_back_before_any_of_it_is_out(books: Books) -> 
         waiting = send(session, write(session, ground, "3栋", "5栋"))
         assert broadcast.call_back(session, notice=waiting, by=by, reason="", now=NOW).state is BroadcastState.CANCELLED
         assert {row.state for row in session.execute(select(Outbox.state))} == {OutboxState.FAILED}
+        for notice, was in ((planned, BroadcastState.CONFIRMED), (waiting, BroadcastState.SENDING)):
+            assert resume(session, notice, was).state is was
+            with pytest.raises(broadcast.NotCalledBack):
+                resume(session, notice, was)
+        assert {row.state for row in session.execute(select(Outbox.state))} == {OutboxState.WAITING}
+        assert {one.state for one in broadcast.copies_of(session, waiting)} == {CopyState.WAITING}
+        broadcast.call_back(
+            session,
+            notice=broadcast.find_broadcast(session, community_id=1, number=waiting.number),
+            by=by,
+            reason="",
+            now=NOW,
+        )
+        end_outbox(session, f"broadcast:{waiting.id}:group:{groups[0]}", OutboxState.FAILED, "given up")
+        with pytest.raises(broadcast.CannotResume), savepoint(session, "resume"):
+            resume(session, waiting, BroadcastState.SENDING)
         out = send(session, write(session, ground, "3栋", "5栋"))
         end_outbox(session, f"broadcast:{out.id}:group:{groups[0]}", OutboxState.SENT)
         settle(session, ground, NOW + HOUR)
         with pytest.raises(OutAlready):
             broadcast.call_back(session, notice=out, by=by, reason="", now=NOW + HOUR)
 
-    await books.write(unit)
+    await proved(books, unit)
 
 
 async def test_a_draft_waits_for_a_second_person_who_is_somebody_else(books: Books) -> None:
@@ -439,6 +460,8 @@ async def test_what_is_planned_goes_out_at_its_moment_unless_it_is_taken_back(st
             ("老赵", direct, "确认", "8号已定：11月18日 周三 8:00 发给 3栋。\n不发了请发 取消广播 8。"),
             ("王秀英", direct, "取消广播 8", "这件事要物业、楼长或社区来办。您能办的事请发 帮助。"),
             ("刘洋", direct, "取消广播 8", "没有8号广播，或不归您管。看看有哪些请发 广播列表。"),
+            ("老赵", direct, "取消广播 8", "已取消8号「楼道消毒」，没有发出去。"),
+            ("老赵", direct, "撤销", "8号「楼道消毒」不取消了，11月18日 周三 8:00 照发。"),
             ("老赵", direct, "更正 8 改到九点", "8号还没有发出去，不用更正：先发 取消广播 8，再重新写。"),
             ("老赵", direct, "撤销", "已取消8号「楼道消毒」，没有发出去。"),
             ("老赵", direct, "取消广播 8", "8号已经取消了。"),
@@ -492,6 +515,8 @@ async def test_nobody_is_reminded_at_night_or_before_the_notice_is_out(street: S
                 "张敏", direct, "确认",
                 "8号已定：免打扰过后，11月18日 周三 7:00 发给 3栋。\n急的请用 紧急广播；不发了请发 取消广播 8。",
             ),
+            ("张敏", direct, "取消广播 8", "已取消8号「停水」，没有发出去。"),
+            ("张敏", direct, "撤销", "8号「停水」不取消了，11月18日 周三 7:00 照发。"),
             ("张敏", direct, "催办 8", "现在免打扰，11月18日 周三 7:00 以后再催。"),
             ("老赵", direct, "催办 7", "现在免打扰，11月18日 周三 7:00 以后再催。"),
         ],
@@ -554,21 +579,40 @@ async def test_who_cannot_be_written_to_hears_from_the_lead_that_something_waits
 
 
 @ON_SQLITE
-async def test_an_empty_home_is_no_receipt(street: Street) -> None:
-    for text in ("广播 3栋 明早停水 回执", "确认"):
+async def test_a_household_of_which_the_lead_knows_why_is_not_asked_again(street: Street) -> None:
+    noted = "记下了：{0}还没说收到（{1}），8号不再催这户。\n问到了请发 收到 8 {0}。"
+    for text in ("广播 3栋2单元 明早停水 回执", "确认"):
         await street.say("张敏", text)
-    empty = "家里没人的不算收到，没有记。\n问到了请发 收到 8 3栋2单元502。"
+    await street.until(november(17, 19, 40))
     await talk(
         street,
         [
-            ("老赵", direct, "收到 8 3栋2单元502 家里没人", empty),
-            ("老赵", direct, "收到 8 502说家里没人", "家里没人的不算收到，没有记。\n问到了请发 收到 8 502。"),
+            ("老赵", direct, "备注 8 3栋2单元502 家里没人", noted.format("3栋2单元502", "家里没人")),
+            ("老赵", direct, "撤销", "已撤回8号的备注。"),
+            ("老赵", direct, "收到 8 3栋2单元502 家里没人", noted.format("3栋2单元502", "家里没人")),
+            ("老赵", direct, "备注 8 3栋2单元501 老人住院了，回执我代收", noted.format("3栋2单元501", "老人住院了，回执我代收")),
+            ("老赵", "3栋群", "@小邻 备注 8 3栋2单元503 出差了", "记下了，8号不再催这户。"),
+            ("老赵", direct, "备注 8 3栋2单元999 家里没人", "3栋2单元999没有登记的人。请核对楼栋房号。"),
+            ("老赵", direct, "备注 8 5栋101 家里没人", "这件事不在您负责的范围里。您能办的事请发 帮助。"),
+            ("老赵", direct, "备注 8 3栋1单元502 家里没人", "8号不是发给3栋1单元502的，不用备注。"),
+            ("老赵", direct, "3栋2单元501说家里没人", "是几号通知？请写上编号，例如 备注 8 3栋2单元501 家里没人。"),
+            ("王秀英", direct, "收到 8", "记下了，谢谢。"),
+            ("老赵", direct, "备注 8 3栋2单元501 出差了", "3栋2单元501已经说过收到了，不用备注。"),
+            ("何叔", direct, "备注 8 502 家里没人", "这件事要楼长或社区来办。您能办的事请发 帮助。"),
             (
-                "老赵", direct, "#接龙\n通知8收到\n1. 601\n2. 502 家里没人",
-                "已读到接龙：新增2（601、502），共2人。\n记下收到的：601。没有记成：502。",
+                "老赵", direct, "#接龙\n通知8收到\n1. 3栋2单元601\n2. 3栋2单元403 家里没人",
+                "已读到接龙：新增2（3栋2单元601、3栋2单元403），共2人。\n记下收到的：3栋2单元601。没见到、不再催的：3栋2单元403。",
             ),
         ],
     )  # fmt: skip
+    status = await street.say("老赵", "广播状态 8")
+    assert "502陈阿姨（家里没人）" in status
+    assert "503马耀东（出差了）" in status
+    assert "501" not in status
+    told = await street.until(november(18, 8, 0))
+    await street.say("老赵", "催办 8")
+    reminded = {push.to for push in [*told, *street.pushes] if push.text.startswith("提醒：8号")}
+    assert "陈阿姨" not in reminded
 
 
 async def test_what_the_operator_sends_again_is_followed(street: Street) -> None:

@@ -438,6 +438,8 @@ def announce(session: Session, ours: int, theirs: int, ids: dict[str, int], wang
     series = write(ours, ids["张敏"], "5栋", due_at=SATURDAY, rule="FREQ=DAILY", said="每天9点", kept_by=ids["张敏"])
     send(write(ours, ids["张敏"], "5栋", series_id=series.id))
     cut = send(write(ours, ids["张敏"], "4栋", wants_receipts=True, corrects=series.id))
+    (lives,) = broadcast.listeners(session, community_id=ours, parts=cut.parts, now=NOW)[:1]
+    broadcast.note_household(session, notice=cut, member_id=lives.id, note="家里没人", made_by=ids["张敏"], now=NOW)
     broadcast.remind(
         session, notice=cut, paths=[cut.unit.path], by=ids["张敏"], reachable=(), now=NOW, settings=settings
     )
@@ -1080,6 +1082,7 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         (f"UPDATE broadcasts SET wants_receipts = {FALSE} WHERE number = 7",),
     ],
     "receipts.way": [(f"UPDATE receipts SET made_by = {SOMEBODY} WHERE way = 'own'",)],
+    "household_notes.wanted": [(f"UPDATE household_notes SET at = {WHEN}",)],
     "broadcast_reminders.wanted": [(f"UPDATE broadcast_reminders SET at = {WHEN}",)],
     "roll_call_lines.version": [
         ("UPDATE roll_call_lines SET added_in = 99 WHERE gone_in IS NULL",),

@@ -14,7 +14,7 @@
 小邻: 记下了，谢谢。
 """
 
-from handlers.broadcast import by_hand, following, receipts, writing
+from handlers.broadcast import by_hand, following, notes, receipts, writing
 from handlers.broadcast.words import (
     handed_over,
     handed_over_otherwise,
@@ -29,7 +29,9 @@ from handlers.broadcast.writing import as_typed, title_of
 from handlers.chat import Router
 from models.broadcast import (
     AllAnswered,
+    AllNoted,
     CancelledAlready,
+    CannotResume,
     DueInThePast,
     NobodyThere,
     NoReceiptWanted,
@@ -37,6 +39,8 @@ from models.broadcast import (
     NoSuchBroadcast,
     NoSuchDraft,
     NotAddressed,
+    NotCalledBack,
+    NoteGone,
     NothingByHand,
     NotOutYet,
     OutAlready,
@@ -74,6 +78,8 @@ router = Router.of(
         OutAlready: "{number}号已经发出去了，收不回来。要改请发 更正 {number} 加新的内容。",
         NotOutYet: "{number}号还没有发出去，不用更正：先发 取消广播 {number}，再重新写。",
         CancelledAlready: "{number}号已经取消了。",
+        NotCalledBack: "{number}号没有取消，照常发。",
+        CannotResume: "{number}号恢复不了了，请重新说一遍 广播。",
         NobodyThere: "{target} 没有登记的人，没法发。",
         OutOfReach: "{target} 的群和人我都发不到。请先绑定群，或请大家加我。",
         NothingByHand: "{number}号没有等您转发的群。",
@@ -81,6 +87,8 @@ router = Router.of(
         ReceiptsClosed: "{number}号的回执已经收完了。",
         NotAddressed: "{number}号不是发给您那里的，不用回。",
         AllAnswered: "{number}号都回了，不用催。",
+        AllNoted: "{number}号没回的都有备注了，不用催。看有哪些请发 广播状态 {number}。",
+        NoteGone: "{number}号的备注已经撤回过了。",
         RemindedEnough: "{number}号没回的都催过{most}次了，请上门问一声。",
         QuietNow: "现在免打扰，{again_at} 以后再催。",
         RemindedRecently: "刚催过，{again_at} 以后再催。",
@@ -90,4 +98,5 @@ router = Router.of(
     following.router,
     by_hand.router,
     receipts.router,
+    notes.router,
 )

@@ -115,7 +115,7 @@ def _touched(turn: Turn, notice: Notice) -> list[str]:
     """The unit paths that this person leads and in which a notice may have somebody whom it is for."""
     return [
         path
-        for path in books.scopes(turn.who, notice)
+        for path in books.led_by(turn.who)
         if any(covers(path, part.unit.path) or covers(part.unit.path, path) for part in notice.parts)
     ]
 

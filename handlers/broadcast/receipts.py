@@ -1,5 +1,6 @@
 """收到: somebody has had a notice, by their own word, by their family's, or by that of whoever asked at the door."""
 
+from handlers.broadcast.notes import leads_home, note_home
 from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, spoken_of
 from handlers.language.roll_call import NOT_MET
 from handlers.language.slots import Kind, Slot
@@ -14,6 +15,7 @@ say = Texts(
     "broadcast",
     thanks="记下了，谢谢。",
     thanks_for="记下了，{name}的也收到了，谢谢。",
+    nobody_met="家里没人",
     not_met="家里没人的不算收到，没有记。\n问到了请发 收到 {number}{home}。",
     again="已经记过了，不用再回。",
     again_for="{name}的已经记过了。",
@@ -78,6 +80,8 @@ def ack(turn: Turn) -> Answer:
         turn.slots["broadcast"] = number
     notice = books.find_broadcast(turn.session, community_id=turn.community.id, number=number)
     if turn.slots.get("not_met"):
+        if "room" in turn.slots and leads_home(turn):
+            return note_home(turn, notice, say("nobody_met"))
         home = f"{turn.slots.get('building', '')}{turn.slots.get('room', '')}"
         return Reply(say("not_met", number=notice.number, home=f" {home}" if home else ""), ref=notice.ref)
     if turn.slots.get("family") and "name" not in turn.slots:

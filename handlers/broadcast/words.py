@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from handlers.chat import Button, Texts
 from models import broadcast as books
-from models.broadcast import Copy, CopyState, Ears, Houses, Notice, Wording
+from models.broadcast import Copy, CopyState, Ears, Household, Houses, Notice, Wording
 
 say = Texts(
     "broadcast",
@@ -33,7 +33,8 @@ say = Texts(
     report_receipts="收到的请发 广播状态 {number} 看。",
     silent_notice="{number}号「{title}」{unit}还有{homes}户没回：{names}。\n"
     "请帮忙问一声；替他们记下请发 收到 {number} 加楼栋房号。",
-    home="{room}{name}",
+    home="{room}{name}{note}",
+    home_note="（{note}）",
     home_more="{names}等{homes}户",
     remind="提醒：{number}号「{title}」还等您回一声。\n收到请回复 收到 {number}。",
     knock="{number}号「{title}」有{homes}户我联系不上：{names}。\n"
@@ -49,6 +50,9 @@ NAMED = 12
 """Households that an answer names."""
 DOORS = 60
 """Households that a list for whoever has to knock at them names: all of a house."""
+
+NOTE = 20
+"""Characters of what is known of a household that a list has room for."""
 
 
 def wording(notice: Notice, *, unit: str, bot: str) -> Wording:
@@ -117,12 +121,17 @@ def rooms(houses: Houses, *, most: int = NAMED) -> str:
     homes = sum(len(some) for _, some in houses)
     left, pieces = most, []
     for door, some in houses:
-        named = " ".join(say("home", room=home.room, name=home.people[0].name) for home in some[: max(left, 0)])
+        named = " ".join(_home(home) for home in some[: max(left, 0)])
         left -= len(some)
         if named:
             pieces.append(f"{door} {named}")
     names = "，".join(pieces)
     return say("home_more", names=names, homes=homes) if homes > most else names
+
+
+def _home(home: Household) -> str:
+    note = say("home_note", note=home.note[:NOTE]) if home.note else ""
+    return say("home", room=home.room, name=home.people[0].name, note=note)
 
 
 def reminding(notice: Notice) -> tuple[str, Callable[[Houses], str]]:

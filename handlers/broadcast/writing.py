@@ -51,6 +51,10 @@ say = Texts(
     no_target="没听懂要发给谁。可以是楼栋、支部、党员、楼长、志愿者、物业 或 全体，例如 广播 3栋 明天停水。",
     cancelled="已取消{number}号「{title}」，没有发出去。",
     cancelled_series="已停发{number}号「{title}」（{said}）。",
+    resumed="{number}号「{title}」不取消了，{when} 照发。",
+    resumed_now="{number}号「{title}」不取消了，马上发。",
+    resumed_series="{number}号「{title}」不停了，{said}照发。",
+    resumed_draft="{number}号「{title}」不取消了，还等别的同志点头（{review}号）。",
     cancel_series_ask="{number}号是{said}循环发的「{title}」，要停发吗？\n停发请回复 确认。",
 )
 
@@ -319,6 +323,28 @@ def _call_back(turn: Turn, notice: Notice, reason: str) -> str:
     return say(name, number=notice.number, title=notice.title, said=notice.said)
 
 
+def _undo_cancel(turn: Turn, act: Act) -> str:
+    notice = books.find_broadcast(turn.session, community_id=turn.community.id, number=act.row)
+    books.require_charge(turn.who, notice)
+    notice = books.resume(
+        turn.session,
+        notice=notice,
+        was=BroadcastState(act.detail["was"]),
+        reach=reach_in(turn.rules),
+        now=turn.now,
+        settings=turn.rules["broadcast"],
+    )
+    fields = {"number": notice.number, "title": notice.title, "said": notice.said, "review": notice.review_number}
+    if notice.state is BroadcastState.DRAFT:
+        return say("resumed_draft", **fields)
+    if notice.rule:
+        return say("resumed_series", **fields)
+    quiet = None if notice.urgent else reach_in(turn.rules).quiet_until(max(notice.due_at, turn.now))
+    if quiet is None and notice.due_at <= turn.now:
+        return say("resumed_now", **fields)
+    return say("resumed", when=spoken(quiet or notice.due_at), **fields)
+
+
 @router.command(
     "cancel_broadcast", "取消广播", "撤回广播", "停止广播", "取消通知", "撤回通知", "停发广播", "不广播了",
     slots=(
@@ -327,6 +353,7 @@ def _call_back(turn: Turn, notice: Notice, reason: str) -> str:
     ),
     fillers=("广播", "通知", "号"), role=Role.PROPERTY, overheard=False, writes=True, bare=False,
     usage="取消广播 7", gist="没发出去的收回来，循环的停下来",
+    undo={"cancel_broadcast": _undo_cancel},
 )  # fmt: skip
 def cancel_broadcast(turn: Turn) -> Answer:
     notice = books.find_broadcast(turn.session, community_id=turn.community.id, number=turn.slots["broadcast"])
@@ -334,5 +361,5 @@ def cancel_broadcast(turn: Turn) -> Answer:
     if notice.rule and notice.state is BroadcastState.CONFIRMED and not turn.confirmed:
         return Ask(say("cancel_series_ask", number=notice.number, said=notice.said, title=notice.title))
     text = _call_back(turn, notice, turn.slots.get("reason", ""))
-    turn.wrote("cancel_broadcast", notice.number)
+    turn.wrote("cancel_broadcast", notice.number, was=notice.state)
     return Reply(text, ref=notice.ref)

@@ -522,6 +522,9 @@ class Grammar:
         plan = self._cues[cue[0]]
         at = phrasing.skip_courtesy(text, 0)
         reading = self._read(Verb(cue[0], (plan,)), plan, text, "", at, scene)
+        if reading.lacking and not plan.command.overheard:
+            # An official command is not guessed from a word: 我出差了 is told of oneself.
+            return None
         reading.filled.glued_text = False
         return decide(reading, text, scene)
 

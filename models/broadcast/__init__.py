@@ -7,7 +7,7 @@ reach, confirmed, and goes out once to each group and each person, at once, at a
 - A broadcast goes out once per group, only after its confirmation, and its state is always one of `BroadcastState`.
 - It belongs to a unit, not to whoever typed it: those in charge of the unit now may stop it.
 - One receipt for each person, one answer for each household; who has not answered only those in charge of them know.
-- A household is reminded three times at the most.
+- A household is reminded three times at the most, and never once somebody knows why it does not answer.
 """
 
 from models.broadcast.audience import (
@@ -28,6 +28,7 @@ from models.broadcast.audience import (
     people_of_room,
     plan,
 )
+from models.broadcast.notes import HouseholdNote, NoteGone, drop_notes, note_household, undo_note
 from models.broadcast.notices import (
     OUT,
     OVER,
@@ -73,6 +74,7 @@ from models.broadcast.notices import (
 )
 from models.broadcast.receipts import (
     AllAnswered,
+    AllNoted,
     BroadcastReminder,
     Household,
     Houses,
@@ -92,12 +94,12 @@ from models.broadcast.receipts import (
     by_house,
     hand_over_receipts,
     has_received,
+    led_by,
     listens_to,
     next_reminder,
     post_reminder,
     put_off_reminder,
     remind,
-    scopes,
     tally,
     to_remind,
     undo_receipt,
@@ -106,8 +108,10 @@ from models.broadcast.receipts import (
 from models.broadcast.sending import (
     NOT_COPIED,
     BroadcastCopy,
+    CannotResume,
     Copy,
     CopyState,
+    NotCalledBack,
     NothingByHand,
     Wording,
     call_back,
@@ -115,6 +119,7 @@ from models.broadcast.sending import (
     copies_of,
     follow_again,
     next_look,
+    resume,
     send,
     settle,
     take_back_copied,
@@ -125,17 +130,20 @@ __all__ = [
     "OUT",
     "OVER",
     "AllAnswered",
+    "AllNoted",
     "Broadcast",
     "BroadcastCopy",
     "BroadcastReminder",
     "BroadcastState",
     "CancelledAlready",
+    "CannotResume",
     "Copy",
     "CopyState",
     "Draft",
     "DueInThePast",
     "Ears",
     "Household",
+    "HouseholdNote",
     "Houses",
     "Listener",
     "NoReceiptWanted",
@@ -144,7 +152,9 @@ __all__ = [
     "NoSuchDraft",
     "NobodyThere",
     "NotAddressed",
+    "NotCalledBack",
     "NotOutYet",
+    "NoteGone",
     "NothingByHand",
     "Notice",
     "OutAlready",
@@ -174,6 +184,7 @@ __all__ = [
     "copied_by_hand",
     "copies_of",
     "decide_draft",
+    "drop_notes",
     "due_notices",
     "end_before_sending",
     "find_broadcast",
@@ -186,6 +197,7 @@ __all__ = [
     "lapse_drafts",
     "last_broadcasts",
     "leads_of",
+    "led_by",
     "listener",
     "listeners",
     "listens_to",
@@ -194,6 +206,7 @@ __all__ = [
     "next_due",
     "next_look",
     "next_reminder",
+    "note_household",
     "owner_of",
     "party_of",
     "people_called",
@@ -204,7 +217,7 @@ __all__ = [
     "refuse_odd",
     "remind",
     "require_charge",
-    "scopes",
+    "resume",
     "second_people",
     "select_notices",
     "send",
@@ -217,6 +230,7 @@ __all__ = [
     "take_back_copied",
     "tally",
     "to_remind",
+    "undo_note",
     "undo_receipt",
     "waiting_drafts",
     "way_for",

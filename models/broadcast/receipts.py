@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from models import outbox
 from models.base import Base, Button, Invariant, Refusal
 from models.broadcast.audience import Listener, listeners, listens
+from models.broadcast.notes import notes_of
 from models.broadcast.notices import Broadcast, Notice, Settings, select_notices
 from models.database import Prepared
 from models.members.family import may_speak_for
@@ -93,6 +94,10 @@ class NotAddressed(Refusal):
 
 class AllAnswered(Refusal):
     """There is nobody to remind. Fields: number."""
+
+
+class AllNoted(Refusal):
+    """Of all who are left somebody knows why they do not answer. Fields: number."""
 
 
 class RemindedEnough(Refusal):
@@ -218,6 +223,8 @@ class Household:
     path: str
     room: str
     people: tuple[Listener, ...]
+    note: str = ""
+    """Why nothing is heard of them, where somebody in charge has written it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +258,9 @@ def tally(session: Session, *, notice: Notice, now: datetime, paths: Sequence[st
     homes: dict[tuple[int, str], list[Listener]] = {}
     for one in people:
         homes.setdefault(one.household, []).append(one)
+    notes = notes_of(session, notice)
     silent = [
-        Household(some[0].path, some[0].room, tuple(some))
+        Household(some[0].path, some[0].room, tuple(some), next((notes[one.id] for one in some if one.id in notes), ""))
         for some in homes.values()
         if not any(one.id in answered for one in some)
     ]
@@ -265,7 +273,7 @@ def tally(session: Session, *, notice: Notice, now: datetime, paths: Sequence[st
     )
 
 
-def scopes(person: Person, notice: Notice) -> list[str]:
+def led_by(person: Person) -> list[str]:
     """The unit paths of which somebody may know who has not answered: what they lead, never more."""
     paths = [held.path for held in person.held if held.role.rank >= Role.BUILDING_LEAD.rank]
     return [path for path in paths if not any(other != path and covers(other, path) for other in paths)]
@@ -294,9 +302,9 @@ def remind(
     settings: Settings,
     quiet_until: datetime | None = None,
 ) -> Reminded:
-    """Has those reminded who have not answered, as often as each may be.
+    """Has those reminded who have not answered and of whom nobody knows why, as often as each may be.
 
-    Raises NoReceiptWanted, ReceiptsClosed, QuietNow, AllAnswered, RemindedEnough and RemindedRecently.
+    Raises NoReceiptWanted, ReceiptsClosed, QuietNow, AllAnswered, AllNoted, RemindedEnough and RemindedRecently.
     """
     if not notice.wants_receipts:
         raise NoReceiptWanted(number=notice.number)
@@ -314,6 +322,9 @@ def remind(
     silent = tally(session, notice=notice, now=now, paths=paths).silent
     if not silent:
         raise AllAnswered(number=notice.number)
+    silent = tuple(home for home in silent if not home.note)
+    if not silent:
+        raise AllNoted(number=notice.number)
     before = _reminders(session, notice)
     due = _due(silent, before, now, notice.number, settings)
     reached = [one for home in due for one in home.people if one.id in reachable]

@@ -81,6 +81,14 @@ class NothingByHand(Refusal):
     """No group of it waits for somebody to copy it, as far as this person may say. Fields: number."""
 
 
+class NotCalledBack(Refusal):
+    """It goes out anyway. Fields: number."""
+
+
+class CannotResume(Refusal):
+    """It was taken back, and what waited of it is gone. Fields: number."""
+
+
 def key_of(broadcast_id: int, group_id: int | None, member_id: int | None) -> str:
     """Under which key a copy stands in the outbox."""
     return f"broadcast:{broadcast_id}:group:{group_id}" if group_id else f"broadcast:{broadcast_id}:{member_id}"
@@ -111,8 +119,6 @@ def send(
 
     Does nothing for one that is on its way already.
     """
-    # What waits for the morning is nothing to be asked after before.
-    out_at = now if notice.urgent else reach.quiet_until(now) or now
     pushes = bool(plan.alone) or any(group.pushes for group in plan.groups)
     started = set_broadcast(
         session,
@@ -121,10 +127,7 @@ def send(
         state=BroadcastState.SENDING if pushes else BroadcastState.WAITING,
         sent_at=now,
         look_at=now + timedelta(minutes=1),
-        receipts_until=now + timedelta(days=settings.receipt_days) if notice.wants_receipts else None,
-        remind_at=out_at + timedelta(hours=settings.reminder_hours)
-        if notice.wants_receipts and notice.reminds
-        else None,
+        **_asking(notice, now, reach, settings),
     )
     if not started:
         return notice
@@ -144,6 +147,18 @@ def send(
         # Whoever is asked anew need not answer what was wrong.
         _close_receipts(session, notice.community_id, notice.corrects, now)
     return find_broadcast(session, community_id=notice.community_id, number=notice.number)
+
+
+def _asking(notice: Notice, sent_at: datetime, reach: Reach, settings: Settings) -> dict[str, Any]:
+    """Until when a notice takes receipts, and when those who do not answer are reminded by themselves."""
+    if not notice.wants_receipts:
+        return {"receipts_until": None, "remind_at": None}
+    # What waits for the morning is nothing to be asked after before.
+    out_at = sent_at if notice.urgent else reach.quiet_until(sent_at) or sent_at
+    return {
+        "receipts_until": sent_at + timedelta(days=settings.receipt_days),
+        "remind_at": out_at + timedelta(hours=settings.reminder_hours) if notice.reminds else None,
+    }
 
 
 def _copy(
@@ -427,6 +442,33 @@ def call_back(session: Session, *, notice: Notice, by: int, reason: str, now: da
             session, notice, BroadcastState.SENDING, state=BroadcastState.CANCELLED, cancelled_by=by,
             reason=reason[:200], ended_at=now, look_at=None, remind_at=None, receipts_until=None,
         )  # fmt: skip
+    return find_broadcast(session, community_id=notice.community_id, number=notice.number)
+
+
+def resume(
+    session: Session, *, notice: Notice, was: BroadcastState, reach: Reach, now: datetime, settings: Settings
+) -> Notice:
+    """Takes back that a notice was called back: it stands where it `was`. Raises NotCalledBack and CannotResume."""
+    values: dict[str, Any] = {"look_at": None}
+    if was is BroadcastState.DRAFT:
+        values = {"look_at": now + timedelta(hours=settings.draft_hours)}
+    elif was is BroadcastState.SENDING:
+        assert notice.sent_at is not None
+        values = {"look_at": now + timedelta(minutes=1), **_asking(notice, notice.sent_at, reach, settings)}
+    taken = {"cancelled_by": None, "reason": "", "ended_at": None}
+    if not set_broadcast(session, notice, BroadcastState.CANCELLED, state=was, **values, **taken):
+        raise NotCalledBack(number=notice.number)
+    if was is BroadcastState.SENDING:
+        copies = copies_of(session, notice)
+        keys = [key_of(notice.id, copy.group_id, copy.member_id) for copy in copies]
+        again = outbox.reinstate(session, community_id=notice.community_id, keys=keys, reason=WITHDRAWN)
+        if again < len(copies):
+            raise CannotResume(number=notice.number)
+        session.execute(
+            update(BroadcastCopy)
+            .where(BroadcastCopy.community_id == notice.community_id, BroadcastCopy.broadcast_id == notice.id)
+            .values(state=CopyState.WAITING, reason="", ended_at=None)
+        )
     return find_broadcast(session, community_id=notice.community_id, number=notice.number)
 
 
