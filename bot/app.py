@@ -23,6 +23,7 @@ from bot.files import Files
 from bot.health import Health
 from bot.listening import Listening
 from bot.metrics import JobOutcome, Metrics, PushOutcome
+from bot.receipts import Receipts
 from bot.scheduler import Leadership, Scheduler
 from bot.secrets import Sealer
 from handlers import UNDERSTOOD
@@ -104,6 +105,8 @@ def reach_of(channels: Iterable[Channel], quiet: Quiet) -> Reach:
         people=frozenset(one.namespace for one in every if one.ability.pushes_to_people),
         everything=frozenset(one.name for one in every if one.ability.hears is Hears.EVERYTHING),
         mentions=frozenset(one.name for one in every if one.ability.hears is Hears.MENTIONS),
+        buttons=frozenset(one.name for one in every if one.ability.buttons),
+        tapped=_tapped(every),
         quiet=quiet,
         must_open=_must_open(every),
     )
@@ -256,6 +259,7 @@ class House:
         app.add_routes(self.metrics.routes())
         app.add_routes(Files(self.books, self.clock).routes())
         app.add_routes(poster.routes())
+        app.add_routes(Receipts(self.books, self.clock, self.config.http.public_url).routes())
         app.cleanup_ctx.append(self._live)
         if self.simulator is not None:
             simulator = self.simulator
@@ -344,6 +348,13 @@ def _must_open(channels: Iterable[Channel]) -> dict[str, frozenset[str]]:
         for namespace, those in pushing.items()
         if not any(channel.ability.writes_first for channel in those)
     }
+
+
+def _tapped(channels: Iterable[Channel]) -> frozenset[str]:
+    """The namespaces in which whoever is written to sees buttons, whatever channel it comes by."""
+    pushing = [channel for channel in channels if channel.ability.pushes_to_people]
+    without = {channel.namespace for channel in pushing if not channel.ability.buttons}
+    return frozenset(channel.namespace for channel in pushing) - without
 
 
 async def _trouble(channel: Connected) -> str:

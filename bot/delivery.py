@@ -30,7 +30,7 @@ from bot.pictures import Pictures
 from bot.secrets import Sealer
 from bot.ways import Known, Way, Ways
 from models import outages, outbox
-from models.base import Button, Placard
+from models.base import Button, Card, Placard
 from models.clock import Clock, day_of
 from models.members import Role, people_in_scope
 from models.outbox import AttemptOutcome, Begun, Claimed, LeaseLost, Lost, OutboxState
@@ -155,6 +155,11 @@ class Bundle:
         return self.messages[0].placard if self.parts == 1 else None
 
     @property
+    def card(self) -> Card | None:
+        """Its text in parts."""
+        return self.messages[0].card if self.parts == 1 else None
+
+    @property
     def to_a_group(self) -> bool:
         return self.messages[0].group_id is not None
 
@@ -211,7 +216,7 @@ def _cut(text: str, most: int) -> tuple[str, str]:
 def bundled(messages: Sequence[Claimed], limit: int) -> list[Bundle]:
     """Merges what one recipient is due in the same minute, as far as it fits; splits what is too long by itself.
 
-    What has buttons or a placard is merged with nothing.
+    What has buttons, a placard or a card is merged with nothing.
     """
     bundles: list[Bundle] = []
     for message in messages:
@@ -236,7 +241,7 @@ def bundled(messages: Sequence[Claimed], limit: int) -> list[Bundle]:
 
 def _together(message: Claimed) -> tuple[int, int | None, int | None, str | None, datetime, int]:
     """Messages that agree in this are merged: one recipient of one community, one minute, words alone."""
-    alone = message.id if message.buttons or message.placard else 0
+    alone = message.id if message.buttons or message.placard or message.card else 0
     return message.community_id, message.group_id, message.member_id, message.external_id, _minute(message), alone
 
 
@@ -599,7 +604,7 @@ class Postman:
         if begun is None or isinstance(begun, timedelta):
             return begun
         ref = bundle.messages[0].ref if len(bundle.ids) == 1 else ""
-        parcel = Parcel(one.address, bundle.text, one.ways[0].secret, ref, bundle.buttons, picture)
+        parcel = Parcel(one.address, bundle.text, one.ways[0].secret, ref, bundle.buttons, picture, bundle.card)
         pause: timedelta | None = None
         outcome, detail = AttemptOutcome.SENT, ""
         try:

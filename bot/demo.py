@@ -519,7 +519,7 @@ def _announced(
     # Nothing of the past goes out when the demo begins: somebody has copied it into the group.
     reach = Reach(everything=frozenset((CHANNEL,)))
     plan = broadcast.plan(session, community_id=community.id, parts=draft.parts, target="3栋", reach=reach, now=sent)
-    wording = broadcast.Wording({}, "")
+    wording = broadcast.Wording(lambda group: "", lambda member_id: "")
     notice = broadcast.send(
         session, notice=notice, plan=plan, wording=wording, reach=reach, now=sent, settings=settings
     )

@@ -151,6 +151,7 @@ WORDS = {
     "in_charge": "楼长或社区",
     "neighbour": "邻居",
     "own": "本人",
+    "link": "本人（网页）",
     "list": "楼长或社区代记",
     "signup": "报名",
     "cancel_signup": "取消报名",

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from handlers.broadcast import (
+    Voice,
     handed_over,
     handed_over_otherwise,
     not_sent,
@@ -75,12 +76,11 @@ def send(tick: Tick) -> bool:
             if books.end_before_sending(tick.session, notice=notice, by=None, reason=why, now=tick.at):
                 _tell_writer(tick, notice, not_sent(notice, why), "not-sent")
             continue
-        unit = called(tick.session, community_id=tick.community.id, unit_id=notice.unit.id)
         books.send(
             tick.session,
             notice=notice,
             plan=plan,
-            wording=wording(notice, unit=unit, bot=tick.community.bot_name),
+            wording=wording(notice, _voice(tick, notice)),
             reach=reach_in(tick.rules),
             now=tick.at,
             settings=_settings(tick),
@@ -112,6 +112,11 @@ def _beget(tick: Tick, series: Notice) -> None:
         books.end_before_sending(tick.session, notice=series, by=None, reason="no next time", now=tick.at)
     else:
         books.set_broadcast(tick.session, series, BroadcastState.CONFIRMED, due_at=coming)
+
+
+def _voice(tick: Tick, notice: Notice) -> Voice:
+    unit = called(tick.session, community_id=tick.community.id, unit_id=notice.unit.id)
+    return Voice(unit, tick.community.bot_name, reach_in(tick.rules), tick.rules["http"].public_url)
 
 
 def _settings(tick: Tick) -> Settings:
@@ -184,7 +189,7 @@ def remind(tick: Tick) -> bool:
         except (AllAnswered, AllNoted, RemindedEnough, ReceiptsClosed):
             again = None
         else:
-            text, knock = reminding(notice)
+            text, knock = reminding(notice, _voice(tick, notice))
             books.post_reminder(
                 tick.session,
                 notice=notice,
@@ -201,6 +206,7 @@ def remind(tick: Tick) -> bool:
 
 def list_silent(tick: Tick) -> bool:
     """Each building's lead hears who of theirs has not answered, and nobody else."""
+    books.forget_page_tries(tick.session, community_id=tick.community.id, now=tick.at)
     for notice in books.sent_between(
         tick.session, community_id=tick.community.id, after=tick.at - SINCE - HEARD, until=tick.at - HEARD
     ):

@@ -30,7 +30,7 @@ from models import (
     units,
 )
 from models.activities import declines, plan, signups
-from models.broadcast import notes, notices, receipts, sending
+from models.broadcast import links, notes, notices, receipts, sending
 from models.check_in import coming, going, making_up, vouching, ways
 from models.duties import entries
 from models.members import consent, detaching, family, invitations, merging, people, proof, registration
@@ -71,6 +71,7 @@ EVERY_TABLE = (
     privacy,
     proof,
     proxies,
+    links,
     notes,
     receipts,
     registration,

@@ -164,7 +164,9 @@ def last_acts(session: Session, *, community_id: int, member_id: int, now: datet
         .order_by(Audit.id.desc())
         .limit(20)
     ).all()
-    return [Act(*row[:5]) for row in rows if (row.channel, row.message_id) == (rows[0].channel, rows[0].message_id)]
+    # What no message said, a tap on a page, stands alone.
+    whole = rows if rows and rows[0].message_id else rows[:1]
+    return [Act(*row[:5]) for row in whole if (row.channel, row.message_id) == (rows[0].channel, rows[0].message_id)]
 
 
 def times(session: Session, *, community_id: int, action: str, object_ref: str) -> int:

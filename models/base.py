@@ -101,6 +101,25 @@ def placard_of(kept: Sequence[Any] | None) -> Placard | None:
     return Placard(*kept) if kept else None
 
 
+class Card(NamedTuple):
+    """A message in parts, for a channel that can show more than words in a row; its text says the same.
+
+    Kept as a list.
+    """
+
+    heading: str
+    body: str
+    foot: str
+    """What can be answered, and how."""
+    url: str = ""
+    """What a tap on it opens."""
+
+
+def card_of(kept: Sequence[str] | None) -> Card | None:
+    """The card that the books kept; NULL is none."""
+    return Card(*kept) if kept else None
+
+
 class Refusal(Exception):
     """An expected no. Its class is its name, `fields` are what its sentence needs; the sentence is the handler's."""
 

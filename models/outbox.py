@@ -43,7 +43,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from models.base import Base, Button, Moment, Placard, buttons_of, placard_of
+from models.base import Base, Button, Card, Moment, Placard, buttons_of, card_of, placard_of
 from models.database import Prepared, lock_name
 from models.directory import Endpoint, Group, Identity
 from models.members.merging import keeper_of
@@ -144,6 +144,8 @@ class Outbox(Base):
     """What can be pressed beside it; see `Button`."""
     placard: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     """What is shown in place of the text where a channel shows pictures; see `Placard`."""
+    card: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What is shown in place of the text where a channel shows cards; see `Card`."""
     created_at: Mapped[datetime]
     not_before: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -210,6 +212,7 @@ _PUT = Prepared(
         "ref",
         "buttons",
         "placard",
+        "card",
         "created_at",
         "not_before",
         "expires_at",
@@ -234,15 +237,16 @@ def put(
     not_before: datetime | None = None,
     buttons: Sequence[Button] = (),
     placard: Placard | None = None,
+    card: Card | None = None,
     urgent: bool = False,
     otherwise: str = "",
 ) -> bool:
     """Puts a message into the outbox once per `key`; False where it was put in before.
 
     `account` is the namespace and the outside id of somebody who is no member. The text says without its buttons what
-    can be answered, and without its `placard` what stands there. `urgent` ones wait neither for the end of the quiet
-    hours nor for the next day. `otherwise` is what the building lead is told (in words of its own, which say whom to
-    tell what) where no channel reaches the group or the person: never anything private.
+    can be answered, and without its `placard` or `card` what stands there. `urgent` ones wait neither for the end of
+    the quiet hours nor for the next day. `otherwise` is what the building lead is told (in words of its own, which say
+    whom to tell what) where no channel reaches the group or the person: never anything private.
     """
     row = _PUT.first(
         session,
@@ -256,6 +260,7 @@ def put(
         ref=ref,
         buttons=buttons or None,
         placard=placard,
+        card=card,
         created_at=now,
         not_before=not_before or now,
         expires_at=expires_at,
@@ -316,6 +321,7 @@ class Claimed:
     urgent: bool = False
     otherwise: str = ""
     placard: Placard | None = None
+    card: Card | None = None
 
 
 # A literal: neither database uses a partial index for a parameter that happens to say the same.
@@ -349,6 +355,7 @@ _COLUMNS = (
     Outbox.urgent,
     Outbox.otherwise,
     Outbox.placard,
+    Outbox.card,
 )
 
 _DUE = Prepared(
@@ -385,7 +392,9 @@ def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, t
     # Found and taken by two statements: as one, PostgreSQL would walk over the whole table for so many ids that it
     # cannot foresee.
     rows = _DUE.all(session, now=now, wall=wall, most=most)
-    found = [Claimed(*(*row[:-4], buttons_of(row[-4]), *row[-3:-1], placard_of(row[-1]))) for row in rows]
+    found = [
+        Claimed(*(*row[:-5], buttons_of(row[-5]), *row[-4:-2], placard_of(row[-2]), card_of(row[-1]))) for row in rows
+    ]
     if found:
         ids = [message.id for message in found]
         session.execute(update(Outbox).where(Outbox.id.in_(ids)).values(lease=token, leased_until=until))

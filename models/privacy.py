@@ -226,7 +226,15 @@ RULES = (
         Outbox,
         Outbox.created_at,
         lambda s: s.pushes_days,
-        _blank(Outbox, unless=Outbox.state == OutboxState.WAITING, text="", buttons=None, placard=None, otherwise=""),
+        _blank(
+            Outbox,
+            unless=Outbox.state == OutboxState.WAITING,
+            text="",
+            buttons=None,
+            placard=None,
+            card=None,
+            otherwise="",
+        ),
     ),
     Rule(
         "attempts",

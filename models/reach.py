@@ -29,6 +29,10 @@ class Reach:
     """Channels on which all talk of a group is heard."""
     mentions: frozenset[str] = frozenset()
     """Channels on which only what mentions the bot is heard."""
+    buttons: frozenset[str] = frozenset()
+    """Channels whose messages have buttons."""
+    tapped: frozenset[str] = frozenset()
+    """Those of `people` in which everybody sees the buttons beside what is written to them."""
     quiet: Quiet | None = None
     """When nobody is written to unless it is urgent."""
     must_open: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -15,7 +15,6 @@ from models.broadcast import (
     BroadcastState,
     CopyState,
     Draft,
-    Ears,
     NobodyThere,
     NoSecondPerson,
     Notice,
@@ -45,7 +44,7 @@ PEOPLE = frozenset({NAMESPACE})
 EVERYWHERE = Reach(frozenset({"simulator"}), PEOPLE, frozenset({"simulator"}))
 BY_HAND = Reach(people=PEOPLE, mentions=frozenset({"simulator"}))
 NOTHING = Reach()
-WORDING = broadcast.Wording(dict.fromkeys(Ears, "停水"), "停水", hand=lambda group: f"请复制到{group}")
+WORDING = broadcast.Wording(lambda group: "停水", lambda member_id: "停水", hand=lambda group: f"请复制到{group}")
 
 
 def group_of(session: Session, ground: Ground, unit: str, name: str) -> int:

@@ -409,7 +409,7 @@ def announce(session: Session, ours: int, theirs: int, ids: dict[str, int], wang
     """Notices in every state, with receipts and a reminder; chains with lines that stand and that are gone."""
     settings = broadcast.Settings()
     reach = Reach(frozenset({"simulator"}), frozenset({"simulator"}), frozenset({"simulator"}))
-    wording = broadcast.Wording(dict.fromkeys(broadcast.Ears, "停水"), "停水")
+    wording = broadcast.Wording(lambda group: "停水", lambda member_id: "停水")
 
     def write(community_id: int, by: int, target: str, at: datetime = NOW, **more: Any) -> broadcast.Notice:
         unit = find_unit(session, community_id=community_id, name="社区")
@@ -439,6 +439,7 @@ def announce(session: Session, ours: int, theirs: int, ids: dict[str, int], wang
     send(write(ours, ids["张敏"], "5栋", series_id=series.id))
     cut = send(write(ours, ids["张敏"], "4栋", wants_receipts=True, corrects=series.id))
     (lives,) = broadcast.listeners(session, community_id=ours, parts=cut.parts, now=NOW)[:1]
+    broadcast.identify(session, notice=cut, name="孙悟空", building="4栋", room="1", digits="", now=NOW)
     broadcast.note_household(session, notice=cut, member_id=lives.id, note="家里没人", made_by=ids["张敏"], now=NOW)
     broadcast.remind(
         session, notice=cut, paths=[cut.unit.path], by=ids["张敏"], reachable=(), now=NOW, settings=settings
@@ -1082,6 +1083,7 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         (f"UPDATE broadcasts SET wants_receipts = {FALSE} WHERE number = 7",),
     ],
     "receipts.way": [(f"UPDATE receipts SET made_by = {SOMEBODY} WHERE way = 'own'",)],
+    "page_tries.wanted": [(f"UPDATE page_tries SET at = {WHEN}",)],
     "household_notes.wanted": [(f"UPDATE household_notes SET at = {WHEN}",)],
     "broadcast_reminders.wanted": [(f"UPDATE broadcast_reminders SET at = {WHEN}",)],
     "roll_call_lines.version": [

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from aiohttp import web
 
 from handlers.chat import Button, Incoming, Reply
+from models.base import Card
 
 Hear = Callable[[Incoming], Awaitable[Reply]]
 """What a channel calls with each message. Returns after the durable commit; raises Unavailable for a passing fault."""
@@ -54,6 +55,8 @@ class Ability:
     """It shows `Parcel.buttons` and `Reply.buttons`, and brings a press as the words of the button."""
     pictures: bool = False
     """It shows `Parcel.picture`."""
+    cards: bool = False
+    """It shows `Parcel.card`."""
     limits: tuple[Limit, ...] = ()
 
 
@@ -70,6 +73,8 @@ class Parcel:
     """What can be pressed beside it, for channels with that ability. The text says the same without them."""
     picture: bytes = field(default=b"", repr=False)
     """A PNG to show in place of the text, for channels with that ability. The text says the same."""
+    card: Card | None = None
+    """The text in parts, for channels with that ability."""
 
 
 class DeliveryError(Exception):

@@ -1,4 +1,4 @@
-"""WeCom 群机器人 (消息推送): one-way push into one internal group, texts and pictures. Page 91770.
+"""WeCom 群机器人 (消息推送): one-way push into one internal group: texts, pictures, cards. Page 91770.
 
 The key of a group's robot is the endpoint's secret; the endpoint's address is a label made from it, so that one robot
 is one address, and its limits are its own. Whoever has the key can post, so it appears in no log, no error and no
@@ -18,11 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot import logs
 from bot.channels import Ability, DeliveryError, Hear, Limit, Parcel
 from bot.channels.wecom_calls import Said, called, client, refused
+from models.base import Card
 
 log = logs.logger(__name__)
 
 TEXT_BYTES = 2048
 MARKDOWN_BYTES = 4096
+LINK_LABEL = "点这里说收到"
+"""What stands on the link of a card."""
 
 PERMANENT = {
     93000: "webhook key wrong, or the robot was removed",
@@ -35,8 +38,13 @@ PERMANENT = {
     40009: "picture too large",
 }
 """Answers that never heal by trying again (pages 91770, 90313)."""
-PICTURE_REFUSED = frozenset({40008, 40009, 40058, 45002})
-"""Of these, what the platform says of a picture that it does not like."""
+KIND_REFUSED = frozenset({40008, 40009, 40058, 45002})
+"""Of these, what the platform says of a picture or a card that it does not like."""
+
+CARD_HEADING, CARD_BODY, CARD_FOOT = 26, 112, 30
+"""Characters that a notice card shows of each part; of what is longer the end is not seen."""
+_MARKUP = re.compile(r"[<*`\[\]\\]|^[ ]*[#>]", re.MULTILINE)
+"""What would change its looks as markdown; there is no way to write it as it is."""
 
 
 class Settings(BaseModel):
@@ -50,6 +58,7 @@ class Settings(BaseModel):
     timeout_seconds: float = Field(10.0, gt=0, le=60, description="等企业微信答复最多几秒")
     per_minute: int = Field(20, ge=1, le=1000, description="每个群机器人每分钟最多发几条")
     pictures: bool = Field(True, description="榜单发成图片；false 就发文字")
+    cards: bool = Field(True, description="长通知排版发、带链接的通知发成卡片；false 就发文字")
 
 
 _SHOWN = re.compile(
@@ -86,12 +95,13 @@ class WecomGroupWebhook:
         self._session: aiohttp.ClientSession | None = None
 
     def adopt(self, settings: Settings) -> None:
-        """Takes a changed limit, and whether to send pictures; everything else needs a new start."""
+        """Takes a changed limit, and whether to send pictures and cards; everything else needs a new start."""
         self.ability = Ability(
             pushes_to_groups=True,
             text_bytes=TEXT_BYTES,
             markdown_bytes=MARKDOWN_BYTES,
             pictures=settings.pictures,
+            cards=settings.cards,
             limits=(Limit(settings.per_minute, timedelta(minutes=1)),),
         )
 
@@ -102,16 +112,25 @@ class WecomGroupWebhook:
         raise NotImplementedError("this channel reaches groups only")
 
     async def send(self, parcel: Parcel) -> None:
-        """Posts one text or picture. Raises DeliveryError and OutcomeUnknown."""
-        if parcel.picture:
+        """Posts one text, picture or card. Raises DeliveryError and OutcomeUnknown."""
+        shown = self._shown(parcel)
+        if shown is not None:
             try:
-                return await self._post(parcel.secret, _image(parcel.picture))
+                return await self._post(parcel.secret, shown)
             except DeliveryError as no:
-                if no.code not in PICTURE_REFUSED:
+                if no.code not in KIND_REFUSED:
                     raise
                 # The text says the same.
-                log.error("wecom_group_webhook.picture_refused", channel=self.name, code=no.code)
+                log.error("wecom_group_webhook.kind_refused", channel=self.name, kind=shown["msgtype"], code=no.code)
         await self._post(parcel.secret, {"msgtype": "text", "text": {"content": parcel.text}})
+
+    def _shown(self, parcel: Parcel) -> dict[str, Any] | None:
+        """What says more than the bare text, where there is something."""
+        if parcel.picture:
+            return _image(parcel.picture)
+        if parcel.card is None or not self.ability.cards:
+            return None
+        return notice_card(parcel.card) or _markdown(parcel.card)
 
     async def _post(self, key: str, body: dict[str, Any]) -> None:
         if self._session is None:
@@ -131,6 +150,35 @@ def _image(picture: bytes) -> dict[str, Any]:
     """The digest is over the bytes themselves (page 91770)."""
     digest = hashlib.md5(picture, usedforsecurity=False).hexdigest()
     return {"msgtype": "image", "image": {"base64": base64.b64encode(picture).decode(), "md5": digest}}
+
+
+def notice_card(card: Card) -> dict[str, Any] | None:
+    """A card that opens its page at a tap; None where there is no page, or where a card has no room for it."""
+    heading, body, foot, url = card
+    if not url or len(heading) > CARD_HEADING or len(body) > CARD_BODY or len(foot) > CARD_FOOT:
+        return None
+    return {
+        "msgtype": "template_card",
+        "template_card": {
+            "card_type": "text_notice",
+            "main_title": {"title": heading, "desc": foot},
+            "sub_title_text": body,
+            "jump_list": [{"type": 1, "url": url, "title": LINK_LABEL}],
+            "card_action": {"type": 1, "url": url},
+        },
+    }
+
+
+def _markdown(card: Card) -> dict[str, Any] | None:
+    """The parts with a bold heading; None where the words themselves would be read as markup, or are too many."""
+    heading, body, foot, url = card
+    if any(_MARKUP.search(part) for part in (heading, body, foot)):
+        return None
+    pieces = [f"**{heading}**", body, f"> {foot}" if foot else "", f"[{LINK_LABEL}]({url})" if url else ""]
+    content = "\n".join(piece for piece in pieces if piece)
+    if len(content.encode()) > MARKDOWN_BYTES:
+        return None
+    return {"msgtype": "markdown", "markdown": {"content": content}}
 
 
 def _judged(said: Said) -> DeliveryError | None:

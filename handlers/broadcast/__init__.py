@@ -16,13 +16,16 @@
 
 from handlers.broadcast import by_hand, following, notes, receipts, writing
 from handlers.broadcast.words import (
+    Voice,
     handed_over,
     handed_over_otherwise,
+    in_parts,
     not_sent,
     received,
     reminding,
     report,
     silent_line,
+    unknown_on_page,
     wording,
 )
 from handlers.broadcast.writing import as_typed, title_of
@@ -54,9 +57,11 @@ from models.broadcast import (
 )
 
 __all__ = [
+    "Voice",
     "as_typed",
     "handed_over",
     "handed_over_otherwise",
+    "in_parts",
     "not_sent",
     "received",
     "reminding",
@@ -64,6 +69,7 @@ __all__ = [
     "router",
     "silent_line",
     "title_of",
+    "unknown_on_page",
     "wording",
 ]
 

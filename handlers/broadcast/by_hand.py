@@ -1,6 +1,6 @@
 """广播原文, 已发: a person copies a notice into a group that the bot cannot write to."""
 
-from handlers.broadcast.words import wording
+from handlers.broadcast.words import voice_of, wording
 from handlers.broadcast.writing import plan_for
 from handlers.chat import Answer, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
@@ -41,9 +41,9 @@ def _own_copies(turn: Turn, notice: Notice) -> list[Copy]:
 def broadcast_text(turn: Turn) -> Answer:
     notice = books.find_broadcast(turn.session, community_id=turn.community.id, number=turn.slots["broadcast"])
     (copy, *_) = _own_copies(turn, notice)
-    words = wording(notice, unit=turn.called(notice.unit), bot=turn.community.bot_name)
-    ears = next(group.ears for group in plan_for(turn, notice).groups if group.id == copy.group_id)
-    return Reply(words.groups[ears], ref=notice.ref)
+    words = wording(notice, voice_of(turn, notice))
+    group = next(group for group in plan_for(turn, notice).groups if group.id == copy.group_id)
+    return Reply(words.group(group), ref=notice.ref)
 
 
 def _undo_copied(turn: Turn, act: Act) -> str:

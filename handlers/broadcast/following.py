@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from handlers.broadcast.words import DOORS, NAMED, places, received, reminding, rooms
+from handlers.broadcast.words import DOORS, NAMED, places, received, reminding, rooms, voice_of
 from handlers.chat import Answer, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import broadcast as books
@@ -181,7 +181,7 @@ def _remind(turn: Turn, notice: Notice, paths: list[str]) -> Answer:
         quiet_until=reach_in(turn.rules).quiet_until(turn.now),
     )
     turn.wrote("remind", notice.number, households=done.households)
-    text, knock = reminding(notice)
+    text, knock = reminding(notice, voice_of(turn, notice))
     books.post_reminder(
         turn.session,
         notice=notice,

@@ -1,20 +1,28 @@
 """A notice in words: for each kind of group, for a person alone, and for whoever has to account for it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from handlers.chat import Button, Texts
+from handlers.chat import Button, Texts, Turn
 from models import broadcast as books
-from models.broadcast import Copy, CopyState, Ears, Household, Houses, Notice, Wording
+from models.base import Card
+from models.broadcast import Copy, CopyState, Ears, Household, Houses, Notice, Spoken, Wording
+from models.reach import Reach, reach_in
 
 say = Texts(
     "broadcast",
-    notice="【{unit}通知 {number}】{text}",
-    notice_urgent="【紧急·{unit}通知 {number}】{text}",
-    notice_correction="【更正·{unit}通知 {number}】{text}\n{corrects}号通知以这条为准{again}。",
+    notice="【{heading}】{text}",
     no_new_receipt="，回过收到的不用再回",
     receipt_all="收到请回复 收到 {number}。",
     receipt_mentions="收到请 @{bot} 回复 收到 {number}。",
     receipt_none="收到请私聊{bot}发 收到 {number}。",
+    receipt_mentions_link="收到请 @{bot} 回复 收到 {number}，或点 {url}",
+    receipt_none_link="收到请点 {url} （或私聊{bot}发 收到 {number}）",
+    receipt_person_link="收到请回复 收到 {number}，或点 {url}",
+    heading="{unit}通知 {number}",
+    heading_urgent="紧急·{unit}通知 {number}",
+    heading_correction="更正·{unit}通知 {number}",
+    corrected="{text}\n{corrects}号通知以这条为准{again}。",
     received="收到",
     handed_over_otherwise="{unit}的循环广播现在归{name}管，我发不到{name}。请转告：私聊我发 广播列表 就能看到。",
     hand="请把下一条消息复制到{group}，我发不进去。\n发好了请回复 已发 {number}。",
@@ -36,9 +44,11 @@ say = Texts(
     home="{room}{name}{note}",
     home_note="（{note}）",
     home_more="{names}等{homes}户",
-    remind="提醒：{number}号「{title}」还等您回一声。\n收到请回复 收到 {number}。",
+    remind="提醒：{number}号「{title}」还等您回一声。\n{ask}",
     knock="{number}号「{title}」有{homes}户我联系不上：{names}。\n"
     "麻烦上门说一声；说好了请发 收到 {number} 加楼栋房号。",
+    unknown_on_page="{number}号「{title}」的网页上有人写自己是{home} {name}，名册里没有对上。\n"
+    "认识的话请核对名册；替 TA 记下请发 收到 {number} 加楼栋房号。",
     handed_over="{unit}的循环广播现在归您：{number}号 {said}「{title}」。\n照发不用管；不发了请发 取消广播 {number}。",
     not_sent="{number}号「{title}」没有发：{why}。",
     why_nobody="{target}没有登记的人",
@@ -51,33 +61,80 @@ NAMED = 12
 DOORS = 60
 """Households that a list for whoever has to knock at them names: all of a house."""
 
+LONG = 60
+"""Characters of a notice that reads better with its heading apart."""
 NOTE = 20
 """Characters of what is known of a household that a list has room for."""
 
 
-def wording(notice: Notice, *, unit: str, bot: str) -> Wording:
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """As what a notice is said, and where its page is."""
+
+    unit: str
+    """What its unit is called."""
+    bot: str
+    reach: Reach
+    public_url: str = ""
+    """The address under which phones see this house; empty where they do not, and then nothing has a link."""
+
+    def link(self, notice: Notice, member_id: int | None = None) -> str:
+        """The address of a notice's page, for everybody or for one member."""
+        path = books.page_of(notice, member_id)
+        return f"{self.public_url}{path}" if self.public_url and path else ""
+
+
+def in_parts(notice: Notice, unit: str) -> tuple[str, str]:
+    """A notice's heading, and what it says."""
+    kind, text = "_urgent" if notice.urgent else "", notice.body
+    if notice.corrects is not None:
+        again = say("no_new_receipt") if notice.asked_before and not notice.wants_receipts else ""
+        kind, text = "_correction", say("corrected", text=text, corrects=notice.corrects, again=again)
+    return say(f"heading{kind}", unit=unit, number=notice.number), text
+
+
+def voice_of(turn: Turn, notice: Notice) -> Voice:
+    """As what this community says a notice."""
+    return Voice(turn.called(notice.unit), turn.community.bot_name, reach_in(turn.rules), turn.rules["http"].public_url)
+
+
+def wording(notice: Notice, voice: Voice) -> Wording:
     """A notice in the words for each kind of group, and for a person alone."""
 
     def hand(group: str) -> str:
         return say("hand", group=group, number=notice.number)
 
-    fields = {"unit": unit, "number": notice.number, "text": notice.body}
-    if notice.corrects is not None:
-        again = say("no_new_receipt") if notice.asked_before and not notice.wants_receipts else ""
-        whole = say("notice_correction", corrects=notice.corrects, again=again, **fields)
-    else:
-        whole = say("notice_urgent" if notice.urgent else "notice", **fields)
+    heading, text = in_parts(notice, voice.unit)
+    whole = say("notice", heading=heading, text=text)
+
+    def link(group: Spoken) -> str:
+        # A button is nearer than a page; and where every word is heard, a word is.
+        return "" if group.taps or group.ears is Ears.ALL else voice.link(notice)
+
+    def ask(group: Spoken, *, page: bool = True) -> str:
+        url = link(group) if page else ""
+        return say(f"receipt_{group.ears}" + ("_link" if url else ""), number=notice.number, bot=voice.bot, url=url)
+
+    def card(group: Spoken) -> Card | None:
+        url = link(group)
+        if not url and len(text) <= LONG and "\n" not in text:
+            return None
+        return Card(heading, text, ask(group, page=False) if notice.wants_receipts else "", url)
+
     if not notice.wants_receipts:
-        return Wording(dict.fromkeys(Ears, whole), whole, hand=hand)
-    asks = {
-        ears: say(f"receipt_{ears}", number=notice.number, bot=bot) for ears in (Ears.ALL, Ears.MENTIONS, Ears.NONE)
-    }
+        return Wording(lambda group: whole, lambda member_id: whole, card, hand=hand)
     return Wording(
-        {ears: f"{whole}\n{ask}" for ears, ask in asks.items()},
-        f"{whole}\n{asks[Ears.ALL]}",
+        lambda group: f"{whole}\n{ask(group)}",
+        lambda member_id: f"{whole}\n{_ask_alone(notice, voice, member_id)}",
+        card,
         received(notice),
         hand,
     )
+
+
+def _ask_alone(notice: Notice, voice: Voice, member_id: int) -> str:
+    url = voice.link(notice, member_id) if voice.reach.people - voice.reach.tapped else ""
+    return say("receipt_person_link" if url else "receipt_all", number=notice.number, url=url)
 
 
 def received(notice: Notice) -> tuple[Button, ...]:
@@ -134,14 +191,18 @@ def _home(home: Household) -> str:
     return say("home", room=home.room, name=home.people[0].name, note=note)
 
 
-def reminding(notice: Notice) -> tuple[str, Callable[[Houses], str]]:
-    """What those who are reminded hear; and what a lead hears about households that nobody can write to."""
+def reminding(notice: Notice, voice: Voice) -> tuple[Callable[[int], str], Callable[[Houses], str]]:
+    """What each of those who are reminded hears; and what a lead hears about households that nobody can write to."""
+
+    def remind(member_id: int) -> str:
+        ask = _ask_alone(notice, voice, member_id)
+        return say("remind", number=notice.number, title=notice.title, ask=ask)
 
     def knock(houses: Houses) -> str:
         homes = sum(len(some) for _, some in houses)
         return say("knock", number=notice.number, title=notice.title, homes=homes, names=rooms(houses, most=DOORS))
 
-    return say("remind", number=notice.number, title=notice.title), knock
+    return remind, knock
 
 
 def not_sent(notice: Notice, why: str) -> str:
@@ -158,6 +219,11 @@ def handed_over(notice: Notice, unit: str) -> str:
 def handed_over_otherwise(name: str, unit: str) -> str:
     """The same for the lead, where whoever is newly in charge cannot be written to: to whom it is to be told on."""
     return say("handed_over_otherwise", unit=unit, name=name)
+
+
+def unknown_on_page(notice: Notice, name: str, home: str) -> str:
+    """What a building's lead hears where somebody wants to answer whom the roster does not know."""
+    return say("unknown_on_page", number=notice.number, title=notice.title, name=name, home=home)
 
 
 def silent_line(notice: Notice, unit: str, houses: Houses) -> str:

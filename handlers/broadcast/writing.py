@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handlers.broadcast.audience import parts_called
-from handlers.broadcast.words import wording
+from handlers.broadcast.words import voice_of, wording
 from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn
 from handlers.language import dates
 from handlers.language.normalise import normalise
@@ -266,7 +266,7 @@ def _sent(turn: Turn, notice: Notice, plan: Plan) -> Reply:
         turn.session,
         notice=notice,
         plan=plan,
-        wording=wording(notice, unit=turn.called(notice.unit), bot=turn.community.bot_name),
+        wording=wording(notice, voice_of(turn, notice)),
         reach=reach_in(turn.rules),
         now=turn.now,
         settings=turn.rules["broadcast"],

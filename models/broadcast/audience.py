@@ -243,6 +243,8 @@ class Spoken:
     pushes: bool
     """The bot can write there; else somebody has to copy the text."""
     ears: Ears
+    taps: bool = False
+    """What the bot writes there has buttons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +323,14 @@ def with_ears(session: Session, community_id: int, groups: Sequence[Listed], rea
         return Ears.MENTIONS if names & reach.mentions else Ears.NONE
 
     return [
-        Spoken(group.id, group.name, group.unit_path, bool(names & reach.groups), ears(names))
+        Spoken(
+            group.id,
+            group.name,
+            group.unit_path,
+            bool(names & reach.groups),
+            ears(names),
+            bool(names & reach.groups) and names & reach.groups <= reach.buttons,
+        )
         for group in sorted(groups, key=lambda one: one.id)
         for names in [channels.get(group.id, set())]
     ]

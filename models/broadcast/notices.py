@@ -1,7 +1,8 @@
 """A notice: what is said to whom, by which unit, and where it stands on its way."""
 
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
@@ -53,6 +54,10 @@ class Settings(BaseModel):
     reminder_hours: int = Field(default=4, ge=1, le=72, description="两次催办至少隔几小时")
 
 
+LINK_BYTES, LINK_SECRET_BYTES = 10, 24
+"""Random bytes behind the address of a notice's page: nobody guesses it, and it is short enough to be typed."""
+
+
 class BroadcastState(StrEnum):
     """Where a broadcast stands: always in one of these, and never in one that does not end."""
 
@@ -93,6 +98,8 @@ class Broadcast(Base):
         UniqueConstraint("community_id", "review_number", name="uq_broadcasts_review"),
         CheckConstraint("rule = '' OR sent_at IS NULL", name="rule"),
         Index("ix_broadcasts_due", "community_id", "state", "due_at"),
+        # A link is all that its holder shows: the community is found by it.
+        Index("ix_broadcasts_link", "link"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -138,6 +145,10 @@ class Broadcast(Base):
     """When those who have not answered are reminded next, where nobody has to ask for it."""
     cancelled_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     reason: Mapped[str] = mapped_column(String(200), server_default="")
+    link: Mapped[str] = mapped_column(String(24), server_default="")
+    """What names it in the address of its page; empty where it wants no receipts. See `links`."""
+    link_secret: Mapped[str] = mapped_column(String(48), server_default="")
+    """By what the page's personal addresses and its forms are proved."""
 
 
 class NoSuchBroadcast(Refusal):
@@ -204,6 +215,8 @@ class Notice:
     """That one wanted receipts."""
     sent_at: datetime | None
     receipts_until: datetime | None
+    link: str = ""
+    link_secret: str = field(default="", repr=False)
 
     @property
     def ref(self) -> str:
@@ -250,6 +263,8 @@ def _seen(session: Session, row: Any) -> Notice:
         asked_before=bool(row.asked_before),
         sent_at=one.sent_at,
         receipts_until=one.receipts_until,
+        link=one.link,
+        link_secret=one.link_secret,
     )
 
 
@@ -402,6 +417,8 @@ def write_broadcast(
             "series_id": series_id,
             "corrects_id": draft.corrects,
             "look_at": now + timedelta(hours=settings.draft_hours) if second else None,
+            "link": secrets.token_hex(LINK_BYTES) if draft.wants_receipts else "",
+            "link_secret": secrets.token_hex(LINK_SECRET_BYTES) if draft.wants_receipts else "",
         },
     )
     touch(session, community_id)

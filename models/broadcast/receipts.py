@@ -32,6 +32,8 @@ class Way(StrEnum):
     """By the person: a word, a quotation, a button."""
     FAMILY = "family"
     """By somebody who may speak for them."""
+    LINK = "link"
+    """By the person, on the page of the notice."""
     LIST = "list"
     """By somebody in charge, who has it from the person."""
 
@@ -399,7 +401,7 @@ def post_reminder(
     *,
     notice: Notice,
     done: Reminded,
-    text: str,
+    text: Callable[[int], str],
     buttons: Sequence[Button],
     knock: Callable[[Houses], str],
     now: datetime,
@@ -412,7 +414,7 @@ def post_reminder(
             session,
             community_id=notice.community_id,
             key=f"broadcast-remind:{notice.id}:{done.reminder_id}:{one.id}",
-            message=text,
+            message=text(one.id),
             now=now,
             expires_at=expires,
             member_id=one.id,

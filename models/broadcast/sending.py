@@ -1,6 +1,6 @@
 """How a notice gets out: one copy for each group and each person who is written to alone, and what became of each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,8 +10,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, and_, bindpar
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models import outbox
-from models.base import Base, Button, Invariant, Refusal
-from models.broadcast.audience import Ears, Plan, Spoken
+from models.base import Base, Button, Card, Invariant, Refusal
+from models.broadcast.audience import Plan, Spoken
 from models.broadcast.notices import (
     OUT,
     OVER,
@@ -98,8 +98,11 @@ def key_of(broadcast_id: int, group_id: int | None, member_id: int | None) -> st
 class Wording:
     """A notice in the words for each place, whole without its buttons too."""
 
-    groups: Mapping[Ears, str]
-    person: str
+    group: Callable[[Spoken], str]
+    person: Callable[[int], str]
+    """For the member with this id."""
+    card: Callable[[Spoken], Card | None] = lambda _group: None
+    """The same in parts, for a group whose channel shows them."""
     buttons: tuple[Button, ...] = ()
     hand: Callable[[str], str] | None = None
     """What is said to whoever has to copy it, from the name of the group; None where nobody is told."""
@@ -138,11 +141,12 @@ def send(
     session.execute(insert(BroadcastCopy), copies)
     for group in plan.groups:
         if group.pushes:
-            _post(session, notice, wording.groups[group.ears], wording.buttons, now, settings, group_id=group.id)
+            text, card = wording.group(group), wording.card(group)
+            _post(session, notice, text, wording.buttons, now, settings, group_id=group.id, card=card)
         elif wording.hand is not None:
             _hand(session, notice, group, wording, reach, now, settings)
     for one in plan.alone:
-        _post(session, notice, wording.person, wording.buttons, now, settings, member_id=one.id)
+        _post(session, notice, wording.person(one.id), wording.buttons, now, settings, member_id=one.id)
     if notice.corrects is not None and notice.wants_receipts:
         # Whoever is asked anew need not answer what was wrong.
         _close_receipts(session, notice.community_id, notice.corrects, now)
@@ -183,6 +187,7 @@ def _post(
     *,
     group_id: int | None = None,
     member_id: int | None = None,
+    card: Card | None = None,
 ) -> None:
     outbox.put(
         session,
@@ -195,6 +200,7 @@ def _post(
         member_id=member_id,
         ref=notice.ref,
         buttons=buttons,
+        card=card,
         urgent=notice.urgent,
     )
 
@@ -210,7 +216,7 @@ def _hand(
     reached = everybody_reached(session, community_id=notice.community_id, reach=reach)
     for member_id in (one.id for one in keepers if one.id in reached):
         # The text comes a minute later, so that it is a message of its own and can be copied as it is.
-        for minutes, text in ((0, wording.hand(group.name)), (1, wording.groups[group.ears])):
+        for minutes, text in ((0, wording.hand(group.name)), (1, wording.group(group))):
             outbox.put(
                 session,
                 community_id=notice.community_id,
