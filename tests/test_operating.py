@@ -207,7 +207,7 @@ def test_proxies_pass_on_callbacks_and_files_and_nothing_else(path: str) -> None
     else:
         patterns = re.findall(r"@public path (.+)", text)[0].split()
         passed = [one for one in TRIED if any(one.startswith(pattern.rstrip("*")) for pattern in patterns)]
-    assert passed == ["/callback/app", "/files/abc", "/here/12-4821"]
+    assert passed == ["/callback/app", "/files/abc", "/here/12-4821", "/r/0a1b"]
     assert re.search(r"return 404|respond 404", text)
     assert Http().body_bytes_max == 256 * 1024, "both limits say 256k"
 
@@ -216,6 +216,8 @@ TRIED = (
     "/callback/app",
     "/files/abc",
     "/here/12-4821",
+    "/r/0a1b",
+    "/restart",
     "/healthz",
     "/livez",
     "/metrics",

@@ -105,7 +105,7 @@ class Http(Section):
     keepalive_seconds: float = Field(default=30.0, ge=0, le=300, description="空闲连接保留几秒")
     stop_seconds: float = Field(default=10.0, gt=0, le=300, description="停止时最多等几秒，让收到的消息都答完")
     public_url: str = Field(
-        default="", description="居民的手机打开本机的地址，如 https://bot.example.com；发下载链接用，空着就不发"
+        default="", description="居民的手机打开本机的地址，如 https://bot.example.com；发下载、回执的链接用，空着就不发"
     )
 
     @field_validator("public_url")

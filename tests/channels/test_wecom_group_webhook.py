@@ -17,6 +17,7 @@ import pytest
 from bot import logs
 from bot.channels import DeliveryError, OutcomeUnknown, Parcel
 from bot.channels.wecom_group_webhook import Settings, WecomGroupWebhook, label, read_key
+from models.base import Card
 from models.clock import MovedClock
 from tests.fakes import wecom_api
 from tests.fakes.wecom_api import Fault, Message, WecomApi
@@ -92,6 +93,59 @@ async def test_a_refused_picture_goes_out_as_its_text(webhook: WecomGroupWebhook
     assert api.texts() == [TEXT]
 
 
+URL = "https://bot.example.com/r/693a91f67ccc4bc497a0"
+NOTICE = Card("锦绣社区通知 8", "明早8点到10点停水，请提前存水", "收到请私聊小邻发 收到 8。", URL)
+LONG = NOTICE._replace(body="停水，请存水。" * 20)
+
+
+async def test_a_notice_with_a_page_is_a_card_that_opens_it(webhook: WecomGroupWebhook, api: WecomApi) -> None:
+    await webhook.send(Parcel(label(KEY), TEXT, KEY, card=NOTICE))
+
+    (message,) = api.messages
+    assert message.body["template_card"] == {
+        "card_type": "text_notice",
+        "main_title": {"title": "锦绣社区通知 8", "desc": "收到请私聊小邻发 收到 8。"},
+        "sub_title_text": "明早8点到10点停水，请提前存水",
+        "jump_list": [{"type": 1, "url": URL, "title": "点这里说收到"}],
+        "card_action": {"type": 1, "url": URL},
+    }
+
+
+MARKDOWN = [
+    (LONG, f"**{LONG.heading}**\n{LONG.body}\n> {LONG.foot}\n[点这里说收到]({URL})"),
+    (LONG._replace(url="", foot=""), f"**{LONG.heading}**\n{LONG.body}"),
+    # What would be read as markup, a mention of everybody among it, is said in plain words.
+    (LONG._replace(body=f"{LONG.body}\n# 标题"), None),
+    (LONG._replace(body=f"{LONG.body}<@all>"), None),
+    (LONG._replace(body="停水" * 700), None),
+]
+
+
+@pytest.mark.parametrize(("card", "content"), MARKDOWN)
+async def test_a_long_notice_has_its_heading_apart(
+    webhook: WecomGroupWebhook, api: WecomApi, card: Card, content: str | None
+) -> None:
+    await webhook.send(Parcel(label(KEY), TEXT, KEY, card=card))
+
+    (message,) = api.messages
+    assert (message.body["msgtype"], message.text) == (("markdown", content) if content else ("text", TEXT))
+
+
+async def test_a_refused_card_goes_out_as_its_text(webhook: WecomGroupWebhook, api: WecomApi) -> None:
+    api.meets(wecom_api.refuses(wecom_api.BAD_PARAMETER))
+    await webhook.send(Parcel(label(KEY), TEXT, KEY, card=NOTICE))
+    assert api.texts() == [TEXT]
+    plain = channel(api.url, cards=False)
+    await plain.send(Parcel(label(KEY), TEXT, KEY, card=NOTICE))
+    await plain.close()
+    assert api.texts() == [TEXT, TEXT]
+    # Where the answer is lost nothing is sent a second time.
+    api.meets(wecom_api.LOST)
+    with pytest.raises(OutcomeUnknown):
+        await webhook.send(Parcel(label(KEY), TEXT, KEY, card=NOTICE))
+    assert [message.body["msgtype"] for message in api.messages] == ["text", "text", "template_card"]
+
+
 @pytest.mark.parametrize(
     "typed",
     ["", "a-key", KEY[:-1], f"{KEY} {OTHER}", f"key={KEY}", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send", "三栋"],
@@ -107,8 +161,10 @@ def test_label_names_one_robot_and_hides_its_key() -> None:
     assert not set(KEY.split("-")) & {label(KEY)}
 
 
-def channel(url: str, seconds: float = 5, *, pictures: bool = True) -> WecomGroupWebhook:
-    settings = Settings(kind="wecom_group_webhook", base_url=url, timeout_seconds=seconds, pictures=pictures)
+def channel(url: str, seconds: float = 5, *, pictures: bool = True, cards: bool = True) -> WecomGroupWebhook:
+    settings = Settings(
+        kind="wecom_group_webhook", base_url=url, timeout_seconds=seconds, pictures=pictures, cards=cards
+    )
     return WecomGroupWebhook("webhook", settings)
 
 
@@ -333,7 +389,11 @@ async def test_closing_twice_and_sending_after_it_works(api: WecomApi, webhook: 
 # -- the platform on loopback keeps the platform's rules ----------------------------------------
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
-CARD = {"card_type": "text_notice", "card_action": {"type": 1, "url": "https://example.org"}}
+CARD = {
+    "card_type": "text_notice",
+    "main_title": {"title": "停水"},
+    "card_action": {"type": 1, "url": "https://example.org"},
+}
 
 
 def image(raw: bytes, digest: str | None = None) -> dict[str, Any]:
@@ -369,6 +429,8 @@ def article(**more: str) -> dict[str, str]:
         ("template_card", {**CARD, "card_type": "button_interaction"}, 40058),
         ("template_card", {"card_type": "news_notice"}, 40058),
         ("template_card", {**CARD, "horizontal_content_list": [{"type": 3}]}, 40058),
+        ("template_card", {**CARD, "main_title": {}}, 40058),
+        ("template_card", {**CARD, "jump_list": [{"type": 1, "title": "点这里"}]}, 40058),
         ("location", {}, 40008),
         (None, {}, 40008),
     ],

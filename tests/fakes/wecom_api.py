@@ -24,6 +24,7 @@ MINUTE = timedelta(minutes=1)
 TEXT_BYTES, MARKDOWN_BYTES = 2048, 4096
 TITLE_BYTES, DESCRIPTION_BYTES = 128, 512
 IMAGE_BYTES, FILE_BYTES = 2 * 1024 * 1024, 20 * 1024 * 1024
+JUMPS = 3
 MEDIA_LIVES = timedelta(days=3)
 PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
@@ -308,8 +309,18 @@ class WecomApi:
         # Display only: a card that could call back is refused here.
         if content.get("card_type") not in ("text_notice", "news_notice"):
             raise Refused(BAD_PARAMETER)
+        title = content.get("main_title", {})
+        if not (title.get("title") or content.get("sub_title_text")):
+            raise Refused(BAD_PARAMETER)
+        for jump in content.get("jump_list", []):
+            if jump.get("type") == 1 and not (jump.get("url") and jump.get("title")):
+                raise Refused(BAD_PARAMETER)
+        if len(content.get("jump_list", [])) > JUMPS:
+            raise Refused(BAD_PARAMETER)
         action = content.get("card_action")
         if not isinstance(action, dict) or action.get("type") not in (1, 2):
+            raise Refused(BAD_PARAMETER)
+        if action["type"] == 1 and not action.get("url"):
             raise Refused(BAD_PARAMETER)
         for row in content.get("horizontal_content_list", []):
             needs = {1: "url", 2: "media_id", 3: "userid"}.get(row.get("type"))
