@@ -28,7 +28,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, body_in, body_of
+from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, body_in, body_of, otherwise
 from handlers.language.outdoors import BODY
 from handlers.language.recurrence import spoken_rule
 from handlers.language.slots import Kind, Slot
@@ -112,6 +112,7 @@ say = Texts(
     told="正在通知{count}位邻居",
     tell_them="请在群里告诉{count}位邻居",
     told_nobody="还没有人报名，不用通知",
+    called_off_otherwise="「{title}」取消了，我发不到报了名的{name}，请转告一声。",
     called_off_notice="通知：「{title}」（{when}）取消了{why}。给您添麻烦了，下次再约。{home}",
     sent_home="\n您签过到，我已帮您签退，记服务时长 {minutes}{points}。",
     sent_home_points="，积分+{points}",
@@ -767,6 +768,10 @@ def _call_off(turn: Turn, activity: ActivityHere, reason: str) -> tuple[int, lis
     home = {one.member_id: _home(one.left) for one in there}
     why = say("why", reason=reason) if reason else ""
     members, times = list(dict.fromkeys([*signed_up, *home])), _times(turn, activity)
+
+    def missed(name: str) -> str:
+        return say("called_off_otherwise", name=name, title=activity.title)
+
     for member_id in members:
         turn.tell(
             member_id,
@@ -779,6 +784,7 @@ def _call_off(turn: Turn, activity: ActivityHere, reason: str) -> tuple[int, lis
             ),
             key=f"called-off:{activity.id}:{times}:{member_id}",
             ref=activity.ref,
+            otherwise=otherwise(turn, member_id, missed),
         )
     return len(members), [one.left.id for one in there]
 

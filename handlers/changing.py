@@ -17,7 +17,20 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, body_in, body_of, cared_for, sentence, tell_promoted
+from handlers.chat import (
+    Answer,
+    Ask,
+    Reply,
+    Router,
+    Texts,
+    Turn,
+    body_in,
+    body_of,
+    cared_for,
+    otherwise,
+    sentence,
+    tell_promoted,
+)
 from handlers.language.outdoors import BODY
 from handlers.language.slots import Kind, Slot
 from models import activities, audit
@@ -44,6 +57,7 @@ say = Texts(
     changed="已改 {number}号活动「{title}」：{when}，{place}{told}。",
     told="，正在通知{count}位邻居",
     tell_them="，请在群里告诉{count}位邻居",
+    changed_otherwise="「{title}」改了，我发不到报了名的{name}。请转告：发 活动 {number} 就能看到。",
     changed_notice="「{title}」有变动：{when}，{place}。\n来不了请发 取消报名 {number}。",
     undone_change="已改回 {number}号活动「{title}」：{when}，{place}。",
 )
@@ -196,11 +210,18 @@ def _tell_change(turn: Turn, changed: activities.Changed, key: str) -> str:
     for one in changed.promoted:
         tell_promoted(turn, activity, one)
     others = [member_id for member_id in changed.members if member_id not in moved]
+
+    def missed(name: str) -> str:
+        return say("changed_otherwise", name=name, number=activity.number, title=activity.title)
+
     for member_id in others:
         text = say("changed_notice", number=activity.number, title=activity.title, **_where(activity))
         if line := cared_for(turn, activity, member_id):
             text = f"{text}\n{line}"
-        turn.tell(member_id, text, key=f"{key}:{member_id}", ref=activity.ref)
+        turn.tell(
+            member_id, text, key=f"{key}:{member_id}", ref=activity.ref,
+            otherwise=otherwise(turn, member_id, missed),
+        )  # fmt: skip
     return _told(turn, len(changed.members))
 
 

@@ -322,6 +322,24 @@ class Turn:
         self.told.append(replace(told, group_id=group_id))
 
 
+_otherwise = Texts("otherwise", decide="有一件事等{name}审核，我发不到{name}。请转告：私聊我发 审核 就能看到。")
+
+
+def otherwise(turn: Turn, member_id: int, words: Callable[[str], str]) -> str:
+    """What the building's lead is told where this member cannot be written to: `words` about their name.
+
+    It says whom to tell what, and no more. Nothing where they can be written to.
+    """
+    if reaches(turn.session, community_id=turn.community.id, member_id=member_id, reach=reach_in(turn.rules)):
+        return ""
+    return words(member_by_id(turn.session, community_id=turn.community.id, member_id=member_id).name)
+
+
+def decides_otherwise(turn: Turn, member_id: int) -> str:
+    """The same for somebody who has to decide what waits in 审核."""
+    return otherwise(turn, member_id, lambda name: _otherwise("decide", name=name))
+
+
 _of_place = Texts(
     "offers",
     promoted="好消息：「{title}」空出了位置，您已从候补转为正式报名。\n{when}，{place}。来不了请发 取消报名 {number}。",

@@ -12,7 +12,7 @@
 import re
 from datetime import datetime, timedelta
 
-from handlers.chat import PHOTO, PLACE, Answer, Ask, Button, Reply, Router, Texts, Turn, spoken_of
+from handlers.chat import PHOTO, PLACE, Answer, Ask, Button, Reply, Router, Texts, Turn, decides_otherwise, spoken_of
 from handlers.language.slots import Kind, Slot
 from models import check_in as books
 from models import photos, proxies
@@ -497,7 +497,10 @@ def _ask_make_up(turn: Turn, activity: ActivityHere) -> Answer:
         came=say("came", time=clock_time(came)) if came else "",
     )
     for reviewer in _reviewers(turn, activity):
-        turn.tell(reviewer, notice, key=f"make-up:{asked.number}:{reviewer}", ref=activity.ref, expires_hours=72)
+        turn.tell(
+            reviewer, notice, key=f"make-up:{asked.number}:{reviewer}", ref=activity.ref, expires_hours=72,
+            otherwise=decides_otherwise(turn, reviewer),
+        )  # fmt: skip
     then = say("will_tell" if turn.reaches else "look_again")
     return Reply(say("asked", title=activity.title, number=asked.number, then=then), ref=activity.ref)
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from handlers.chat import PHOTO, Answer, Ask, Button, Reply, Router, Texts, Turn, own_post
+from handlers.chat import PHOTO, Answer, Ask, Button, Reply, Router, Texts, Turn, decides_otherwise, own_post
 from handlers.language import dates
 from handlers.language.numerals import read_duration
 from handlers.language.slots import Kind, Slot
@@ -258,6 +258,7 @@ def _waits(turn: Turn, post: PostHere, entry: Entry) -> str:
             key=f"duty:{entry.id}:{turn.incoming.message_id[-60:]}",
             expires_hours=72,
             buttons=(Button("通过", f"通过 {entry.number}"),),
+            otherwise=decides_otherwise(turn, decides.id),
         )
     return say(
         "waits",

@@ -11,7 +11,19 @@
 小邻 → 孙丽: 3号「治安巡逻岗」由 何叔 转给了 李建国。
 """
 
-from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, own_post, sentence, tell_offered, which_post
+from handlers.chat import (
+    Answer,
+    Button,
+    Reply,
+    Router,
+    Texts,
+    Turn,
+    otherwise,
+    own_post,
+    sentence,
+    tell_offered,
+    which_post,
+)
 from handlers.language.persons import read_person
 from handlers.language.slots import Kind, Slot
 from models import handover as books
@@ -29,6 +41,7 @@ say = Texts(
     which="是哪个岗位？请回复序号：\n{choices}",
     asked="已问 {name}，同意了我就告诉您。没答复前，{number}号「{title}」还是您的。",
     asked_aloud="请让 {name} 对我说 接岗 {number}，同意了才算。没答复前，{number}号「{title}」还是您的。",
+    asked_otherwise="有人想把{number}号岗位交给{name}，我发不到{name}。请转告：愿意就私聊我发 接岗 {number}。",
     notice="{name} 想把 {number}号「{title}」交给您，{until}前答复都行。"
     "\n愿意请回复 接岗 {number}，不方便请回复 不接岗 {number}。",
     taken="好的，{number}号「{title}」现在是您的了，谢谢！\n做了事请发 履职 {number} 加做了什么。",
@@ -119,7 +132,10 @@ def hand_over(turn: Turn) -> Answer:
     notice = say("notice", name=turn.who.name, until=spoken(offered.expires_at), **_fields(offered))
     hours = 24 * turn.rules["tenure"].handover_days
     buttons = (Button("接岗", f"接岗 {post.number}"), Button("不接", f"不接岗 {post.number}"))
-    turn.tell(taker.id, notice, key=f"handover:{offered.id}", ref=post.ref, expires_hours=hours, buttons=buttons)
+    turn.tell(
+        taker.id, notice, key=f"handover:{offered.id}", ref=post.ref, expires_hours=hours, buttons=buttons,
+        otherwise=otherwise(turn, taker.id, lambda name: say("asked_otherwise", name=name, number=post.number)),
+    )  # fmt: skip
     reached = reaches(turn.session, community_id=turn.community.id, member_id=taker.id, reach=reach_in(turn.rules))
     return Reply(say("asked" if reached else "asked_aloud", name=turn.named(taker), **_fields(offered)), ref=post.ref)
 

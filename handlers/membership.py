@@ -14,7 +14,7 @@
 
 from datetime import timedelta
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn
+from handlers.chat import Answer, Ask, Router, Texts, Turn, decides_otherwise
 from handlers.language.slots import Kind, Slot
 from models import directory, members, pending
 from models.members import (
@@ -230,6 +230,7 @@ def _tell_reviewers(turn: Turn, claim: Claim) -> None:
             notice,
             key=f"review:{claim.number}:{claim.unit.id}:{claim.why}:{reviewer.id}",
             expires_hours=72,
+            otherwise=decides_otherwise(turn, reviewer.id),
         )
 
 

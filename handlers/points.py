@@ -15,7 +15,7 @@
 import re
 import unicodedata
 
-from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, in_few_lines
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, decides_otherwise, in_few_lines
 from handlers.language.slots import Kind, Slot
 from models import ledger
 from models import points as books
@@ -597,7 +597,8 @@ def appeal(turn: Turn) -> Answer:
             reason=turn.slots["reason"],
             number=made.number,
         )
-        turn.tell(told.id, notice, key=f"appeal:{made.number}:{told.id}")
+        key = f"appeal:{made.number}:{told.id}"
+        turn.tell(told.id, notice, key=key, otherwise=decides_otherwise(turn, told.id))
     then = say("will_tell" if turn.reaches else "look_again")
     return say("appealed", number=made.number, then=then) if asked else say("appealed_alone", number=made.number)
 

@@ -9,12 +9,14 @@ hears of what comes again.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from handlers.broadcast import (
     Voice,
+    doors_otherwise,
     handed_over,
     handed_over_otherwise,
     not_sent,
@@ -197,6 +199,7 @@ def remind(tick: Tick) -> bool:
                 text=text,
                 buttons=received(notice),
                 knock=knock,
+                otherwise=partial(doors_otherwise, notice),
                 now=tick.at,
                 settings=settings,
             )
@@ -220,8 +223,20 @@ def list_silent(tick: Tick) -> bool:
             unit = called(tick.session, community_id=tick.community.id, unit_id=int(path.strip("/").rsplit("/", 1)[-1]))
             houses = books.by_house(tick.session, community_id=tick.community.id, homes=homes)
             text = silent_line(notice, unit, houses)
-            _put(tick, f"broadcast-silent:{notice.id}:{lead}:{path}"[:120], text, lead, notice)
+            _put(
+                tick,
+                f"broadcast-silent:{notice.id}:{lead}:{path}"[:120],
+                text,
+                lead,
+                notice,
+                otherwise=_missed(tick, notice, lead),
+            )
     return False
+
+
+def _missed(tick: Tick, notice: Notice, lead: int) -> str:
+    one = books.listener(tick.session, community_id=tick.community.id, member_id=lead)
+    return doors_otherwise(notice, one.name) if one is not None else ""
 
 
 def hand_over(tick: Tick) -> bool:

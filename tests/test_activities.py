@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from bot.script import Push
 from models.activities import Activity, Signup, SignupState
+from models.directory import Identity
 from models.members import Member, Role, give_role
 from models.units import find_unit
 from tests.dialogue import ON_SQLITE, Spoken, count_rows, direct, grown, incoming, november, silence, talk
@@ -514,3 +515,19 @@ async def test_a_calling_off_is_not_taken_back_when_it_would_be_over(street: Str
             ("张敏", direct, "撤销", "「清洁家园」已经结束了（11月21日 周六 11:00）。"),
         ],
     )
+
+
+@ON_SQLITE
+async def test_who_signed_up_and_cannot_be_written_to_hears_of_it_from_the_lead(street: Street) -> None:
+    await street.say("王秀英", "报名 12")
+
+    def leave(session: Session) -> None:
+        session.execute(delete(Identity).where(Identity.external_id == "王秀英"))
+
+    await street.house.books.write(leave)
+    for text in ("改活动 12 周日9点", "确认", "取消活动 12 下雨", "确认"):
+        await street.say("张敏", text)
+    assert [text for to, text in street.script.sent if to == "老赵" and "王秀英" in text] == [
+        "「清洁家园」改了，我发不到报了名的王秀英。请转告：发 活动 12 就能看到。",
+        "「清洁家园」取消了，我发不到报了名的王秀英，请转告一声。",
+    ]

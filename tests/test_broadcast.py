@@ -578,6 +578,21 @@ async def test_who_cannot_be_written_to_hears_from_the_lead_that_something_waits
 
 
 @ON_SQLITE
+async def test_what_a_lead_cannot_hear_is_told_above_them_without_a_name(street: Street) -> None:
+    for text in ("广播 3栋 明早停水 回执", "确认"):
+        await street.say("张敏", text)
+    await street.until(november(17, 19, 40))
+
+    def leave(session: Session) -> None:
+        session.execute(delete(Identity).where(Identity.external_id == "老赵"))
+
+    await street.house.books.write(leave)
+    await street.until(november(18, 20, 1))
+    told = "8号「停水」有几户要上门说，我发不到老赵。\n请转告：私聊我发 广播状态 8 就能看到。"
+    assert ("张敏", told) in street.script.sent or ("孙丽", told) in street.script.sent
+
+
+@ON_SQLITE
 async def test_a_household_of_which_the_lead_knows_why_is_not_asked_again(street: Street) -> None:
     noted = "记下了：{0}还没说收到（{1}），8号不再催这户。\n问到了请发 收到 8 {0}。"
     for text in ("广播 3栋2单元 明早停水 回执", "确认"):

@@ -262,6 +262,7 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "revisions": "reads the counter of each community at once, and nothing else of theirs",
     },
     "models/hearing.py": {"last_heard": "a channel serves all communities"},
+    "models/broadcast/links.py": {"notice_of_page": "a link is all that its holder shows"},
     "models/files.py": {
         "offered_file": "a link is all that its holder shows: it decides the community",
         "take_file": "a link is all that its holder shows: it decides the community",

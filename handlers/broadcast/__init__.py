@@ -17,6 +17,7 @@
 from handlers.broadcast import by_hand, following, notes, receipts, writing
 from handlers.broadcast.words import (
     Voice,
+    doors_otherwise,
     handed_over,
     handed_over_otherwise,
     in_parts,
@@ -59,6 +60,7 @@ from models.broadcast import (
 __all__ = [
     "Voice",
     "as_typed",
+    "doors_otherwise",
     "handed_over",
     "handed_over_otherwise",
     "in_parts",

@@ -1,8 +1,9 @@
 """广播列表, 广播状态, 催办: what became of a notice, who has not answered, and how they are reminded."""
 
 from collections.abc import Sequence
+from functools import partial
 
-from handlers.broadcast.words import DOORS, NAMED, places, received, reminding, rooms, voice_of
+from handlers.broadcast.words import DOORS, NAMED, doors_otherwise, places, received, reminding, rooms, voice_of
 from handlers.chat import Answer, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import broadcast as books
@@ -189,6 +190,7 @@ def _remind(turn: Turn, notice: Notice, paths: list[str]) -> Answer:
         text=text,
         buttons=received(notice),
         knock=knock,
+        otherwise=partial(doors_otherwise, notice),
         now=turn.now,
         settings=turn.rules["broadcast"],
     )

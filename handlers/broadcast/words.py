@@ -45,6 +45,8 @@ say = Texts(
     home_note="（{note}）",
     home_more="{names}等{homes}户",
     remind="提醒：{number}号「{title}」还等您回一声。\n{ask}",
+    doors_otherwise="{number}号「{title}」有几户要上门说，我发不到{name}。\n"
+    "请转告：私聊我发 广播状态 {number} 就能看到。",
     knock="{number}号「{title}」有{homes}户我联系不上：{names}。\n"
     "麻烦上门说一声；说好了请发 收到 {number} 加楼栋房号。",
     unknown_on_page="{number}号「{title}」的网页上有人写自己是{home} {name}，名册里没有对上。\n"
@@ -203,6 +205,11 @@ def reminding(notice: Notice, voice: Voice) -> tuple[Callable[[int], str], Calla
         return say("knock", number=notice.number, title=notice.title, homes=homes, names=rooms(houses, most=DOORS))
 
     return remind, knock
+
+
+def doors_otherwise(notice: Notice, name: str) -> str:
+    """What whoever is above a lead hears, where the lead cannot be written to: that there are doors to knock at."""
+    return say("doors_otherwise", number=notice.number, title=notice.title, name=name)
 
 
 def not_sent(notice: Notice, why: str) -> str:

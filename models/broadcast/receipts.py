@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models import outbox
 from models.base import Base, Button, Invariant, Refusal
-from models.broadcast.audience import Listener, listeners, listens
+from models.broadcast.audience import Listener, listener, listeners, listens
 from models.broadcast.notes import notes_of
 from models.broadcast.notices import Broadcast, Notice, Settings, select_notices
 from models.database import Prepared
@@ -404,10 +404,14 @@ def post_reminder(
     text: Callable[[int], str],
     buttons: Sequence[Button],
     knock: Callable[[Houses], str],
+    otherwise: Callable[[str], str],
     now: datetime,
     settings: Settings,
 ) -> None:
-    """Writes to those who are reminded; and to the leads of those whom nobody can write to, so that somebody knocks."""
+    """Writes to those who are reminded; and to the leads of those whom nobody can write to, so that somebody knocks.
+
+    `otherwise` is what whoever is above a lead hears, by the lead's name, where the lead cannot be written to either.
+    """
     expires = now + timedelta(hours=settings.expires_hours)
     for one in done.people:
         outbox.put(
@@ -423,6 +427,7 @@ def post_reminder(
             urgent=notice.urgent,
         )
     for lead_id, homes in by_lead(session, notice=notice, homes=done.unreachable, now=now).items():
+        lead = listener(session, community_id=notice.community_id, member_id=lead_id)
         outbox.put(
             session,
             community_id=notice.community_id,
@@ -433,6 +438,7 @@ def post_reminder(
             member_id=lead_id,
             ref=notice.ref,
             urgent=notice.urgent,
+            otherwise=otherwise(lead.name) if lead is not None else "",
         )
 
 
