@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from sqlalchemy.orm import Session
 
-from bot import logs
+from bot import files, logs
 from bot.books import Books, BooksBusy, BooksClosed
 from handlers.broadcast import in_parts, unknown_on_page
 from models import audit, broadcast, outbox
@@ -42,11 +42,8 @@ _NAME = re.compile(r"[^\W\d_]{2,20}(?:·[^\W\d_]{1,20})?")
 """What may be a name; nothing else that a stranger types is told to anybody."""
 
 HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Robots-Tag": "noindex, nofollow",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    # Whatever was typed into a notice: no script runs, nothing is fetched, nobody frames it.
+    **files.HEADERS,
+    # Whatever was typed into a notice: no script runs, nothing is fetched but the style, nobody frames it.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none';"
     " base-uri 'none'",
 }

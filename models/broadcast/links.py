@@ -28,6 +28,8 @@ PAGE = "/r/"
 """The path below which the pages are."""
 WRONG_MOST = 60
 """Wrong answers about one notice within a day, after which its page takes no more."""
+TOLD_MOST = 10
+"""Wrong answers about one notice within a day, after which no building's lead hears of another one."""
 PROOF = 20
 """Hexadecimal digits that prove a personal address or a form: 80 bits."""
 FORM_LIVES = timedelta(hours=6)
@@ -122,24 +124,25 @@ class Identified(StrEnum):
 def identify(
     session: Session, *, notice: Notice, name: str, building: str, room: str, digits: str, now: datetime
 ) -> tuple[Identified, Listener | None, str]:
-    """Who on the roster says so; and, where nobody fits, the path of the building that was named.
+    """Who on the roster says so; and, where nobody fits and its lead may want to know, the path of the named building.
 
     A room or the phone's last digits must fit, and neither may speak against it.
     """
     about = hashlib.sha256(f"{notice.community_id}/{notice.id}/{name}".encode()).hexdigest()
-    if _is_spent(session, notice, about, now):
+    tries = _tries(session, notice, now)
+    if tries.count(about) >= TRIES or len(tries) >= WRONG_MOST:
         return Identified.TOO_OFTEN, None, ""
     try:
         unit = find_unit(session, community_id=notice.community_id, name=building)
     except NoSuchUnit:
-        return _wrong(session, notice, about, "", now)
+        return _wrong(session, notice, about, now), None, ""
     fitting = [
         one
         for one, known_room, phone in namesakes(session, community_id=notice.community_id, name=name, unit=unit)
         if _fits((room, known_room), (digits, phone[-DIGITS:]))
     ]
     if len(fitting) != 1:
-        return _wrong(session, notice, about, unit.path, now)
+        return _wrong(session, notice, about, now), None, unit.path if len(tries) < TOLD_MOST else ""
     if not listens_to(session, notice=notice, member_ids=fitting, now=now):
         return Identified.NOT_ADDRESSED, None, ""
     return Identified.RIGHT, listener(session, community_id=notice.community_id, member_id=fitting[0]), ""
@@ -151,26 +154,26 @@ def _fits(*pairs: tuple[str, str]) -> bool:
     return bool(told) and all(said == known for said, known in told)
 
 
-def _wrong(
-    session: Session, notice: Notice, about: str, path: str, now: datetime
-) -> tuple[Identified, Listener | None, str]:
+def _wrong(session: Session, notice: Notice, about: str, now: datetime) -> Identified:
     forget_page_tries(session, community_id=notice.community_id, now=now)
     session.execute(
         insert(PageTry),
         {"community_id": notice.community_id, "broadcast_id": notice.id, "about": about, "at": now},
     )
-    return Identified.WRONG, None, path
+    return Identified.WRONG
 
 
-def _is_spent(session: Session, notice: Notice, about: str, now: datetime) -> bool:
-    tries = session.scalars(
-        select(PageTry.about).where(
-            PageTry.community_id == notice.community_id,
-            PageTry.broadcast_id == notice.id,
-            PageTry.at > now - WITHIN,
+def _tries(session: Session, notice: Notice, now: datetime) -> list[str]:
+    """About whom wrong answers were given that still count."""
+    return list(
+        session.scalars(
+            select(PageTry.about).where(
+                PageTry.community_id == notice.community_id,
+                PageTry.broadcast_id == notice.id,
+                PageTry.at > now - WITHIN,
+            )
         )
-    ).all()
-    return tries.count(about) >= TRIES or len(tries) >= WRONG_MOST
+    )
 
 
 def forget_page_tries(session: Session, *, community_id: int, now: datetime) -> None:

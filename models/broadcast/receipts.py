@@ -527,7 +527,9 @@ INVARIANTS = (
         # Whoever was merged since has said it under the id of before.
         select(Receipt.id)
         .join(Member, Receipt.made_by == Member.id)
-        .where(Receipt.way == Way.OWN, Receipt.made_by != Receipt.member_id, Member.merged_into.is_(None)),
+        .where(
+            Receipt.way.in_([Way.OWN, Way.LINK]), Receipt.made_by != Receipt.member_id, Member.merged_into.is_(None)
+        ),
     ),
     Invariant(
         "broadcast_reminders.wanted",
