@@ -17,7 +17,7 @@ from handlers.language.normalise import normalise
 from tests.language.corpus import figures, heard, lines, parts
 from tests.language.street import NOW
 
-MADE_WITH = [line for name in ("core", "street", "market", "stairs", "yard", "posts") for line in lines(name)]
+MADE_WITH = [line for name in ("core", "street", "market", "stairs", "yard", "posts", "doors") for line in lines(name)]
 UNSEEN = [*lines("unseen"), *lines("late")]
 SPOKEN = lines("spoken", "dates")
 UNSEEN_DATES = lines("unseen", "dates")
