@@ -322,7 +322,7 @@ class Turn:
         self.told.append(replace(told, group_id=group_id))
 
 
-_otherwise = Texts("otherwise", decide="有一件事等{name}审核，我发不到{name}。请转告：私聊我发 审核 就能看到。")
+_otherwise = Texts("review", decides_otherwise="有一件事等{name}审核，我发不到{name}。请转告：私聊我发 审核 就能看到。")
 
 
 def otherwise(turn: Turn, member_id: int, words: Callable[[str], str]) -> str:
@@ -337,7 +337,7 @@ def otherwise(turn: Turn, member_id: int, words: Callable[[str], str]) -> str:
 
 def decides_otherwise(turn: Turn, member_id: int) -> str:
     """The same for somebody who has to decide what waits in 审核."""
-    return otherwise(turn, member_id, lambda name: _otherwise("decide", name=name))
+    return otherwise(turn, member_id, lambda name: _otherwise("decides_otherwise", name=name))
 
 
 _of_place = Texts(

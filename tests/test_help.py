@@ -124,6 +124,8 @@ VALUES: dict[str, Any] = {
     "family": "，家人5位的代办解除",
     "body": "；户外；活不轻不重",
     "heat": "天热，带水、防晒。",
+    "heading": "紧急·锦绣社区通知 1234567",
+    "ask": "收到请回复 收到 1234567，或点 https://bot.example.com/r/" + "x" * 40,
     "waits": f"\n请{LONG_NAME}确认后算数（1234567号），有结果我会告诉您。",
     "photos": "，照片12张",
     "earned": f"\n请{LONG_NAME}确认后算数（1234567号），有结果我会告诉您。",
