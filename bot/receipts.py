@@ -87,7 +87,7 @@ _WHO = """{trouble}<form method="post" autocomplete="off"><input type="hidden" n
 <label for="building">楼栋</label><select id="building" name="building" required>{buildings}</select>
 <label for="room">房号 <small>如 501</small></label>
 <input id="room" name="room" value="{room}" inputmode="numeric" maxlength="8">
-<label for="digits">手机后四位 <small>房号、手机写一样就行</small></label>
+<label for="digits">手机后四位 <small>写了房号可以不写</small></label>
 <input id="digits" name="digits" inputmode="numeric" maxlength="4">
 <button>收到</button></form>
 <p class="note">只用来核对您是哪一户，一户有一个人说收到就行。</p>"""
@@ -229,9 +229,9 @@ class Receipts:
         if shown.person is not None:
             return self._page("看到了吗？", article + _TAP.format(name=escape(masked(shown.person.name)), proof=proof))
         chosen = form.building if form else ""
-        buildings = "".join(
-            f"<option{' selected' if one == chosen else ''}>{escape(one)}</option>" for one in ("", *shown.buildings)
-        )
+        # Of several the first would be sent by whoever overlooks the question.
+        choices = shown.buildings if len(shown.buildings) == 1 else ["", *shown.buildings]
+        buildings = "".join(f"<option{' selected' if one == chosen else ''}>{escape(one)}</option>" for one in choices)
         trouble = f'<p class="said" role="alert">{escape(_trouble(who, shown))}</p>' if who is not None else ""
         asked = _WHO.format(
             trouble=trouble,

@@ -71,7 +71,7 @@ NOTE = 20
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """As what a notice is said, and where its page is."""
+    """By which names a notice is said, and where its page is."""
 
     unit: str
     """What its unit is called."""
@@ -96,7 +96,7 @@ def in_parts(notice: Notice, unit: str) -> tuple[str, str]:
 
 
 def voice_of(turn: Turn, notice: Notice) -> Voice:
-    """As what this community says a notice."""
+    """By which names this community says a notice."""
     return Voice(turn.called(notice.unit), turn.community.bot_name, reach_in(turn.rules), turn.rules["http"].public_url)
 
 
