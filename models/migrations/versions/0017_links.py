@@ -5,8 +5,8 @@ from alembic import op
 
 import models.base
 
-revision = "0018"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 
 
 def _key(table: str, column: str, parent: str) -> sa.ForeignKeyConstraint:
