@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from handlers.language.surroundings import OpenObject
 from models import activities, broadcast, check_in, counters, duties, organisation, points, posts
+from models.categories import give
 from models.clock import at, day_of
 from models.directory import CommunityHere, add_community, add_endpoint, add_group
 from models.members import (
@@ -131,6 +132,7 @@ def build_demo(session: Session, now: datetime) -> CommunityHere:
     units = _units(session, community, founded)
     people = _people(session, community, units, founded)
     _organisation(session, community, units, people, now)
+    _classes(session, community, people, founded)
     for name, unit in GROUPS:
         group_id = add_group(
             session, community_id=community.id, unit=units[unit or community.name], name=name, now=founded
@@ -241,6 +243,36 @@ def _organisation(
             join(unit, name)
         if unit != "锦绣物业":
             lead(unit, names[-1])
+
+
+CATEGORIES = {
+    "李建国": ("双重管理", "在职党员"),
+    "周敏": ("共同管理", "在职党员"),
+    "赵强": ("网格管理", "固定党员"),
+    "何叔": ("网格管理", "固定党员"),
+    "何婶": ("网格管理", "固定党员"),
+    "小吴": ("动态管理", "流动党员"),
+    "陈阿姨": ("独居老人",),
+    "老魏": ("独居老人",),
+    "孙姐": ("低保户",),
+}
+"""What some of the main cast are besides."""
+
+
+def _classes(session: Session, community: CommunityHere, people: dict[str, int], now: datetime) -> None:
+    standing = {one.name: one.standing for one in CAST}
+    for name, theirs in CATEGORIES.items():
+        for category in theirs:
+            give(
+                session,
+                community_id=community.id,
+                member_id=people[name],
+                name=name,
+                standing=standing[name],
+                category=category,
+                by=None,
+                now=now,
+            )
 
 
 GRID_FROM = 7

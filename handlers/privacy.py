@@ -30,10 +30,11 @@ from models.privacy import Look, Private, looks_at
 
 say = Texts(
     "privacy",
-    mine="{name}，{lives}，{phone}{born}{shown}；账号{accounts}个，职务：{roles}。\n"
+    mine="{name}，{lives}，{phone}{born}{shown}；账号{accounts}个，职务：{roles}{categories}。\n"
     "报名{signups}次，签到{check_ins}次{away}，岗位{posts}个，积分{balance}分；同意书：{consent}。\n"
     "别人看过您的资料{looks}次，是谁请发 谁看过我。\n"
     "要一份完整的请发 导出我的资料，不想留了请发 注销。",
+    categories="，类别：{names}",
     away="，最近报了名没来{count}次",
     phone="手机{phone}",
     no_phone="没有登记手机",
@@ -51,6 +52,7 @@ say = Texts(
     what_phone="手机",
     what_room="房号",
     what_standing="政治面貌",
+    what_category="类别",
     what_statement="积分明细",
     what_details="岗位内部说明",
     what_records="全部资料",
@@ -117,6 +119,7 @@ def my_records(turn: Turn) -> Answer:
         shown=say("shown", name=masked(turn.who.name)) if turn.who.hides_name else "",
         accounts=held.accounts,
         roles="、".join(map(role_name, held.roles or (Role.RESIDENT,))),
+        categories=say("categories", names="、".join(held.categories)) if held.categories else "",
         signups=held.signups,
         check_ins=held.check_ins,
         posts=held.posts,

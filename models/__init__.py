@@ -6,6 +6,7 @@ and no clock is read here: moments come in as arguments.
 
 from models import (
     audit,
+    categories,
     counters,
     directory,
     files,
@@ -22,6 +23,7 @@ from models import (
     points,
     privacy,
     proxies,
+    quiet,
     reports,
     roll_call,
     schedule,
@@ -39,6 +41,7 @@ from models.roster import stays
 
 EVERY_TABLE = (
     audit,
+    categories,
     claims,
     coming,
     consent,
@@ -73,6 +76,7 @@ EVERY_TABLE = (
     proxies,
     links,
     notes,
+    quiet,
     receipts,
     registration,
     roll_call,

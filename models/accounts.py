@@ -31,6 +31,7 @@ from models.activities import (
 )
 from models.base import Refusal
 from models.broadcast import HouseholdNote, Receipt, hand_over_receipts
+from models.categories import give_back_categories, hand_over_categories
 from models.check_in import CheckIn, CheckOut
 from models.check_in.vouching import Vouching
 from models.counters import next_number
@@ -41,6 +42,7 @@ from models.members.merging import Merge, one_person
 from models.members.people import Member, MemberRole, NoSuchMember, Person, Role, present
 from models.members.roles import AboveOneself, require
 from models.pending import close_all_questions
+from models.quiet import OwnQuiet, hand_over_quiet
 from models.units import Unit
 
 
@@ -197,6 +199,10 @@ def merge(session: Session, *, keeper: Candidate, other: Candidate, by: Person, 
     moved["receipts"] = hand_over_receipts(session, community_id=community_id, giver=other.id, taker=keeper.id)
     moved["told"] = _told_over(session, community_id, keeper.id, other.id)
     moved["household_notes"] = _hand_over(session, HouseholdNote, community_id, other.id, keeper.id)
+    moved["categories"], moved["categories_ended"] = hand_over_categories(
+        session, community_id=community_id, giver=other.id, taker=keeper.id, now=now
+    )
+    moved["quiet"] = hand_over_quiet(session, community_id=community_id, giver=other.id, taker=keeper.id)
     roles = [row.id for row in _roles_in_force(session, community_id, other.id, now)]
     moved["roles"] = _hand_over(session, MemberRole, community_id, other.id, keeper.id, MemberRole.id.in_(roles))
     close_all_questions(session, community_id=community_id, member_ids=[other.id])
@@ -454,10 +460,18 @@ def split(session: Session, *, number: int, by: Person, now: datetime, companion
         ("receipts", Receipt),
         ("household_notes", HouseholdNote),
         ("duty_logs", DutyLog),
+        ("quiet", OwnQuiet),
     ):
         _hand_over(session, table, community_id, keeper, other, table.id.in_(moved.get(kind, [])))
     if before := moved.get("told"):
         _tell(session, community_id, keeper, before)
+    give_back_categories(
+        session,
+        community_id=community_id,
+        taker=other,
+        over=moved.get("categories", []),
+        ended=moved.get("categories_ended", []),
+    )
     offers = posts.give_back(session, community_id=community_id, moved=moved, keeper=keeper, other=other, now=now)
     close_all_questions(session, community_id=community_id, member_ids=[keeper])
     for check_in_id in moved["doubled"]:

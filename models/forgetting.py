@@ -39,6 +39,7 @@ from models import check_in, photos, posts
 from models.activities import Activity, ActivityHere, Promoted, Signup, cancel_signup, signed_up_for
 from models.base import Base, Invariant, Refusal
 from models.broadcast import drop_notes
+from models.categories import forget_categories
 from models.database import Prepared
 from models.directory import Group, Identity, touch
 from models.duties import drop_waiting
@@ -54,6 +55,7 @@ from models.members.registration import Registration, RegistrationState
 from models.organisation import UnitMember
 from models.pending import close_all_questions
 from models.points import Appeal, AppealState
+from models.quiet import forget_quiet
 from models.roll_call import forget_lines
 from models.roster.stays import forget_homes
 from models.schedule import JobSlot
@@ -380,6 +382,8 @@ def _end_what_is_theirs(session: Session, community_id: int, ids: list[int], now
         .values(until=now)
     )
     forget_homes(session, community_id=community_id, member_ids=ids)
+    forget_categories(session, community_id=community_id, member_ids=ids)
+    forget_quiet(session, community_id=community_id, member_ids=ids)
     check_in.end_make_ups(session, community_id=community_id, member_ids=ids, now=now)
     photos.drop_all(session, community_id=community_id, member_ids=ids)
     drop_waiting(session, community_id=community_id, member_ids=ids, now=now)

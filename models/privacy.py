@@ -62,6 +62,8 @@ class Private(StrEnum):
     ROOM = "room"
     STANDING = "standing"
     """That somebody is in the party."""
+    CATEGORY = "category"
+    """What somebody is in need of, or is managed by."""
     STATEMENT = "statement"
     """Balance and where it comes from."""
     DETAILS = "details"

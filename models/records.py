@@ -16,6 +16,7 @@ from models import ledger
 from models.activities import Activity, Decline, Signup
 from models.audit import LOOK, Audit
 from models.broadcast import Broadcast, HouseholdNote, Receipt
+from models.categories import MemberCategory, categories_of
 from models.check_in import CheckIn, CheckOut, MakeUp
 from models.check_in.vouching import Vouching
 from models.duties import DutyLog
@@ -34,6 +35,7 @@ from models.points import Appeal, Award
 from models.posts import Claim, ClaimState, Post
 from models.privacy import looks_at
 from models.proxies import ProxyAct
+from models.quiet import OwnQuiet
 from models.roll_call import RollCall, RollCallLine
 from models.series import Regular, Series
 from models.tenure import PostLeave
@@ -51,6 +53,8 @@ class Records:
     balances: Row
     accounts: list[Row]
     roles: list[Row]
+    categories: list[Row]
+    quiet: list[Row]
     consents: list[Row]
     registrations: list[Row]
     signups: list[Row]
@@ -104,6 +108,18 @@ def records_of(session: Session, *, community_id: int, member_id: int) -> Record
             .join(Unit, MemberRole.unit_id == Unit.id)
             .where(MemberRole.community_id == community_id, MemberRole.member_id.in_(ids))
             .order_by(MemberRole.id),
+        ),
+        categories=_rows(
+            session,
+            select(MemberCategory.name.label("category"), MemberCategory.since, MemberCategory.until)
+            .where(MemberCategory.community_id == community_id, MemberCategory.member_id.in_(ids))
+            .order_by(MemberCategory.id),
+        ),
+        quiet=_rows(
+            session,
+            select(OwnQuiet.begins, OwnQuiet.ends, OwnQuiet.set_at.label("since")).where(
+                OwnQuiet.community_id == community_id, OwnQuiet.member_id.in_(ids)
+            ),
         ),
         consents=_rows(
             session,
@@ -483,6 +499,8 @@ class Summary:
     accounts: int
     roles: tuple[str, ...]
     """Roles in force, as words of the code."""
+    categories: tuple[str, ...]
+    """What the person is besides: 流动党员, 独居老人."""
     consent: str
     """The version that was agreed to; empty for none."""
     signups: int
@@ -525,6 +543,7 @@ def summary_of(session: Session, *, community_id: int, member_id: int, now: date
         born=person["born"],
         accounts=len(accounts_of(session, community_id=community_id, member_ids=[member_id])),
         roles=tuple(dict.fromkeys(roles)),
+        categories=tuple(categories_of(session, community_id=community_id, member_ids=ids)),
         consent=consent or "",
         signups=sum(row["undone_at"] is None for row in _signups(session, community_id, ids)),
         check_ins=sum(row["undone_at"] is None for row in _check_ins(session, community_id, ids)),

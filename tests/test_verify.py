@@ -8,7 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from models import (
     activities,
     audit,
     broadcast,
+    categories,
     check_in,
     duties,
     files,
@@ -39,6 +40,7 @@ from models import (
     points,
     posts,
     privacy,
+    quiet,
     reports,
     roll_call,
     schedule,
@@ -51,7 +53,7 @@ from models.clock import day_of
 from models.database import postgresql_engine, sqlite_engine
 from models.directory import Community, add_community, add_endpoint, add_group, groups_of
 from models.ledger import Currency, SystemAccount
-from models.members import Member, Role, add_member, claim_identity, decide_registration, find_people
+from models.members import Member, Role, Standing, add_member, claim_identity, decide_registration, find_people
 from models.members.consent import Consent
 from models.members.detaching import detach
 from models.members.family import answer_tie, ask_tie
@@ -357,6 +359,7 @@ def fill(session: Session) -> None:
         ref="activity:12", now=NOW,
     )  # fmt: skip
     announce(session, ours, theirs.id, ids, wang)
+    classed(session, ours, ids)
     gone = ids["陈阿姨"]
     members.give_role(session, community_id=ours, member_id=gone, role=Role.MEMBER, unit=unit, now=NOW, by=None)
     activities.sign_up(
@@ -452,6 +455,18 @@ def announce(session: Session, ours: int, theirs: int, ids: dict[str, int], wang
         entries = [roll_call.Entry("甲", 1, "", by), roll_call.Entry("乙", 2), roll_call.Entry("丙")]
         for some in (entries, [entries[0], entries[2]]):
             roll_call.merge_version(session, chain=chain, entries=some, own=(), by=by)
+
+
+def classed(session: Session, ours: int, ids: dict[str, int]) -> None:
+    """Somebody who lives alone, and no more; a group and a person with quiet hours of their own."""
+    wang, zhang = ids["王秀英"], ids["张敏"]
+    mine = {"community_id": ours, "member_id": wang, "name": "王秀英", "by": zhang, "now": NOW}
+    categories.give(session, standing=Standing.RESIDENT, category="独居老人", **mine)
+    categories.take(session, category="独居老人", **mine)
+    group = groups_of(session, community_id=ours)[0].id
+    hours = quiet.Quiet(time(22), time(8))
+    quiet.set_hours(session, community_id=ours, quiet=hours, by=zhang, now=NOW, group_id=group)
+    quiet.set_hours(session, community_id=ours, quiet=hours, by=wang, now=NOW, member_id=wang)
 
 
 def served(session: Session, ours: int, ids: dict[str, int], theirs: int, wang: int) -> None:
@@ -1008,6 +1023,11 @@ DAMAGE: dict[str, list[tuple[str, ...]]] = {
         (f"UPDATE members SET merged_into = {SOMEBODY} WHERE merged_into IS NOT NULL",),
         (f"UPDATE merges SET undone_at = {WHEN} WHERE undone_at IS NULL",),
     ],
+    "member_categories.member": [
+        (f"UPDATE member_categories SET member_id = {MERGED} WHERE name = '低保户'",),
+    ],
+    "member_categories.excluding": [("UPDATE member_categories SET name = '网格管理' WHERE name = '在职党员'",)],
+    "member_categories.term": [(f"UPDATE member_categories SET until = {WHEN} WHERE until IS NOT NULL",)],
     "merges.identity": [(f"UPDATE identities SET member_id = {MERGED} WHERE member_id = {KEEPER}",)],
     "merges.role": [(f"UPDATE member_roles SET member_id = {MERGED} WHERE member_id = {KEEPER}",)],
     "family_ties.say": [

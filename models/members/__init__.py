@@ -11,6 +11,9 @@ else waits for a person in scope.
 - A registration is decided once, by somebody whose scope covers its unit.
 """
 
+from models.members.categories import KNOWN as KNOWN_CATEGORIES
+from models.members.categories import OTHERWISE as CATEGORY_WORDS
+from models.members.categories import canonical as category_called
 from models.members.consent import Consent, agreed_before, answer_statement
 from models.members.invitations import (
     Accepted,
@@ -95,7 +98,9 @@ from models.members.roles import (
 from models.members.shown_name import hide_name
 
 __all__ = [
+    "CATEGORY_WORDS",
     "FIND_PEOPLE",
+    "KNOWN_CATEGORIES",
     "LEADING",
     "RANKS",
     "AboveOneself",
@@ -141,6 +146,7 @@ __all__ = [
     "agreed_before",
     "answer_statement",
     "appoint",
+    "category_called",
     "check_appointment",
     "check_dismissal",
     "claim_identity",

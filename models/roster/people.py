@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from models import posts
 from models.base import Refusal
+from models.categories import forget_categories
 from models.directory import Identity
 from models.members import (
     AboveOneself,
@@ -226,6 +227,7 @@ def unlist_person(session: Session, *, community_id: int, member_id: int, now: d
         raise WrittenSince(name=name)
     # The row stays, because it may be spoken of elsewhere; nothing of the person does.
     forget_homes(session, community_id=community_id, member_ids=[member_id])
+    forget_categories(session, community_id=community_id, member_ids=[member_id])
     _leave_posts(session, community_id, member_id, now)
     _write(
         session,
