@@ -16,6 +16,7 @@ from bot.books import Books, BooksBusy
 from bot.channels import Channel, Connected, Hears, wecom_aibot, wecom_aibot_socket, wecom_app, wecom_group_webhook
 from bot.channels.simulator import Mail, Misuse, Place, Simulator, Someone
 from bot.config import Config
+from bot.config.sections import Delivery
 from bot.delivery import Postman
 from bot.demo import CAST, NEW_CHAT
 from bot.dispatch import Dispatcher
@@ -26,7 +27,7 @@ from bot.metrics import JobOutcome, Metrics, PushOutcome
 from bot.receipts import Receipts
 from bot.scheduler import Leadership, Scheduler
 from bot.secrets import Sealer
-from handlers import UNDERSTOOD
+from handlers import UNDERSTOOD, quiet
 from handlers.chat import Incoming, Reply
 from handlers.language.surroundings import OpenObject
 from jobs import JOBS
@@ -52,8 +53,8 @@ from models import (
 )
 from models.clock import Clock, MovedClock, WallClock
 from models.outbox import OutboxState
-from models.quiet import Quiet
-from models.reach import Reach
+from models.quiet import group_rules
+from models.reach import Reach, reach_in
 from models.schedule import done_until
 
 log = logs.logger(__name__)
@@ -97,7 +98,7 @@ TICK_LATE_SECONDS = 120
 """A scheduler that has not ticked for so long is not ready: reminders would be missed."""
 
 
-def reach_of(channels: Iterable[Channel], quiet: Quiet) -> Reach:
+def reach_of(channels: Iterable[Channel], delivery: Delivery) -> Reach:
     """What the channels can do together, in the words of whoever announces or asks something."""
     every = list(channels)
     return Reach(
@@ -107,7 +108,8 @@ def reach_of(channels: Iterable[Channel], quiet: Quiet) -> Reach:
         mentions=frozenset(one.name for one in every if one.ability.hears is Hears.MENTIONS),
         buttons=frozenset(one.name for one in every if one.ability.buttons),
         tapped=_tapped(every),
-        quiet=quiet,
+        quiet=delivery.quiet(),
+        posts_max=delivery.group_posts_a_day_max,
         must_open=_must_open(every),
     )
 
@@ -148,7 +150,7 @@ class House:
             self.simulator = Simulator(Stage(self))
             self.channels[self.simulator.name] = self.simulator
         # Who asks somebody something, or announces it, must know whether that reaches them.
-        self.rules["reach"] = reach_of(self.channels.values(), config.delivery.quiet())
+        self.rules["reach"] = reach_of(self.channels.values(), config.delivery)
         self.dispatcher = Dispatcher(
             books=books,
             clock=self.clock,
@@ -219,7 +221,7 @@ class House:
             if name in self.channels and settings.kind == self.config.channels[name].kind:
                 self.channels[name].adopt(settings)
         self.rules.update(config.features)
-        self.rules["reach"] = reach_of(self.channels.values(), config.delivery.quiet())
+        self.rules["reach"] = reach_of(self.channels.values(), config.delivery)
         self.postman.adopt(Sealer(config.secrets.keys()), config.delivery)
 
     async def advance(self, to: datetime, moved: Callable[[datetime], Awaitable[None]] | None = None) -> None:
@@ -452,7 +454,13 @@ class Stage:
             # What went out is not counted: it is nearly all of it.
             del counted["sent"]
             troubles = [mail.trouble(one, alarms.named(session, one)) for one in outages.incidents(session)]
-            return Mail([mail.letter(one, now) for one in found], counted, troubles)
+            reach = reach_in(self._house.rules)
+            rules = [
+                line
+                for community in directory.communities(session)
+                for line in quiet.of_their_own(group_rules(session, community_id=community.id), reach)
+            ]
+            return Mail([mail.letter(one, now) for one in found], counted, troubles, rules)
 
         return await self._house.books.read(load)
 

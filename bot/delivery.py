@@ -34,7 +34,7 @@ from models.base import Button, Card, Placard
 from models.clock import Clock, day_of
 from models.members import Role, people_in_scope
 from models.outbox import AttemptOutcome, Begun, Claimed, LeaseLost, Lost, OutboxState
-from models.quiet import Held, Quiet, posted, posts_of_day
+from models.quiet import Held, Owners, Quiet, owners, posted, posts_of_day
 
 log = logs.logger(__name__)
 
@@ -87,6 +87,8 @@ class Round:
     """What fits through all of them, so that a part is the same part by another way."""
     token: str = field(repr=False)
     """Names the claim that all of these messages come from."""
+    own: Owners = field(repr=False)
+    """The quiet hours and ceilings that recipients of this claim have of their own."""
     messages: list[Claimed] = field(default_factory=list)
 
     @property
@@ -113,10 +115,11 @@ class Buried:
 class Taken:
     """What one claim brought."""
 
+    own: Owners
     count: int = 0
     rounds: dict[tuple[str, str], Round] = field(default_factory=dict)
-    quiet: list[int] = field(default_factory=list)
-    """What waits for the end of the quiet hours."""
+    quiet: dict[datetime, list[int]] = field(default_factory=dict)
+    """What waits for the end of the quiet hours, by that."""
     buried: list[Buried] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
     known: dict[tuple[int, int | None, int | None, str | None, str | None], Known] = field(default_factory=dict)
@@ -406,7 +409,13 @@ class Postman:
     def _claim(self, session: Session, token: str) -> Taken:
         now, wall = self._clock.now(), self._wall.now()
         claimed = outbox.claim(session, now=now, wall=wall, until=wall + self._lease, token=token, most=CLAIM_MOST)
-        taken = Taken(len(claimed))
+        waits = [message for message in claimed if not message.urgent]
+        own = owners(
+            session,
+            groups={one.group_id for one in waits if one.group_id is not None},
+            people={one.member_id for one in waits if one.member_id is not None},
+        )
+        taken = Taken(own, len(claimed))
         if not claimed:
             return taken
         ids = [message.id for message in claimed]
@@ -426,9 +435,8 @@ class Postman:
             self._sort(
                 session, message, token, now, wall, lost.get(message.id, []), refused.get(message.id, set()), taken
             )
-        quiet = self._settings.quiet().end(now)
-        if taken.quiet and quiet is not None:
-            outbox.hold(session, ids=taken.quiet, token=token, until=quiet, reason=Held.QUIET)
+        for until, held in taken.quiet.items():
+            outbox.hold(session, ids=held, token=token, until=until, reason=Held.QUIET)
         return taken
 
     def _sort(
@@ -464,11 +472,18 @@ class Postman:
         elif not ways:
             if lost or message.expires_at <= now or not self._hand_on(session, message, token, now, wall, known.why):
                 bury(known.channel, "dead", known.why)
-        elif not message.urgent and message.parts_sent == 0 and _can_wait(message, self._settings.quiet().end(now)):
-            taken.quiet.append(message.id)
+        elif (until := self._quiet_until(message, taken.own, now)) is not None:
+            taken.quiet.setdefault(until, []).append(message.id)
         else:
-            one = taken.rounds.setdefault(ways[0].key, Round(ways, known.text_bytes, token))
+            one = taken.rounds.setdefault(ways[0].key, Round(ways, known.text_bytes, token, taken.own))
             one.messages.append(message)
+
+    def _quiet_until(self, message: Claimed, own: Owners, now: datetime) -> datetime | None:
+        """When a message leaves that can wait for the end of the quiet hours; None for one that leaves now."""
+        if message.urgent or message.parts_sent:
+            return None
+        until = own.end(self._settings.quiet(), now, group_id=message.group_id, member_id=message.member_id)
+        return until if _can_wait(message, until) else None
 
     def _known(self, session: Session, message: Claimed, wall: datetime, taken: Taken) -> Known:
         """The ways to a recipient, looked up once a claim, that which may be gone soonest first."""
@@ -676,10 +691,15 @@ class Postman:
 
     def _held_for_tomorrow(self, session: Session, one: Round, bundle: Bundle) -> bool:
         """Whether the group had its posts for today, and the bundle can wait and does so now."""
-        first, most, now = bundle.messages[0], self._settings.group_posts_a_day_max, self._clock.now()
-        if first.group_id is None or not most or not bundle.begins or any(one.urgent for one in bundle.messages):
+        first, now = bundle.messages[0], self._clock.now()
+        if first.group_id is None or not bundle.begins or any(message.urgent for message in bundle.messages):
             return False
-        tomorrow = self._settings.quiet().next_morning(now)
+        most, night = self._settings.group_posts_a_day_max, self._settings.quiet()
+        if (own := one.own.groups.get(first.group_id)) is not None:
+            most, night = most if own.posts_max is None else own.posts_max, own.quiet or night
+        if not most:
+            return False
+        tomorrow = night.next_morning(now)
         if not all(_can_wait(message, tomorrow) for message in bundle.messages):
             return False
         had = posts_of_day(session, community_id=first.community_id, group_id=first.group_id, day=day_of(now))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.books import Books
 from handlers.language.match import OpenObject, Surroundings
-from models import broadcast, posts
+from models import broadcast, categories, posts
 from models.activities import ActivityHere, open_objects, places_of
 from models.directory import CommunityHere, Endpoint, Group, GroupHere, Place, communities
 from models.roll_call import open_roll_calls
@@ -142,6 +142,7 @@ def _world(session: Session, community: CommunityHere, now: datetime, promised: 
         objects=objects,
         units=names_of_units(session, community.id),
         places=places_of(session, community_id=community.id),
+        categories=categories.own_words(session, community_id=community.id),
     )
     return World(community, surroundings, min(edges, default=None))
 

@@ -40,6 +40,7 @@ from models.points import (
     ToOneself,
 )
 from models.posts import NoSuchPost, find_post
+from models.quiet import groups_end
 from models.reach import reach_in
 from models.units import UnitHere, UnitKind, covers, find_unit, unit_by_id
 
@@ -547,7 +548,10 @@ def _board_groups(turn: Turn, unit: UnitHere) -> list[Spoken]:
 def _published(turn: Turn, reached: list[Spoken], by_hand: list[Spoken], what: str) -> str:
     lines = []
     if reached:
-        until, names = reach_in(turn.rules).quiet_until(turn.now), "、".join(group.name for group in reached)
+        names = "、".join(group.name for group in reached)
+        until = groups_end(
+            turn.session, night=reach_in(turn.rules).quiet, groups=[group.id for group in reached], moment=turn.now
+        )
         name = "published" if until is None else "published_late"
         lines.append(say(name, names=names, until=until and spoken(until)))
     if by_hand or not reached:

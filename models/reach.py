@@ -34,7 +34,9 @@ class Reach:
     tapped: frozenset[str] = frozenset()
     """Those of `people` in which everybody sees the buttons beside what is written to them."""
     quiet: Quiet | None = None
-    """When nobody is written to unless it is urgent."""
+    """When nobody is written to unless it is urgent, where a group or a person has no hours of their own."""
+    posts_max: int = 0
+    """Posts a day to a group that has no ceiling of its own; 0 for as many as there are."""
     must_open: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Those of `people` in which nobody is written to who has not written to the bot alone, with the channels on
     which that counts."""

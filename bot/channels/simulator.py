@@ -19,7 +19,7 @@ import json
 import struct
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -121,6 +121,8 @@ class Mail(NamedTuple):
     letters: list[Letter]
     figures: dict[str, int]
     troubles: list[str]
+    rules: Sequence[str] = ()
+    """What groups have of their own: when they are quiet, how many posts a day they are to have."""
 
 
 MAIL = {"waiting": "等着发", "sent": "已发出", "failed": "没有发出", "unknown": "结果不明"}
@@ -859,6 +861,7 @@ class Simulator:
                 "tabs": [{"show": key, "label": label, "count": mail.figures.get(key)} for key, label in MAIL.items()],
                 "letters": [letter._asdict() for letter in mail.letters],
                 "troubles": mail.troubles,
+                "rules": list(mail.rules),
             }
         )
 

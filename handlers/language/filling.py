@@ -28,8 +28,8 @@ WORD = 60
 """Characters of one word."""
 
 SPECIFIC = (
-    Kind.REMARK, Kind.ANSWERS, Kind.UNIT, Kind.DOOR, Kind.TARGET, Kind.ROOM, Kind.DIGITS,
-    Kind.WHEN, Kind.DURATION, Kind.HOURS,
+    Kind.REMARK, Kind.ANSWERS, Kind.UNIT, Kind.DOOR, Kind.TARGET, Kind.CATEGORY, Kind.ROOM,
+    Kind.DIGITS, Kind.WHEN, Kind.DURATION, Kind.HOURS,
     Kind.COUNT, Kind.QUANTITY, Kind.POINTS, Kind.SCORE, Kind.OBJECT, Kind.NUMBER, Kind.PERIOD, Kind.FLAG, Kind.CHOICE,
     Kind.BALLOT, Kind.STAR, Kind.LABELLED, Kind.NAMED, Kind.PEOPLE, Kind.PERSON, Kind.PLACE, Kind.TITLE,
 )  # fmt: skip
@@ -41,7 +41,7 @@ WORDS = (Kind.PERSON, Kind.PEOPLE, Kind.TITLE, Kind.PLACE, Kind.NAMED)
 LEADING = frozenset((
     Kind.OBJECT, Kind.NUMBER, Kind.UNIT, Kind.PERIOD, Kind.WHEN, Kind.COUNT, Kind.FLAG, Kind.CHOICE, Kind.REMARK,
     Kind.NAMED, Kind.PLACE, Kind.ROOM, Kind.DOOR, Kind.PERSON, Kind.PEOPLE, Kind.TARGET, Kind.QUANTITY, Kind.STAR,
-    Kind.HOURS, Kind.DURATION,
+    Kind.HOURS, Kind.DURATION, Kind.CATEGORY,
 ))  # fmt: skip
 """Kinds that may also stand before the verb: 14 报名, 本月排行榜, 周六的活动, 我们三个报名."""
 MARKS = (Kind.FLAG, Kind.CHOICE)
@@ -793,6 +793,8 @@ def _takes_word(filling: Filling, slot: Slot, word: str) -> bool:
 def _person(word: str) -> str | None:
     if word in phrasing.SELF:
         return "self"
+    # 去掉李建国的流动: nobody's name ends so.
+    word = word.removesuffix("的")
     match = phrasing.PERSON.fullmatch(word)
     return word.removeprefix("@") if match and phrasing.is_name(match["name"]) else None
 

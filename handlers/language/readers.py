@@ -16,11 +16,18 @@ from handlers.language import dates, festivals, phrasing, places
 from handlers.language.numerals import CHINESE, NUMERAL, number, read_duration
 from handlers.language.slots import Kind, Slot
 from handlers.language.surroundings import OpenObject
+from models.members import CATEGORY_WORDS, KNOWN_CATEGORIES, category_called
 
 if TYPE_CHECKING:
     from handlers.language.filling import Filling
 
 Reader = Callable[["Filling", Slot, int, bool], tuple[Any, int] | None]
+
+
+NAMED_BY = 3
+"""Characters of a category's name that mean nothing else in a sentence."""
+FIRSTS = "".join(sorted({word[0] for word in (*KNOWN_CATEGORIES, *CATEGORY_WORDS)}))
+"""With which characters the categories begin that every community knows."""
 
 
 def takes_number(filling: "Filling", slot: Slot, value: int, written: str) -> bool:
@@ -150,7 +157,7 @@ def _read_hours(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[
     return (int(hours) if hours == int(hours) else hours), found[1]
 
 
-_QUANTITY = re.compile(rf"(?P<number>{NUMERAL})(?:个(?!人)|包|袋|瓶|桶|张|份|件|盒|提|箱|斤|卷|块|支)(?:装的?|的)?")
+_QUANTITY = re.compile(rf"(?P<number>{NUMERAL})(?:个(?!人)|包|袋|瓶|桶|张|份|件|盒|提|箱|斤|卷|块|支|条)(?:装的?|的)?")
 
 
 def _read_quantity(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[Any, int] | None:
@@ -158,8 +165,8 @@ def _read_quantity(filling: "Filling", slot: Slot, at: int, inside: bool) -> tup
     value = number(match["number"]) if match else None
     if match is None or value is None:
         return None
-    # 换一袋大米 is one of it, which needs no saying.
-    return (value if value > 1 else None), match.end()
+    # 换一袋大米 is one of it, which needs no saying; 最多一条 says something.
+    return (value if value > 1 or slot.of else None), match.end()
 
 
 _COUNT = re.compile(
@@ -600,21 +607,84 @@ _TARGETS = {"全社区": "全体", "全小区": "全体", "所有人": "全体",
 _TO_UNIT = re.compile(r"(?:发?给|向|对|通知|告诉|提醒)[ ]?")
 
 
+BUT = "除"
+"""What stands before those who are left out: `全体除5栋`."""
+_BUT = re.compile(r"[(]?(?:,?(?:但是?)?(?:除了|除去|除开|除|不包括|不含|不发给?))[ ]?")
+_BUT_ENDS = re.compile(r"(?:以外|之外|外)?[)]?(?=[ ,:]|\Z)")
+_DOOR_ALONE = re.compile(rf"(?P<number>{NUMERAL})单元")
+_BUILDING = re.compile(r"[0-9A-Za-z]+栋")
+_BUT_FIRST = re.compile(r"(?:除了|除去|除开|除)[ ]?")
+_BUT_LEADS = re.compile(r"(?:以外|之外|外)?(?:的|,)?")
+CATEGORIES = tuple(
+    sorted((word for word in (*KNOWN_CATEGORIES, *CATEGORY_WORDS) if len(word) >= NAMED_BY), key=len, reverse=True)
+)
+"""Categories by the words that mean nothing else in a sentence: 流动党员, but not 流动."""
+_CATEGORY_ENDS = re.compile(r"(?:们|同志们?|家庭)?(?=[ ,、:;]|和|跟|及|以及|除|\Z)")
+
+
+def _read_class(filling: "Filling", at: int) -> tuple[str, int] | None:
+    """A category by a word that can only mean it."""
+    for word in (*filling.world.categories, *CATEGORIES):
+        if filling.text.startswith(word, at) and (match := _CATEGORY_ENDS.match(filling.text, at + len(word))):
+            return category_called(word) or word, match.end()
+    return None
+
+
+_SHORT = tuple(sorted((*KNOWN_CATEGORIES, *CATEGORY_WORDS), key=len, reverse=True))
+
+
+def _read_category(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[Any, int] | None:
+    """A category, also by the short word that staff use for it: 流动."""
+    for word in (*filling.world.categories, *_SHORT):
+        if filling.text.startswith(word, at):
+            return category_called(word) or word, at + len(word)
+    return None
+
+
 _AND_TO = re.compile(r"[ ]?(?:[、,]|和|跟|及|以及)[ ]?(?:给)?")
 _THOSE_OF = re.compile(r"的?(?P<who>党员|楼长|志愿者|网格员|支部书记)(?:们|同志们?)?(?=[ ,、:]|\Z)")
 """Certain people of a unit, where nothing but the text follows: `3栋党员 周五学习`."""
 
 
 def _read_target(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[Any, int] | None:
-    """Units, roles or everybody, as typed but without 群 and 们; several with 、 between them."""
+    """Units, roles or everybody, as typed but without 群 and 们; several with 、 between them, then who is left out."""
+    if match := _BUT_FIRST.match(filling.text, at):
+        return _read_all_but(filling, match.end())
     found = _read_one_target(filling, at)
     if found is None:
         return None
-    targets, end = [found[0]], found[1]
+    target, end = _read_targets(filling, found)
+    if (match := _BUT.match(filling.text, end)) and (left_out := _read_left_out(filling, match.end(), target)):
+        but, after = _read_targets(filling, left_out)
+        if match := _BUT_ENDS.match(filling.text, after):
+            return f"{target}{BUT}{but}", match.end()
+    return target, end
+
+
+def _read_left_out(filling: "Filling", at: int, target: str) -> tuple[str, int] | None:
+    """Who is left out; of a building also one of its doors alone: `3栋除2单元`."""
+    if (match := _DOOR_ALONE.match(filling.text, at)) and _BUILDING.fullmatch(target):
+        return f"{target}{number(match['number'])}单元", match.end()
+    return _read_one_target(filling, at)
+
+
+def _read_targets(filling: "Filling", first: tuple[str, int]) -> tuple[str, int]:
+    targets, end = [first[0]], first[1]
     while (further := _further_target(filling, end)) is not None:
         targets.append(further[0])
         end = further[1]
     return "、".join(dict.fromkeys(targets)), end
+
+
+def _read_all_but(filling: "Filling", at: int) -> tuple[str, int] | None:
+    """`除5栋外的全体`."""
+    left_out = _read_one_target(filling, at)
+    if left_out is None:
+        return None
+    but, end = _read_targets(filling, left_out)
+    match = _BUT_LEADS.match(filling.text, end)
+    found = _EVERYBODY.match(filling.text, match.end()) if match else None
+    return (f"{_everybody(found)}{BUT}{but}", found.end()) if found else None
 
 
 def _further_target(filling: "Filling", at: int) -> tuple[str, int] | None:
@@ -631,8 +701,9 @@ def _further_target(filling: "Filling", at: int) -> tuple[str, int] | None:
 def _read_one_target(filling: "Filling", at: int) -> tuple[str, int] | None:
     text = filling.text
     if match := _EVERYBODY.match(text, at):
-        who = re.sub("(?:群|同志们?|们)$", "", match["who"])
-        return _TARGETS.get(who, who), match.end()
+        return _everybody(match), match.end()
+    if people := _read_class(filling, at):
+        return people
     start = match.end() if (match := _TO_UNIT.match(text, at)) else at
     found = places.read_unit(text, start, filling.world.unit_names)
     if found is None:
@@ -640,7 +711,14 @@ def _read_one_target(filling: "Filling", at: int) -> tuple[str, int] | None:
     unit, end = found
     if those := _THOSE_OF.match(text, end):
         return f"{unit}{those['who']}", those.end()
+    if people := _read_class(filling, end + text.startswith("的", end)):
+        return f"{unit}{people[0]}", people[1]
     return unit, end + len(re.match("(?:的?(?:居民|住户|业主|邻居)们?|的?群里?|的?人)?", text[end : end + 6])[0])  # type: ignore[index]
+
+
+def _everybody(match: re.Match[str]) -> str:
+    who = re.sub("(?:群|同志们?|们)$", "", match["who"])
+    return _TARGETS.get(who, who)
 
 
 READERS: Mapping[Kind, Reader] = {
@@ -651,6 +729,7 @@ READERS: Mapping[Kind, Reader] = {
     Kind.QUANTITY: _read_quantity,
     Kind.NAMED: _read_named,
     Kind.TARGET: _read_target,
+    Kind.CATEGORY: _read_category,
     Kind.REMARK: _read_remark,
     Kind.ANSWERS: _read_answers,
     Kind.BALLOT: _read_ballot,
@@ -688,7 +767,8 @@ STARTS: Mapping[Kind, str] = {
     Kind.STAR: "为是当做评环治邻文孝敬热科志党",
     Kind.HOURS: CHINESE + "半服干做忙共",
     Kind.DOOR: CHINESE,
-    Kind.TARGET: CHINESE + "全所大各党楼物业志网支居每发给向对通告提",
+    Kind.TARGET: CHINESE + "全所大各党楼物业志网支居每发给向对通告提除" + FIRSTS,
+    Kind.CATEGORY: FIRSTS,
     Kind.ANSWERS: "第ABCDEFGHabcdefghQq",
     Kind.BALLOT: "同赞支反不弃都没坚举无随中",
     Kind.SCORE: CHINESE + "打给满非很特十不还差好比",

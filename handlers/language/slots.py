@@ -57,6 +57,8 @@ class Kind(StrEnum):
     """A thing of the kind `of` that people know by its name, not its number (`洗衣液`), or a word in its place: str."""
     TARGET = "target"
     """To whom something is said: a unit, a role, or everybody (`3栋`, `党员`, `全体`): str."""
+    CATEGORY = "category"
+    """A category of people (`流动`, `流动党员`, `独居老人`): str, in the category's own word."""
     REMARK = "remark"
     """A remark of a topic by both numbers (`5-2`): str."""
     ANSWERS = "answers"

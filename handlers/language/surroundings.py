@@ -56,6 +56,8 @@ class Surroundings:
     """Names of places that people meet at, the longest first."""
     unit_names: tuple[str, ...] = ()
     """Units that are not called by a building's number, the longest first."""
+    categories: tuple[str, ...] = ()
+    """Categories of people that only this community has, the longest first."""
     by_number: dict[tuple[str, int], OpenObject] = field(default_factory=dict)
     by_pair: dict[str, tuple[OpenObject, ...]] = field(default_factory=dict)
     """Objects by every two neighbouring characters of their names."""
@@ -70,6 +72,7 @@ class Surroundings:
         objects: Iterable[OpenObject] = (),
         units: Iterable[str] = (),
         places: Iterable[str] = (),
+        categories: Iterable[str] = (),
     ) -> "Surroundings":
         """The snapshot with everything that `understand` looks up computed once."""
         things, names = tuple(objects), frozenset(units)
@@ -89,6 +92,7 @@ class Surroundings:
             unit_names=tuple(
                 sorted((name for name in names if not _is_building(name)), key=lambda name: (-len(name), name))
             ),
+            categories=tuple(sorted(categories, key=len, reverse=True)),
             by_number={(thing.kind, thing.number): thing for thing in things},
             by_pair={pair: tuple(found) for pair, found in pairs.items()},
             by_head={head: tuple(found) for head, found in heads.items() if len(head) == 2},

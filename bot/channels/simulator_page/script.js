@@ -747,6 +747,8 @@ async function showMail(show = shownMail) {
     $("letters").replaceChildren(...mail.letters.map(letterElement));
     $("no-letters").hidden = mail.letters.length > 0;
     complain($("mail-broken"), mail.troubles.join("\n"));
+    $("mail-rules").textContent = mail.rules.join("\n");
+    $("mail-rules").hidden = mail.rules.length === 0;
     complain($("mail-problem"), "");
     $("mail-troubles").textContent = String(mail.troubles.length);
     $("mail-troubles").hidden = mail.troubles.length === 0;
