@@ -191,7 +191,7 @@ def _page(book: Any, sheet: Sheet, looks: _Looks, index: int) -> Any:
 # -- what is in them ----------------------------------------
 
 ROSTER = "名册"
-WIDTHS = (12, 10, 10, 10, 16, 10, 18, 24, 24, 20, 12)
+WIDTHS = (12, 10, 10, 10, 16, 10, 18, 24, 24, 20, 12, 18)
 CURRENCIES = {
     Currency.POINTS: "积分",
     Currency.RECORDED_MINUTES: "信用时（分钟）",

@@ -16,10 +16,11 @@ from handlers.language.births import read_birth, spoken_birth
 from handlers.language.particulars import Address, plain
 from models.clock import day_of
 from models.members import Role, Standing
+from models.members.categories import KNOWN, LENGTH, OF_THE_PARTY, canonical, excluded_by
 from models.roster import Entry, Holding, Line, Place, Tree, Wanted
 
-NAME, BUILDING, DOOR, ROOM, PHONE, STANDING, ROLE, UNIT, ACCOUNT, BASIS, BORN = COLUMNS = (
-    "姓名", "楼栋", "单元", "房号", "手机", "政治面貌", "角色", "所属组织", "企业微信账号", "登记依据", "出生年份",
+NAME, BUILDING, DOOR, ROOM, PHONE, STANDING, ROLE, UNIT, ACCOUNT, BASIS, BORN, CATEGORY = COLUMNS = (
+    "姓名", "楼栋", "单元", "房号", "手机", "政治面貌", "角色", "所属组织", "企业微信账号", "登记依据", "出生年份", "类别",
 )  # fmt: skip
 ADDRESS, PARTY = "住址", "党员"
 """Columns that lists have in the place of others: the whole home in one, and a tick for party members."""
@@ -31,8 +32,9 @@ SYNONYMS = {
     ROOM: ("房间号", "房间", "室", "室号", "门牌", "门牌号", "户号", "房屋号", "房屋编号", "room"),
     PHONE: ("手机号", "手机号码", "电话", "电话号码", "联系电话", "联系方式", "移动电话", "phone", "mobile"),
     STANDING: ("面貌", "政治身份"),
-    ROLE: ("身份", "类别", "职务", "人员类别", "身份类别", "身份/类别", "社区职务", "role"),
+    ROLE: ("身份", "职务", "身份类别", "身份/类别", "社区职务", "role"),
     UNIT: ("所在组织", "所属支部", "所在支部", "党组织", "所属党组织", "所在党支部", "支部", "组织"),
+    CATEGORY: ("人员类别", "党员类别", "居民类别", "管理类别", "四类管理", "分类教育", "特殊人群", "标签"),
     ACCOUNT: ("userid", "账号", "帐号", "企微账号", "企业微信帐号", "企业微信userid", "企业微信id", "成员userid"),
     BASIS: ("依据", "登记来源", "来源", "信息来源"),
     BORN: ("出生年", "出生年月", "出生日期", "出生年月日", "生日", "年龄", "年龄段", "岁数"),
@@ -168,8 +170,12 @@ def _entry(line: int, cells: dict[str, str], tree: Tree, lower_accounts: bool, y
     text = {column: plain(cell) for column, cell in cells.items()}
     place, is_plain, room = _home(text, tree)
     standing = _standing(text)
-    roles = _roles(text, tree)
-    if standing is None and any(one.role is Role.MEMBER for one in roles):
+    words, categories = _categories(text)
+    roles = _roles(text, words, tree)
+    of_the_party = next((one for one in categories if one in OF_THE_PARTY), "")
+    if of_the_party and standing is Standing.RESIDENT:
+        raise _Bad(f"类别是{of_the_party}，政治面貌却不是党员")
+    if standing is None and (of_the_party or any(one.role is Role.MEMBER for one in roles)):
         standing = Standing.PARTY_MEMBER
     return Entry(
         line=line,
@@ -182,6 +188,7 @@ def _entry(line: int, cells: dict[str, str], tree: Tree, lower_accounts: bool, y
         # To be a resident, or a party member, without saying where is no role.
         roles=tuple(one for one in roles if one.unit or one.role not in (None, Role.RESIDENT, Role.MEMBER)),
         accounts=_accounts(text.get(ACCOUNT, ""), lower_accounts),
+        categories=categories,
         basis=_short(" ".join(cells.get(BASIS, "").split()), BASIS, BASIS_LENGTH),
         born=_born(text.get(BORN, ""), year),
     )
@@ -301,10 +308,28 @@ def _as_home(unit: str) -> str:
 _TERM = re.compile(r"\((?:任期)?[至到](?P<day>[0-9]{4}-[0-9]{1,2}-[0-9]{1,2})\)")
 
 
-def _roles(text: dict[str, str], tree: Tree) -> list[Wanted]:
+def _categories(text: dict[str, str]) -> tuple[list[str], tuple[str, ...]]:
+    """Roles and categories of the column for categories: lists have both in it."""
+    roles: list[str] = []
+    categories: dict[str, None] = {}
+    for word in filter(None, map(str.strip, _SEPARATOR.split(text.get(CATEGORY, "")))):
+        name = canonical(word)
+        if name not in KNOWN and _TERM.sub("", word).strip() in ROLE_OF:
+            roles.append(word)
+        elif name is None:
+            raise _Bad(f"类别“{word[:20]}”不行，请写二到{LENGTH}个字，例如 流动党员")
+        else:
+            categories[name] = None
+    for name in categories:
+        if other := next((other for other in excluded_by(name) if other in categories), ""):
+            raise _Bad(f"类别{name}和{other}只能有一个")
+    return roles, tuple(categories)
+
+
+def _roles(text: dict[str, str], also: Sequence[str], tree: Tree) -> list[Wanted]:
     """Roles and what they hold for stand side by side in their two columns: `楼长、党员`, `3栋、第一党支部`."""
     units = [one for one in re.split(r"[、,;]\s*", text.get(UNIT, "")) if one]
-    roles = [_role(one) for one in _SEPARATOR.split(text.get(ROLE, "")) if one]
+    roles = [_role(one) for one in (*_SEPARATOR.split(text.get(ROLE, "")), *also) if one]
     units = [unit if tree.find(unit) else _as_home(unit) for unit in units]
     if not roles:
         return [Wanted(None, unit) for unit in units]
@@ -353,6 +378,7 @@ def cells_of(line: Line) -> tuple[str, ...]:
         "、".join(line.accounts),
         line.basis,
         spoken_birth(line.born),
+        "、".join(line.categories),
     )
 
 

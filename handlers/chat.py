@@ -777,6 +777,8 @@ class Command:
     """Words that mean it only beside a thing that is shown or named: `14 我报`, `这个岗我来`."""
     cues: tuple[str, ...] = ()
     """Words that mean it in a message to the bot in which no verb stands: `厨房漏水了` is a report."""
+    asks: bool = False
+    """Its cues count where nothing but a question about them is said: `流动党员有哪些`."""
     implies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What a verb says by itself, by verb: `办结 1024` has a status. A name that begins with `_` is nobody's slot."""
     fillers: tuple[str, ...] = ()

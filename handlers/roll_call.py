@@ -376,6 +376,7 @@ def _receive(turn: Turn, notice: Notice, entries: Sequence[Entry], allowed: set[
             _note(turn, notice, entry, way, written)
             continue
         try:
+            broadcast.refuse_guess(turn.who, notice, way)
             received = broadcast.acknowledge(
                 turn.session,
                 notice=notice,

@@ -17,6 +17,7 @@ from bot.sheets import Row
 from handlers import consent
 from models import roster
 from models.audit import Audit
+from models.categories import categories_of
 from models.clock import SHANGHAI, MovedClock
 from models.directory import Identity
 from models.members import (
@@ -186,6 +187,10 @@ def lines(*cells: Sequence[str]) -> list[Row]:
     return [HEAD, *(Row(number, tuple(one)) for number, one in enumerate(cells, 2))]
 
 
+def listed(header: Sequence[str], cells: Sequence[Sequence[str]]) -> list[Row]:
+    return [Row(1, tuple(header)), *(Row(number, tuple(one)) for number, one in enumerate(cells, 2))]
+
+
 async def held_against(books: Books, ground: Ground, rows: list[Row], by: Person | None = None) -> Held:
     return await hold(books, rows, community_id=ground.community.id, namespace="simulator", by=by, clock=CLOCK)
 
@@ -208,6 +213,31 @@ def exported(ground: Ground) -> Any:
             session, community_id=ground.community.id, namespace="simulator", now=CLOCK.now()
         )
     ]
+
+
+async def test_categories_come_with_a_list_and_are_never_taken_by_one(books: Books) -> None:
+    ground = await books.write(lay)
+    header = ["姓名", "楼栋", "单元", "政治面貌", "类别"]
+    rows = [
+        ["何叔", "5栋", "1单元", "党员", "固定党员、网格"],
+        ["孙姐", "5栋", "1单元", "", "低保、舞蹈骨干"],
+        ["新来", "5栋", "1单元", "", "独居老人"],
+    ]
+    for expected in ((1, 2), (0, 0)):
+        _, done = await imported(books, ground, listed(header, rows))
+        assert (done.added, done.changed, done.refused) == (*expected, [])
+    later = [["何叔", "5栋", "1单元", "", "流动党员"], ["孙姐", "5栋", "1单元", "", ""]]
+    held, done = await imported(books, ground, listed(header, later))
+    assert [(one.what, one.before, one.after) for step in held.plan.changed for one in step.changes] == [
+        ("category", "固定党员", "流动党员")
+    ]
+    assert await books.read(
+        lambda session: [
+            categories_of(session, community_id=ground.community.id, member_ids=[ground.people[name]])
+            for name in ("何叔", "孙姐")
+        ]
+    ) == [["网格管理", "流动党员"], ["低保户", "舞蹈骨干"]]
+    assert await books.read(violations) == []
 
 
 async def test_an_import_adds_and_changes_and_the_second_time_nothing(books: Books) -> None:

@@ -325,6 +325,8 @@ def test_births_are_kept_in_years(column: str, cell: str, born: str) -> None:
         ("单元", "2", "写了2单元，没写楼栋"),
         ("角色", "国王", "角色“国王”不认识，可以写 居民、党员、物业、业委会、楼长、党小组长、支部书记、社工、社区书记、管理员"),
         ("角色", "楼长(至2027-13-01)", "任期“2027-13-01”不是一个日子"),
+        ("类别", "楼张1号", "类别“楼张1号”不行，请写二到12个字，例如 流动党员"),
+        ("类别", "固定党员、流动", "类别固定党员和流动党员只能有一个"),
         ("登记依据", "长" * 121, "登记依据太长（121个字，最多120个）"),
         ("出生年份", "老年", "出生年份“老年”看不懂，请写成 1950 或 70-79岁"),
     ],
@@ -373,6 +375,32 @@ def test_roles_and_what_they_hold_for(
     assert (one.roles, one.standing) == (wanted, party)
 
 
+@pytest.mark.parametrize(
+    ("heading", "cell", "categories", "roles", "party"),
+    [
+        ("类别", "", (), (), None),
+        ("类别", "独居", ("独居老人",), (), None),
+        ("党员类别", "流动、双重管理", ("流动党员", "双重管理"), (), PARTY),
+        ("特殊人群", "低保家庭/残疾", ("低保户", "残疾人"), (), None),
+        ("类别", "舞蹈骨干", ("舞蹈骨干",), (), None),
+        # Lists have roles in it, too.
+        ("人员类别", "楼长、在职党员", ("在职党员",), (Wanted(Role.BUILDING_LEAD),), PARTY),
+        ("类别", "党员", (), (), PARTY),
+        ("类别", "居民", (), (), None),
+    ],
+)
+def test_categories_and_the_roles_among_them(
+    heading: str, cell: str, categories: tuple[str, ...], roles: tuple[Wanted, ...], party: Standing | None
+) -> None:
+    (one,) = rows_of(("张三", cell), header=("姓名", heading)).entries
+    assert (one.categories, one.roles, one.standing) == (categories, roles, party)
+
+
+def test_what_only_the_party_knows_is_no_residents_category() -> None:
+    found = rows_of(("张三", "群众", "流动党员"), header=("姓名", "政治面貌", "类别"))
+    assert [bad.why for bad in found.bad] == ["类别是流动党员，政治面貌却不是党员"]
+
+
 def test_roles_and_units_of_different_numbers_are_refused() -> None:
     found = rows_of(("张三", "楼长、社工", "3栋、社区、第一党支部"), header=("姓名", "角色", "所属组织"))
     assert [bad.why for bad in found.bad] == ["角色有2个，所属组织有3个，对不上"]
@@ -413,6 +441,7 @@ LINES = st.builds(
     accounts=st.sampled_from([(), ("wangxiuying",), ("a.b", "c-d@e")]),
     basis=st.sampled_from(["", "2026年入户登记（补）", "=1+1", "'=1", "换行；分号，逗号"]),
     born=st.sampled_from(["", "1950", "1946-1956", "-1961"]),
+    categories=st.sampled_from([(), ("独居老人",), ("低保户", "舞蹈队")]),
 )  # fmt: skip
 
 
@@ -425,8 +454,9 @@ def test_what_is_written_is_read_again_without_loss(line: Line) -> None:
 
     assert found.bad == []
     (one,) = found.entries
-    assert (one.name, one.place, one.room, one.phone, one.standing, one.accounts, one.basis, one.born) == (
-        line.name, line.place, line.room, line.phone, line.standing, line.accounts, line.basis, line.born,
+    assert (one.name, one.place, one.room, one.phone, one.standing, one.accounts, one.basis) == (
+        line.name, line.place, line.room, line.phone, line.standing, line.accounts, line.basis,
     )  # fmt: skip
+    assert (one.born, one.categories) == (line.born, line.categories)
     day = date(2027, 12, 31)
     assert one.roles == tuple(Wanted(held.role, held.unit, held.until and day) for held in line.roles)

@@ -21,7 +21,8 @@ from tests.dialogue import ON_SQLITE
 from tests.fakes.street import Street
 from tests.moments import TUESDAY_EVENING
 
-FILES = sorted(Path(handlers.__file__).parent.glob("*.py"))
+HANDLERS = Path(handlers.__file__).parent
+FILES = sorted([*HANDLERS.glob("*.py"), *HANDLERS.glob("*/__init__.py")])
 _MOMENT = re.compile(r"(\d+)月(\d+)日 (\d+):(\d+)")
 _SAID = re.compile(r"(?P<who>[^\s（）:→]+)(?:（(?P<where>[^）]+)）)?: (?P<text>.+)", re.DOTALL)
 _PUSHED = re.compile(r"小邻 → (?P<to>[^\s:]+): (?P<text>.+)", re.DOTALL)
@@ -72,7 +73,11 @@ def docstring_of(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text("utf-8")), clean=True) or ""
 
 
-TOURS = {path.stem: tour(docstring_of(path)) for path in FILES if "小邻" in docstring_of(path)}
+TOURS = {
+    path.parent.name if path.stem == "__init__" else path.stem: tour(docstring_of(path))
+    for path in FILES
+    if "小邻" in docstring_of(path)
+}
 
 
 def test_every_feature_has_a_tour() -> None:

@@ -22,7 +22,9 @@ from bot.sheets import Unreadable, read_rows
 from bot.terminal import ConfigFile, configured, migrated_books, refused
 from models.directory import CommunityHere
 from models.members import NoSuchMember, Person, Role, SeveralMembers, Standing
+from models.members.categories import KNOWN
 from models.roster import Batch, Change, Reason, Refused, Step, namespaces
+from models.roster.matching import CATEGORY
 
 Community = Annotated[str, typer.Option(help="哪个社区；只有一个社区时不用写")]
 Channel = Annotated[str, typer.Option(help="企业微信账号是哪个渠道上的：配置里 [channels.名字] 的名字")]
@@ -135,6 +137,9 @@ def _show(held: Held, every: bool) -> None:
         typer.echo(f"没有用到的列：{'、'.join(listing.unused)}")
     if plan.units:
         typer.echo(f"会新建：{_some([place.title for place in plan.units], every, '、')}")
+    own = dict.fromkeys(one for step in (*plan.added, *plan.changed) for one in step.categories if one not in KNOWN)
+    if own:
+        typer.echo(f"自己的类别：{_some(list(own), every, '、')}（只有社区工作人员和本人看得到）")
     _list("新增", [_added(step) for step in plan.added], every)
     _list("有变化", [_told_otherwise(step) for step in plan.changed], every)
     _list("不行（不会写进去，别的行照写）", [line for _, line in refusals], every)
@@ -160,6 +165,7 @@ def _added(step: Step) -> str:
     if entry.standing is Standing.PARTY_MEMBER:
         parts.append(STANDINGS[entry.standing])
     parts += [f"{ROLES[one.role][0]}（{one.unit}）" for one in step.roles]
+    parts += step.categories
     return " ".join(filter(None, parts))
 
 
@@ -170,6 +176,8 @@ def _told_otherwise(step: Step) -> str:
 def _change(change: Change) -> str:
     if change.what.startswith("role."):
         return f"给角色 {ROLES[Role(change.what.removeprefix('role.'))][0]}（{change.after}）"
+    if change.what == CATEGORY:
+        return f"类别加上 {change.after}{f'，不再是 {change.before}' if change.before else ''}"
     before, after = change.before, change.after
     if change.what == "standing":
         before, after = STANDINGS[Standing(before)], STANDINGS[Standing(after)]

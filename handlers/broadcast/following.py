@@ -57,7 +57,8 @@ def list_broadcasts(turn: Turn) -> Answer:
         one
         for one in dict.fromkeys([*last, *series])
         # Whoever leads some of those whom it is for looks after their answers.
-        if books.in_charge(turn.who, one) or (one.sent_at is not None and _touched(turn, one))
+        if (books.in_charge(turn.who, one) or (one.sent_at is not None and _touched(turn, one)))
+        and not (one.private and turn.group is not None)
     ]
     if not shown:
         return say("none")
@@ -116,8 +117,8 @@ def _touched(turn: Turn, notice: Notice) -> list[str]:
     """The unit paths that this person leads and in which a notice may have somebody whom it is for."""
     return [
         path
-        for path in books.led_by(turn.who)
-        if any(covers(path, part.unit.path) or covers(part.unit.path, path) for part in notice.parts)
+        for path in books.led_by(turn.who, notice.least)
+        if any(covers(path, part.unit.path) or covers(part.unit.path, path) for part in books.meant(notice.parts))
     ]
 
 

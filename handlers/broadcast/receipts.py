@@ -112,6 +112,7 @@ def _acknowledge(turn: Turn, notice: Notice) -> Answer:
     if isinstance(whose, str):
         return whose
     member_id, name, way = whose
+    books.refuse_guess(turn.who, notice, way)
     count = turn.slots.get("count")
     received = books.acknowledge(
         turn.session,

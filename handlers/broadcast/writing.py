@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.broadcast.audience import parts_called
+from handlers.broadcast.audience import names_in, parts_called
 from handlers.broadcast.words import voice_of, wording
 from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn
 from handlers.language import dates
@@ -30,6 +30,7 @@ say = Texts(
     mark_second="要第二个人点头",
     mark_quiet="现在免打扰，{when}才发",
     mark_quiet_then="那时免打扰，{when}才发",
+    mark_quiet_some="{names}安静时间，{when}才发",
     count_homes="{homes}户{people}人",
     count_people="{people}人",
     where_groups="发到：{names}",
@@ -40,6 +41,7 @@ say = Texts(
     sent_plain="{number}号已发：{where}。\n看发到没有请发 广播状态 {number}。",
     copy_it="{names}我发不进去：请发 广播原文 {number}，复制到群里，再回复 已发 {number}。",
     planned="{number}号已定：{when} 发给 {target}。\n不发了请发 取消广播 {number}。",
+    sent_later="{names}现在是安静时间，{when} 才发。",
     sent_in_the_morning="{number}号已定：免打扰过后，{when} 发给 {target}。\n"
     "急的请用 紧急广播；不发了请发 取消广播 {number}。",
     planned_series="{number}号已定：{said} 发给 {target}，下一次{when}。\n"
@@ -48,7 +50,10 @@ say = Texts(
     second_notice="{name} 要广播给 {target}（{count}）：{text}{marks}\n"
     "同意请回复 通过 {review}，不同意请回复 驳回 {review} 理由。",
     second_otherwise="有一条广播等{name}点头，我发不到{name}。请转告：私聊我发 审核 就能看到。",
-    no_target="没听懂要发给谁。可以是楼栋、支部、党员、楼长、志愿者、物业 或 全体，例如 广播 3栋 明天停水。",
+    no_target="没听懂要发给谁。可以是楼栋、支部、党员、楼长、志愿者、物业、类别 或 全体，例如 广播 3栋 明天停水。",
+    private="发给这些人的通知，请私聊我写。",
+    private_staff="发给这些人的通知要社区工作人员来写，请和社区说一声。",
+    private_named="内容里写着「{word}」，收到的人会被看出来。请换个说法再发。",
     cancelled="已取消{number}号「{title}」，没有发出去。",
     cancelled_series="已停发{number}号「{title}」（{said}）。",
     resumed="{number}号「{title}」不取消了，{when} 照发。",
@@ -126,12 +131,17 @@ def _where(plan: Plan) -> str:
 
 
 def _count(draft: Draft | Notice, plan: Plan) -> str:
-    everybody = all(part.who is Who.EVERYBODY and part.unit.kind in HOMES for part in draft.parts)
+    everybody = all(part.who is Who.EVERYBODY and part.unit.kind in HOMES for part in books.meant(draft.parts))
     name = "count_homes" if everybody else "count_people"
     return say(name, homes=books.households(plan.people), people=len(plan.people))
 
 
-def _marks(draft: Draft, *, second: bool = False, quiet: datetime | None = None) -> str:
+def _marks(
+    draft: Draft, *, second: bool = False, quiet: datetime | None = None, some: Mapping[str, datetime] | None = None
+) -> str:
+    """What is to be known of a notice. `quiet` is when all of it leaves that cannot leave at its moment, `some` when it
+    gets to those groups that are quiet longer than others.
+    """
     marks = [
         say(name)
         for name, holds in (
@@ -144,6 +154,8 @@ def _marks(draft: Draft, *, second: bool = False, quiet: datetime | None = None)
     ]
     if quiet is not None:
         marks.append(say("mark_quiet" if draft.due_at is None else "mark_quiet_then", when=clock_time(quiet)))
+    if some and (names := "、".join(filter(None, some))):
+        marks.append(say("mark_quiet_some", names=names, when=clock_time(max(some.values()))))
     if draft.due_at is not None:
         marks.insert(0, f"{draft.said}，{spoken(draft.due_at)}" if draft.rule else spoken(draft.due_at))
     return say("marks", marks="，".join(marks)) if marks else ""
@@ -196,6 +208,8 @@ def broadcast(turn: Turn) -> Answer:
 def _compose(turn: Turn, draft: Draft) -> Answer:
     """Shows a notice with everybody whom it reaches; once its writer has confirmed it, it is on its way."""
     session, settings = turn.session, turn.rules["broadcast"]
+    if any(part.private for part in draft.parts) and (refusal := _refuse_private(turn, draft)):
+        return refusal
     books.refuse_odd(draft, now=turn.now, text_max=settings.text_max)
     plan = plan_for(turn, draft)
     second = books.needs_second(
@@ -208,10 +222,19 @@ def _compose(turn: Turn, draft: Draft) -> Answer:
             session, community_id=turn.community.id, unit=unit, without=turn.who.id, now=turn.now
         )
     fields = {"text": _short(draft.body), "target": draft.target, "count": _count(draft, plan)}
-    quiet = None if draft.urgent else reach_in(turn.rules).quiet_until(draft.due_at or turn.now)
+    due = draft.due_at or turn.now
+    leaves = {} if draft.urgent else plan.leaves(session, reach_in(turn.rules), due)
+    waits = {name: when for name, when in leaves.items() if when > due}
+    quiet = max(leaves.values()) if waits and len(waits) == len(leaves) else None
     if not turn.confirmed:
         return Ask(
-            say("preview", marks=_marks(draft, second=second, quiet=quiet), where=_where(plan), **fields), minutes=30
+            say(
+                "preview",
+                marks=_marks(draft, second=second, quiet=quiet, some=None if quiet else waits),
+                where=_where(plan),
+                **fields,
+            ),
+            minutes=30,
         )
     notice = books.write_broadcast(
         session,
@@ -237,11 +260,25 @@ def _compose(turn: Turn, draft: Draft) -> Answer:
     if draft.due_at is not None:
         return Reply(_planned(turn, notice, quiet or notice.due_at), ref=notice.ref)
     reply = _sent(turn, notice, plan)
+    if quiet is None and (names := "、".join(filter(None, waits))):
+        first, *rest = reply.text.split("\n")
+        later = say("sent_later", names=names, when=spoken(max(waits.values())))
+        reply = replace(reply, text="\n".join([first, later, *rest]))
     if quiet is not None and all(group.pushes for group in plan.groups):
         reply = replace(
             reply, text=say("sent_in_the_morning", number=notice.number, when=spoken(quiet), target=notice.target)
         )
     return reply
+
+
+def _refuse_private(turn: Turn, draft: Draft) -> str:
+    """Why a notice for people of a private category is not even shown; nothing where it is."""
+    if turn.group is not None:
+        return say("private")
+    if not books.may_send(turn.who, draft.parts):
+        return say("private_staff")
+    word = names_in(draft.body, draft.parts)
+    return say("private_named", word=word) if word else ""
 
 
 def _second_otherwise(turn: Turn, member_id: int) -> str:

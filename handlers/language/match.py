@@ -285,8 +285,10 @@ class Grammar:
         if len(found) > 1 and (several := self._several(text, reading, scene)):
             return several
         if reading is None or not reading.complete:
-            other = self._sounding(text, scene) or (
-                self._cued(text, scene) if reading is None or reading.loose else None
+            other = (
+                self._sounding(text, scene)
+                or self._asked(text, scene)
+                or (self._cued(text, scene) if reading is None or reading.loose else None)
             )
             if other is not None:
                 return other
@@ -517,9 +519,11 @@ class Grammar:
             return None
         if (cue := self._cue(text)) is None:
             return self._introduced(text, scene)
+        plan = self._cues[cue[0]]
+        if plan.command.asks:
+            return self._asked(text, scene)
         if phrasing.QUESTION.search(text):
             return None
-        plan = self._cues[cue[0]]
         at = phrasing.skip_courtesy(text, 0)
         reading = self._read(Verb(cue[0], (plan,)), plan, text, "", at, scene)
         if reading.lacking and not plan.command.overheard:
@@ -527,6 +531,14 @@ class Grammar:
             return None
         reading.filled.glued_text = False
         return decide(reading, text, scene)
+
+    def _asked(self, text: str, scene: Scene) -> Understanding | None:
+        """流动党员有哪些, said to the bot: the whole message asks who is of a kind."""
+        cue = self._cue(text) if scene.addressed and len(text) <= LISTENED else None
+        if cue is None or not (plan := self._cues[cue[0]]).command.asks:
+            return None
+        reading = self._read(Verb("", (plan,)), plan, text, "", phrasing.skip_courtesy(text, 0), scene)
+        return decide(reading, text, scene) if reading.complete and not reading.filled.asides else None
 
     def _introduced(self, text: str, scene: Scene) -> Understanding | None:
         """我是3栋的王秀英, said to the bot: who says who they are wants to be known."""

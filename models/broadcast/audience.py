@@ -15,11 +15,14 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from models.base import Refusal
+from models.categories import counts_as, of_category
 from models.check_in import CheckIn
 from models.directory import Endpoint, Group, Listed, audience, groups_of, organisations
+from models.members.categories import is_open
 from models.members.people import Member, MemberRole, Role, Standing, masked, present
 from models.members.roles import in_force
 from models.organisation import UnitMember, first_of
+from models.quiet import group_end, owners, person_end
 from models.reach import Reach, everybody_reached
 from models.units import HOMES, NoSuchUnit, Unit, UnitHere, UnitKind, covers, find_unit, root_of, unit_by_id
 
@@ -36,6 +39,8 @@ class Who(StrEnum):
     """Who looks after a grid, or works for the community."""
     VOLUNTEERS = "volunteers"
     """Who belongs to a service team, or has come to an activity."""
+    CATEGORY = "category"
+    """Who is of a category: 流动党员."""
 
 
 ROLES = {
@@ -59,14 +64,42 @@ class Part:
 
     unit: UnitHere
     who: Who = Who.EVERYBODY
+    category: str = ""
+    """Which one, where a category is meant."""
+    but: bool = False
+    """These are left out."""
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody but staff may know who these are."""
+        return bool(self.category) and not is_open(self.category)
 
     def kept(self) -> dict[str, Any]:
-        return {"unit": self.unit.id, "who": str(self.who)}
+        more: dict[str, Any] = {"category": self.category} if self.category else {}
+        return {"unit": self.unit.id, "who": str(self.who), **more, **({"but": True} if self.but else {})}
 
 
 def parts_of(session: Session, *, community_id: int, kept: Sequence[dict[str, Any]]) -> list[Part]:
     """The parts of an audience, as they were kept."""
-    return [Part(unit_by_id(session, community_id=community_id, unit_id=one["unit"]), Who(one["who"])) for one in kept]
+    return [
+        Part(
+            unit_by_id(session, community_id=community_id, unit_id=one["unit"]),
+            Who(one["who"]),
+            one.get("category", ""),
+            one.get("but", False),
+        )
+        for one in kept
+    ]
+
+
+def meant(parts: Sequence[Part]) -> list[Part]:
+    """The parts without those that are left out."""
+    return [part for part in parts if not part.but]
+
+
+def least_role(parts: Sequence[Part]) -> Role:
+    """What it takes to look after a notice for these people: whom a private category names, only staff may know."""
+    return Role.STAFF if any(part.private for part in parts) else Role.BUILDING_LEAD
 
 
 def party_of(session: Session, *, community_id: int) -> UnitHere:
@@ -120,6 +153,8 @@ def _people(community_id: int, part: Part, now: datetime):  # type: ignore[no-un
         return query if part.unit.kind is UnitKind.PARTY_COMMITTEE else query.where(_belongs(community_id, part, now))
     if part.who is Who.VOLUNTEERS:
         query = query.where(_helps(community_id))
+    if part.who is Who.CATEGORY:
+        query = query.where(Member.id.in_(of_category(community_id, part.category)), counts_as(part.category))
     return query.where(_belongs(community_id, part, now))
 
 
@@ -159,23 +194,31 @@ def listeners(
 ) -> list[Listener]:
     """Whom it is for, each once, by house and room; `within` a unit path only those who live there."""
     found: dict[int, Listener] = {}
-    for part in parts:
+    for part in meant(parts):
         query = _people(community_id, part, now)
         if within:
             query = query.where(Unit.path.like(within + "%"))
         for row in session.execute(query):
             found.setdefault(row.id, _listener(row))
+    for one in _left_out(session, community_id, parts, now):
+        found.pop(one, None)
     return sorted(found.values(), key=lambda one: (one.path, one.room, one.id))
+
+
+def _left_out(session: Session, community_id: int, parts: Sequence[Part], now: datetime) -> set[int]:
+    return {row.id for part in parts if part.but for row in session.execute(_people(community_id, part, now))}
 
 
 def listens(
     session: Session, *, community_id: int, parts: Sequence[Part], member_ids: Collection[int], now: datetime
 ) -> bool:
     """Whether it is for one of these members."""
-    return any(
-        session.execute(_people(community_id, part, now).where(Member.id.in_(member_ids)).limit(1)).first() is not None
-        for part in parts
-    )
+
+    def among(part: Part) -> bool:
+        them = _people(community_id, part, now).where(Member.id.in_(member_ids))
+        return session.execute(them.limit(1)).first() is not None
+
+    return any(map(among, meant(parts))) and not any(among(part) for part in parts if part.but)
 
 
 def people_of_room(session: Session, *, community_id: int, within: str, room: str) -> list[Listener]:
@@ -259,6 +302,18 @@ class Plan:
     missed: list[Listener]
     """Whom nothing reaches."""
 
+    def leaves(self, session: Session, reach: Reach, moment: datetime) -> dict[str, datetime]:
+        """When each group that is written to, and the last of those who are written to alone (``), gets what is sent at
+        a moment: that moment, or the end of the quiet hours that hold for them.
+        """
+        if reach.quiet is None:
+            return {}
+        pushed = [group for group in self.groups if group.pushes]
+        own = owners(session, groups=[one.id for one in pushed], people=[one.id for one in self.alone])
+        found = {group.name: group_end(own.groups.get(group.id), reach.quiet, moment) or moment for group in pushed}
+        alone = [person_end(own.people.get(one.id), reach.quiet, moment) or moment for one in self.alone]
+        return {**found, **({"": max(alone)} if alone else {})}
+
 
 def plan(
     session: Session, *, community_id: int, parts: Sequence[Part], target: str, reach: Reach, now: datetime
@@ -272,10 +327,18 @@ def plan(
     reached = everybody_reached(session, community_id=community_id, reach=reach)
     heard: set[int] = set()
     used: dict[int, Listed] = {}
-    for part in parts:
+    left_out = _left_out(session, community_id, parts, now)
+    for part in meant(parts):
         theirs = listeners(session, community_id=community_id, parts=[part], now=now)
-        own = _groups_for(part, groups, joined)
-        if not own and not any(one.id in reached for one in theirs) and part.who is Who.EVERYBODY:
+        away = [one for one in theirs if one.id in left_out]
+        own = [
+            group
+            for group in _groups_for(part, groups, joined)
+            if not any(_is_for(group, one) for one in parts if one.but)
+            and not any(map(_hears_for(part, [group]), away))
+        ]
+        by_themselves = any(one.id in reached for one in theirs) or any(one.but for one in parts)
+        if not own and not by_themselves and part.who is Who.EVERYBODY:
             own = audience(groups, part.unit.path, joined)
         used |= {group.id: group for group in own}
         hears = _hears_for(part, own)
@@ -295,6 +358,12 @@ def _groups_for(part: Part, groups: Sequence[Listed], organisations: Sequence[st
         return []
     found = audience(groups, part.unit.path, organisations)
     return [group for group in found if covers(part.unit.path, group.unit_path)]
+
+
+def _is_for(group: Listed, part: Part) -> bool:
+    """Whether a group's own unit is one, or holds one, that is left out: nobody asks first who of it is listed."""
+    paths = group.unit_path, part.unit.path
+    return part.who is Who.EVERYBODY and (covers(*paths) or covers(*reversed(paths)))
 
 
 def _hears_for(part: Part, own: Sequence[Listed]) -> Callable[[Listener], bool]:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models.base import Base, Refusal
-from models.broadcast.audience import Part, parts_of
+from models.broadcast.audience import Part, least_role, meant, parts_of
 from models.counters import next_number
 from models.database import Prepared
 from models.directory import touch
@@ -222,6 +222,16 @@ class Notice:
     def ref(self) -> str:
         return f"broadcast:{self.number}"
 
+    @property
+    def private(self) -> bool:
+        """Whether nobody but staff may know for whom it is."""
+        return any(part.private for part in self.parts)
+
+    @property
+    def least(self) -> Role:
+        """What it takes to look after it."""
+        return least_role(self.parts)
+
     def takes_receipts(self, now: datetime) -> bool:
         return self.wants_receipts and self.receipts_until is not None and now < self.receipts_until
 
@@ -287,12 +297,13 @@ def find_broadcast(session: Session, *, community_id: int, number: int) -> Notic
 
 def may_send(person: Person, parts: Sequence[Part]) -> bool:
     """Whether somebody speaks for all of these people: a building's lead for the building, staff for everybody."""
-    return all(person.may(Role.BUILDING_LEAD, part.unit.path) for part in parts)
+    least = least_role(parts)
+    return all(person.may(least, part.unit.path) for part in meant(parts))
 
 
 def in_charge(person: Person, notice: Notice) -> bool:
     """Whether somebody may stop, correct and account for a notice: its writer as long as they may send it, or above."""
-    return person.may(Role.BUILDING_LEAD, notice.unit.path) or (
+    return person.may(notice.least, notice.unit.path) or (
         notice.made_by == person.id and may_send(person, notice.parts)
     )
 
@@ -308,10 +319,10 @@ def owner_of(session: Session, *, person: Person, parts: Sequence[Part]) -> Unit
     reach = [
         held.path
         for held in person.held
-        if held.role.rank >= Role.BUILDING_LEAD.rank and all(covers(held.path, part.unit.path) for part in parts)
+        if held.role.rank >= least_role(parts).rank and all(covers(held.path, part.unit.path) for part in meant(parts))
     ]
     if not reach:
-        shared = _shared([part.unit.path for part in parts])
+        shared = _shared([part.unit.path for part in meant(parts)])
         return unit_by_id(session, community_id=person.community.id, unit_id=shared)
     nearest = max(reach, key=len)
     return unit_by_id(session, community_id=person.community.id, unit_id=int(nearest.strip("/").rsplit("/", 1)[-1]))
@@ -327,7 +338,7 @@ def _shared(paths: Sequence[str]) -> int:
 def needs_second(session: Session, *, person: Person, parts: Sequence[Part], urgent: bool, rule: Sequence[str]) -> bool:
     """Whether somebody else has to say yes: whoever may not send, and what the community wants seen by two."""
     root = root_of(session, person.community.id)
-    whole = any(part.unit.id == root.id for part in parts)
+    whole = any(part.unit.id == root.id for part in meant(parts))
     wanted = "always" in rule or ("whole" in rule and whole) or ("urgent" in rule and urgent)
     return wanted or not may_send(person, parts)
 
@@ -592,19 +603,24 @@ def writes_still(session: Session, *, notice: Notice, now: datetime) -> bool:
     ).all()
     if notice.review_number is not None:
         return bool(held)
-    paths = [row.path for row in held if row.role and Role(row.role).rank >= Role.BUILDING_LEAD.rank]
-    return all(any(covers(path, part.unit.path) for path in paths) for part in notice.parts)
+    paths = [row.path for row in held if row.role and Role(row.role).rank >= notice.least.rank]
+    return all(any(covers(path, part.unit.path) for path in paths) for part in meant(notice.parts))
 
 
-def leads_of(session: Session, *, community_id: int, path: str, now: datetime) -> list[tuple[int, str]]:
-    """Who leads the building or door at a path, nearest first: members with the path that they lead."""
+def leads_of(
+    session: Session, *, community_id: int, path: str, now: datetime, role: Role = Role.BUILDING_LEAD
+) -> list[tuple[int, str]]:
+    """Who leads the building or door at a path, nearest first: members with the path for which they do. Where it takes
+    more than a lead (`role`), whoever has that, else somebody above.
+    """
+    roles = [role] if role is Role.BUILDING_LEAD else [one for one in Role if one.rank >= role.rank]
     rows = session.execute(
-        select(MemberRole.member_id, Unit.path)
+        select(MemberRole.member_id, Unit.path, MemberRole.role)
         .join(Unit, MemberRole.unit_id == Unit.id)
         .join(Member, MemberRole.member_id == Member.id)
         .where(
             MemberRole.community_id == community_id,
-            MemberRole.role == Role.BUILDING_LEAD,
+            MemberRole.role.in_(roles),
             in_force(now),
             Member.moved_out_at.is_(None),
             Member.forgotten_at.is_(None),
@@ -613,4 +629,5 @@ def leads_of(session: Session, *, community_id: int, path: str, now: datetime) -
         .order_by(func.length(Unit.path).desc(), MemberRole.member_id)
     ).all()
     nearest = [row for row in rows if row.path == rows[0].path]
-    return list(dict.fromkeys((row.member_id, row.path) for row in nearest))
+    least = min((Role(row.role).rank for row in nearest), default=0)
+    return list(dict.fromkeys((row.member_id, row.path) for row in nearest if Role(row.role).rank == least))

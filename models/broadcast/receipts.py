@@ -136,6 +136,12 @@ def way_for(session: Session, person: Person, *, member_id: int, path: str, now:
     return Way.LIST if person.may(Role.BUILDING_LEAD, path) else None
 
 
+def refuse_guess(person: Person, notice: Notice, way: Way) -> None:
+    """Raises NotAddressed for whoever may not know for whom a notice is: they learn it by no receipt either."""
+    if way is Way.LIST and notice.private and not person.may(notice.least):
+        raise NotAddressed(number=notice.number)
+
+
 def listens_to(session: Session, *, notice: Notice, member_ids: Collection[int], now: datetime) -> bool:
     """Whether a notice is for one of these members."""
     return listens(session, community_id=notice.community_id, parts=notice.parts, member_ids=member_ids, now=now)
@@ -275,9 +281,9 @@ def tally(session: Session, *, notice: Notice, now: datetime, paths: Sequence[st
     )
 
 
-def led_by(person: Person) -> list[str]:
+def led_by(person: Person, least: Role = Role.BUILDING_LEAD) -> list[str]:
     """The unit paths of which somebody may know who has not answered: what they lead, never more."""
-    paths = [held.path for held in person.held if held.role.rank >= Role.BUILDING_LEAD.rank]
+    paths = [held.path for held in person.held if held.role.rank >= least.rank]
     return [path for path in paths if not any(other != path and covers(other, path) for other in paths)]
 
 
@@ -451,7 +457,7 @@ def by_lead(
     for home in homes:
         if home.path not in leads:
             nearest = people_in_scope(
-                session, community_id=notice.community_id, path=home.path, role=Role.BUILDING_LEAD, now=now
+                session, community_id=notice.community_id, path=home.path, role=notice.least, now=now
             )
             leads[home.path] = [one.id for one in nearest]
         for lead in leads[home.path]:

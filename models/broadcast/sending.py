@@ -122,6 +122,8 @@ def send(
 
     Does nothing for one that is on its way already.
     """
+    # What waits for the morning is nothing to be asked after before.
+    out_at = now if notice.urgent else max(plan.leaves(session, reach, now).values(), default=now)
     pushes = bool(plan.alone) or any(group.pushes for group in plan.groups)
     started = set_broadcast(
         session,
@@ -130,7 +132,7 @@ def send(
         state=BroadcastState.SENDING if pushes else BroadcastState.WAITING,
         sent_at=now,
         look_at=now + timedelta(minutes=1),
-        **_asking(notice, now, reach, settings),
+        **_asking(notice, now, out_at, settings),
     )
     if not started:
         return notice
@@ -153,12 +155,10 @@ def send(
     return find_broadcast(session, community_id=notice.community_id, number=notice.number)
 
 
-def _asking(notice: Notice, sent_at: datetime, reach: Reach, settings: Settings) -> dict[str, Any]:
+def _asking(notice: Notice, sent_at: datetime, out_at: datetime, settings: Settings) -> dict[str, Any]:
     """Until when a notice takes receipts, and when those who do not answer are reminded by themselves."""
     if not notice.wants_receipts:
         return {"receipts_until": None, "remind_at": None}
-    # What waits for the morning is nothing to be asked after before.
-    out_at = sent_at if notice.urgent else reach.quiet_until(sent_at) or sent_at
     return {
         "receipts_until": sent_at + timedelta(days=settings.receipt_days),
         "remind_at": out_at + timedelta(hours=settings.reminder_hours) if notice.reminds else None,
@@ -460,7 +460,8 @@ def resume(
         values = {"look_at": now + timedelta(hours=settings.draft_hours)}
     elif was is BroadcastState.SENDING:
         assert notice.sent_at is not None
-        values = {"look_at": now + timedelta(minutes=1), **_asking(notice, notice.sent_at, reach, settings)}
+        out_at = notice.sent_at if notice.urgent else reach.quiet_until(notice.sent_at) or notice.sent_at
+        values = {"look_at": now + timedelta(minutes=1), **_asking(notice, notice.sent_at, out_at, settings)}
     taken = {"cancelled_by": None, "reason": "", "ended_at": None}
     if not set_broadcast(session, notice, BroadcastState.CANCELLED, state=was, **values, **taken):
         raise NotCalledBack(number=notice.number)

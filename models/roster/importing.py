@@ -4,6 +4,7 @@
 - Every person whom an import adds or changes has an audit row that names the import.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,9 +14,10 @@ from sqlalchemy import bindparam, insert, or_, select
 from sqlalchemy.orm import Session
 
 from models import audit
+from models.categories import HasCategory, categories_by_member, give
 from models.directory import Community, Identity
 from models.members import Member, MemberRole, Person, Role, Standing
-from models.roster.matching import Holding, Known, Reason, Refused, Step
+from models.roster.matching import CATEGORY, Holding, Known, Reason, Refused, Step
 from models.roster.stays import Home, amend_home, is_move, leave_home, take_home
 from models.roster.tree import Place, Tree, read_tree
 from models.units import UnitHere
@@ -66,6 +68,7 @@ def read_roster(session: Session, *, community_id: int, namespace: str, now: dat
     ):
         accounts.setdefault(row.member_id, set()).add(row.external_id)
     roles = held_roles(session, community_id=community_id, tree=tree, now=now)
+    categories = categories_by_member(session, community_id=community_id)
     places = {unit_id: tree.place(unit_id) for unit_id in tree.units}
     nobody: frozenset[str] = frozenset()
     rows = session.execute(
@@ -99,6 +102,7 @@ def read_roster(session: Session, *, community_id: int, namespace: str, now: dat
             row.moved_out_at is not None,
             row.merged_into,
             row.born,
+            tuple(categories.get(row.id, ())),
         )
         for row in rows
     ]
@@ -297,7 +301,7 @@ def settle(session: Session, *, community_id: int, member: Known, home: Home, tr
 
 
 def _give(session: Session, batch: Batch, members: Sequence[tuple[int, Step]], tree: Tree, now: datetime) -> None:
-    """Roles, accounts and the audit's word about each person."""
+    """Roles, accounts, categories and the audit's word about each person."""
     held = _held(session, batch, [member_id for member_id, step in members if step.roles and step.known], now)
     roles = [
         {
@@ -329,7 +333,26 @@ def _give(session: Session, batch: Batch, members: Sequence[tuple[int, Step]], t
     ]
     if identities:
         session.execute(insert(Identity), identities)
+    for member_id, step in members:
+        _class(session, batch, member_id, step, now)
     _note(session, batch, now, [_act(member_id, step) for member_id, step in members])
+
+
+def _class(session: Session, batch: Batch, member_id: int, step: Step, now: datetime) -> None:
+    standing = step.entry.standing or (step.known.standing if step.known else Standing.RESIDENT)
+    for category in step.categories:
+        # Somebody may have given it since the plan was made.
+        with contextlib.suppress(HasCategory):
+            give(
+                session,
+                community_id=batch.community_id,
+                member_id=member_id,
+                name=step.entry.name,
+                standing=standing,
+                category=category,
+                by=batch.by.id if batch.by else None,
+                now=now,
+            )
 
 
 def _held(session: Session, batch: Batch, ids: Sequence[int], now: datetime) -> set[tuple[int, str, int]]:
@@ -347,7 +370,8 @@ def _held(session: Session, batch: Batch, ids: Sequence[int], now: datetime) -> 
 
 def _act(member_id: int, step: Step) -> tuple[str, str, dict[str, Any]]:
     """What the audit says of one person: the line, and how things were before."""
-    before = {change.what: change.before for change in step.changes if change.before}
+    # What somebody was is kept with their categories, and nowhere else.
+    before = {change.what: change.before for change in step.changes if change.before and change.what != CATEGORY}
     detail = {"line": step.entry.line, **({"before": before} if before else {})}
     return "import_added" if step.known is None else "import_changed", str(member_id), detail
 

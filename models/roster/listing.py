@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 
 from models.directory import Identity
 from models.members import Standing
+from models.members.categories import OF_THE_PARTY
 from models.roster.importing import read_roster
 from models.roster.matching import Holding, Known
 from models.roster.tree import Place
+
+PARTY = Standing.PARTY_MEMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Line:
     accounts: tuple[str, ...]
     basis: str
     born: str
+    categories: tuple[str, ...]
 
 
 def namespaces(session: Session, *, community_id: int) -> list[str]:
@@ -57,6 +61,7 @@ def roster_lines(session: Session, *, community_id: int, namespace: str, now: da
             tuple(sorted(one.accounts)),
             one.basis,
             one.born,
+            tuple(name for name in one.categories if one.standing is PARTY or name not in OF_THE_PARTY),
         )
 
 

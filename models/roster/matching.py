@@ -16,10 +16,13 @@ from enum import StrEnum
 
 from models.clock import at
 from models.members import Person, Role, Standing
+from models.members.categories import excluded_by
 from models.roster.tree import Place, Tree
 from models.units import UnitKind
 
 NOWHERE = Place()
+CATEGORY = "category"
+"""What a change of categories is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Entry:
     accounts: tuple[str, ...] = ()
     basis: str = ""
     born: str = ""
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Known:
     moved_out: bool = False
     merged_into: int | None = None
     born: str = ""
+    categories: tuple[str, ...] = ()
 
 
 class Reason(StrEnum):
@@ -137,6 +142,8 @@ class Step:
     """Those to be given."""
     accounts: tuple[str, ...]
     """Those to be added."""
+    categories: tuple[str, ...] = ()
+    """Those to be given."""
 
 
 @dataclass(slots=True)
@@ -387,17 +394,18 @@ def _step(entry: Entry, found: Known | None, members: _Members, tree: Tree, by: 
     roles = _roles(entry, place, found, tree, by, now)
     if found is None:
         _within(place, tree, by)
-        return Step(entry, place, None, (), roles, entry.accounts)
+        return Step(entry, place, None, (), roles, entry.accounts, entry.categories)
     members.seen.add(found.id)
     if found.moved_out:
         raise _Unfit(Reason.MOVED_OUT)
     if entry.accounts and not found.accounts <= set(entry.accounts):
         raise _Unfit(Reason.OTHER_ACCOUNT)
     accounts = tuple(account for account in entry.accounts if account not in found.accounts)
-    changes = _changes(entry, found, place, roles, accounts)
+    categories = tuple(one for one in entry.categories if one not in found.categories)
+    changes = _changes(entry, found, place, roles, accounts, categories)
     if changes:
         _reaches(found, place, tree, by)
-    return Step(entry, place, found, changes, roles, accounts)
+    return Step(entry, place, found, changes, roles, accounts, categories)
 
 
 def _place(entry: Entry, found: Known | None, tree: Tree) -> Place:
@@ -414,7 +422,12 @@ def _place(entry: Entry, found: Known | None, tree: Tree) -> Place:
 
 
 def _changes(
-    entry: Entry, found: Known, place: Place, roles: Sequence[Holding], accounts: Sequence[str]
+    entry: Entry,
+    found: Known,
+    place: Place,
+    roles: Sequence[Holding],
+    accounts: Sequence[str],
+    categories: Sequence[str],
 ) -> tuple[Change, ...]:
     told = (
         ("name", found.name, entry.name),
@@ -428,7 +441,13 @@ def _changes(
     changes = [Change(what, before, after) for what, before, after in told if after and after != before]
     changes += [Change(f"role.{one.role}", "", one.unit) for one in roles]
     changes += [Change("account", "", account) for account in accounts]
+    changes += [Change(CATEGORY, "、".join(_excluded(found, category)), category) for category in categories]
     return tuple(changes)
+
+
+def _excluded(found: Known, category: str) -> list[str]:
+    """What they are no more by that."""
+    return [other for other in excluded_by(category) if other in found.categories]
 
 
 UNIT_ROLES = {Role.PROPERTY: UnitKind.PROPERTY_FIRM, Role.OWNERS_COMMITTEE: UnitKind.OWNERS_COMMITTEE}
