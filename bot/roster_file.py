@@ -20,7 +20,8 @@ from models.members.categories import KNOWN, LENGTH, OF_THE_PARTY, canonical, ex
 from models.roster import Entry, Holding, Line, Place, Tree, Wanted
 
 NAME, BUILDING, DOOR, ROOM, PHONE, STANDING, ROLE, UNIT, ACCOUNT, BASIS, BORN, CATEGORY = COLUMNS = (
-    "姓名", "楼栋", "单元", "房号", "手机", "政治面貌", "角色", "所属组织", "企业微信账号", "登记依据", "出生年份", "类别",
+    "姓名", "楼栋", "单元", "房号", "手机", "政治面貌", "角色", "所属组织", "企业微信账号", "登记依据",
+    "出生年份", "类别",
 )  # fmt: skip
 ADDRESS, PARTY = "住址", "党员"
 """Columns that lists have in the place of others: the whole home in one, and a tick for party members."""

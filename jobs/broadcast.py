@@ -128,7 +128,7 @@ def _settings(tick: Tick) -> Settings:
 
 def _keepers(tick: Tick, notice: Notice) -> list[int]:
     """Who is in charge of a notice's unit now: of the community its secretaries, of a building its lead."""
-    role = Role.SECRETARY if notice.unit.kind is UnitKind.COMMUNITY else Role.BUILDING_LEAD
+    role = Role.SECRETARY if notice.unit.kind is UnitKind.COMMUNITY else notice.least
     found = people_in_scope(tick.session, community_id=tick.community.id, path=notice.unit.path, role=role, now=tick.at)
     return [one.id for one in found]
 
@@ -217,7 +217,9 @@ def list_silent(tick: Tick) -> bool:
             continue
         by_lead: dict[tuple[int, str], list[books.Household]] = {}
         for home in books.tally(tick.session, notice=notice, now=tick.at).silent:
-            for lead, path in books.leads_of(tick.session, community_id=tick.community.id, path=home.path, now=tick.at):
+            for lead, path in books.leads_of(
+                tick.session, community_id=tick.community.id, path=home.path, now=tick.at, role=notice.least
+            ):
                 by_lead.setdefault((lead, path), []).append(home)
         for (lead, path), homes in by_lead.items():
             unit = called(tick.session, community_id=tick.community.id, unit_id=int(path.strip("/").rsplit("/", 1)[-1]))
