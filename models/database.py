@@ -6,15 +6,32 @@ machine), takes part in the session's transaction, and returns plain tuples with
 """
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Dialect, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Dialect,
+    Engine,
+    String,
+    TypeDecorator,
+    any_,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import ClauseElement
@@ -29,7 +46,8 @@ INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 class Prepared:
     """One statement, compiled once per dialect. Parameters are given by name.
 
-    An `IN` list is part of the statement and cannot be given later. Its name in tracebacks is the statement itself.
+    An `IN` list is part of the statement and cannot be given later, but with `Among`. Its name in tracebacks is the
+    statement itself.
     """
 
     __slots__ = ("_columns", "_made", "_makes", "statement")
@@ -150,10 +168,50 @@ def driver(session: Session) -> tuple[Any, Dialect]:
     return made
 
 
+class Ids(TypeDecorator[list[int]]):
+    """A list of row ids as one parameter."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(String() if dialect.name == "sqlite" else ARRAY(BigInteger))
+
+    def process_bind_param(self, value: list[int] | None, dialect: Dialect) -> Any:
+        return json.dumps(value) if dialect.name == "sqlite" else value
+
+
+class Among(ColumnElement[bool]):
+    """Whether a column's value is in the list of ids that is given later under a name, as one parameter.
+
+    However many they are, the statement stays the same: nothing is compiled or planned anew.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, column: Any, name: str) -> None:
+        self.column = column
+        self.ids = bindparam(name, type_=Ids())
+
+
+@compiles(Among, "sqlite")
+def _among_sqlite(element: Among, compiler: Any, **more: Any) -> str:
+    given = select(func.json_each(element.ids).table_valued("value").c.value)
+    return str(compiler.process(element.column.in_(given), **more))
+
+
+@compiles(Among, "postgresql")
+def _among_postgresql(element: Among, compiler: Any, **more: Any) -> str:
+    return str(compiler.process(element.column == any_(element.ids), **more))
+
+
+_LOCK = Prepared(select(func.pg_advisory_xact_lock(func.hashtext(bindparam("name")))))
+
+
 def lock_name(session: Session, name: str) -> None:
     """Lets one transaction at a time do what this name stands for. SQLite's one writer needs no lock."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
+        _LOCK.run(session, name=name)
 
 
 def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:

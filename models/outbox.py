@@ -44,7 +44,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models.base import Base, Button, Card, Moment, Placard, buttons_of, card_of, placard_of
-from models.database import Prepared, lock_name
+from models.database import Among, Prepared, lock_name
 from models.directory import Endpoint, Group, Identity
 from models.members.merging import keeper_of
 from models.members.people import Member
@@ -380,6 +380,10 @@ _DUE = Prepared(
     .with_for_update(skip_locked=True, of=Outbox)
 )
 
+_TAKE = Prepared(
+    update(Outbox).where(Among(Outbox.id, "ids")).values(lease=bindparam("token"), leased_until=bindparam("until"))
+)
+
 
 def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, token: str, most: int) -> list[Claimed]:
     """Takes what is due for a lease, in order of the moment it was due; another postman passes it by.
@@ -396,8 +400,7 @@ def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, t
         Claimed(*(*row[:-5], buttons_of(row[-5]), *row[-4:-2], placard_of(row[-2]), card_of(row[-1]))) for row in rows
     ]
     if found:
-        ids = [message.id for message in found]
-        session.execute(update(Outbox).where(Outbox.id.in_(ids)).values(lease=token, leased_until=until))
+        _TAKE.run(session, ids=[message.id for message in found], token=token, until=until)
     return found
 
 

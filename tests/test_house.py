@@ -244,7 +244,10 @@ HELD = "acts on messages that the postman holds"
 DEPLOYMENT = "a job runs for the whole deployment"
 UNSCOPED: dict[str, dict[str, str]] = {
     "models/check_in/coming.py": {"_RULE_IN_FORCE": "reads beside the activity of a scoped query"},
-    "models/database.py": {"lock_name": "locks a name, reads no table"},
+    "models/database.py": {
+        "_LOCK": "locks a name, reads no table",
+        "_among_sqlite": "reads the ids that it is given, no table",
+    },
     "models/deliveries.py": {
         "_asked": "the operator's list, narrowed to a community where one is named",
         "figures": "figures for the operator",
@@ -286,7 +289,7 @@ UNSCOPED: dict[str, dict[str, str]] = {
     "models/outages.py": {"incidents": "what is broken, for the operator"},
     "models/outbox.py": {
         "_DUE": "the postman serves all communities",
-        "claim": "the postman serves all communities",
+        "_TAKE": HELD,
         "lost_attempts": HELD,
         "refusals": HELD,
         "waiting_time": "a platform counts what reaches an address, whosever it is",
