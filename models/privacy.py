@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -185,36 +186,62 @@ class Rule:
     table: Any
     column: Any
     days: Callable[[Settings], int]
-    let_go: Callable[[Session, int, list[int]], None]
+    let_go: Callable[[Session, "Span"], None]
 
 
-def _blank(table: Any, *, unless: Any = None, **values: Any) -> Callable[[Session, int, list[int]], None]:
-    def let_go(session: Session, community_id: int, ids: list[int]) -> None:
-        statement = update(table).where(table.community_id == community_id, table.id.in_(ids))
-        session.execute((statement if unless is None else statement.where(~unless)).values(**values))
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows of a community that had their time, from one id to another.
+
+    Its statements find them by their ids, in whose order the rows came, and say `community_id + 0`: an index on the
+    community would have to be walked, all of it.
+    """
+
+    community_id: int
+    first: int
+    last: int
+
+    def ids(self, table: Any) -> Any:
+        """Whether a row's id lies in it."""
+        return table.id.between(self.first, self.last)
+
+
+_NO_OBJECTS: Any = {"synchronize_session": False}
+"""Nothing of these rows is in the session: without this, each changed row would be returned to look for it there."""
+
+
+def _blank(table: Any, *, unless: Any = None, **values: Any) -> Callable[[Session, Span], None]:
+    def let_go(session: Session, span: Span) -> None:
+        statement = update(table).where(table.community_id + 0 == span.community_id, span.ids(table))
+        statement = statement if unless is None else statement.where(~unless)
+        session.execute(statement.values(**values), execution_options=_NO_OBJECTS)
 
     return let_go
 
 
-def _drop_idle_messages(session: Session, community_id: int, ids: list[int]) -> None:
+def _drop_idle_messages(session: Session, span: Span) -> None:
     # What an act came from keeps its row: the proof of the books asks for it.
     caused = exists().where(Audit.channel == Inbox.channel, Audit.message_id == Inbox.message_id)
-    session.execute(delete(Inbox).where(Inbox.community_id == community_id, Inbox.id.in_(ids), ~caused))
+    idle = delete(Inbox).where(Inbox.community_id + 0 == span.community_id, span.ids(Inbox), ~caused)
+    session.execute(idle, execution_options=_NO_OBJECTS)
 
 
-def _drop_pushes(session: Session, community_id: int, ids: list[int]) -> None:
+def _drop_pushes(session: Session, span: Span) -> None:
     # What still waits, because it was put out long ahead, stays for ever: it is a handful of rows.
     ended = select(Outbox.id).where(
-        Outbox.community_id == community_id, Outbox.id.in_(ids), Outbox.state != OutboxState.WAITING
+        Outbox.community_id + 0 == span.community_id, span.ids(Outbox), Outbox.state != OutboxState.WAITING
     )
-    over = session.scalars(ended).all()
-    session.execute(delete(AttemptItem).where(AttemptItem.outbox_id.in_(over)))
-    session.execute(delete(Outbox).where(Outbox.community_id == community_id, Outbox.id.in_(over)))
+    session.execute(delete(AttemptItem).where(AttemptItem.outbox_id.in_(ended)), execution_options=_NO_OBJECTS)
+    over = delete(Outbox).where(
+        Outbox.community_id + 0 == span.community_id, span.ids(Outbox), Outbox.state != OutboxState.WAITING
+    )
+    session.execute(over, execution_options=_NO_OBJECTS)
 
 
-def _drop_attempts(session: Session, community_id: int, ids: list[int]) -> None:
+def _drop_attempts(session: Session, span: Span) -> None:
     carries = exists().where(AttemptItem.attempt_id == Attempt.id)
-    session.execute(delete(Attempt).where(Attempt.community_id == community_id, Attempt.id.in_(ids), ~carries))
+    over = delete(Attempt).where(Attempt.community_id + 0 == span.community_id, span.ids(Attempt), ~carries)
+    session.execute(over, execution_options=_NO_OBJECTS)
 
 
 ATTEMPTS_STAY_DAYS = 30
@@ -273,19 +300,15 @@ def _apply(session: Session, rule: Rule, community_id: int, before: datetime, ro
     table = rule.table
     found = session.execute(
         select(table.id, rule.column.label("moment"))
-        # By its id, in whose order the rows came: an index on the community would have to be sorted, all of it.
+        # As a span does.
         .where(table.community_id + 0 == community_id, table.id > (mark or 0))
         .order_by(table.id)
         .limit(rows)
     ).all()
-    ids = []
-    for row in found:
-        if row.moment >= before:
-            break
-        ids.append(row.id)
+    ids = [row.id for row in takewhile(lambda row: row.moment < before, found)]
     if not ids:
         return False
-    rule.let_go(session, community_id, ids)
+    rule.let_go(session, Span(community_id, ids[0], ids[-1]))
     if mark is None:
         session.execute(insert(Kept), {"community_id": community_id, "what": rule.what, "last_id": ids[-1]})
     else:

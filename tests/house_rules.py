@@ -370,7 +370,12 @@ def _scoped_elsewhere(whole: ast.AST, but: ast.Compare) -> bool:
 
 
 def _is_column(node: ast.AST) -> bool:
-    """`Activity.community_id`, `_twin.community_id`, or a community's own id; not `activity.community_id`."""
+    """`Activity.community_id`, `_twin.community_id`, or a community's own id; not `activity.community_id`.
+
+    `Inbox.community_id + 0` as well, which keeps a planner from the community's index.
+    """
+    if isinstance(node, ast.BinOp) and ast.unparse(node.right) == "0":
+        node = node.left
     if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
         return False
     table = node.value.id

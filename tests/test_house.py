@@ -652,6 +652,7 @@ def test_rule_lets_the_innocent_pass(rule: Rule, path: str, text: str) -> None:
         ("def f(session):\n    return session.execute(select(Member.id).where(Member.id == 5))", ["f"]),
         ("def f():\n    return select(A).where(A.community_id == community_id)", []),
         ("def f():\n    return select(A).where(A.community_id == one.community_id)", []),
+        ("def f():\n    return select(A).where(A.community_id + 0 == one.community_id)", []),
         # A join of two tables says nothing about whose rows they are.
         ("def f():\n    return select(A).join(B, A.community_id == B.community_id)", ["f"]),
         ("def f():\n    return select(A).join(B, A.community_id == B.community_id).where(B.community_id == c)", []),
