@@ -92,7 +92,9 @@ def verdict(given: argparse.Namespace, shot: Shot, platform: Platform) -> str:
     if given.flavour == "xml":
         text = ET.fromstring(inner).findtext("Content") or ""
     else:
-        text = json.loads(inner)["stream"]["content"]
+        answer = json.loads(inner)
+        # With buttons beside it an answer is a card.
+        text = answer["stream"]["content"] if "stream" in answer else json.dumps(answer, ensure_ascii=False)
     return "right" if given.expect in text else f"unexpected: {text}"
 
 

@@ -87,6 +87,7 @@ class Town:
         self.keys = [f"693a91f6-7ccc-4bc4-97a0-{number:012d}" for number in range(count)]
         self.groups: list[int] = []
         self.community = 0
+        self.running = [scene]
 
     async def build(self, **delivery: float) -> None:
         """Groups with a chat and a robot each, and a configuration that knows the platform."""
@@ -160,6 +161,14 @@ class Town:
         finally:
             await books.close()
 
+    def bots(self) -> list[Scene]:
+        """The bot, and on PostgreSQL a second one on the same books and for the same robots."""
+        if self.scene.url.startswith("postgresql"):
+            folder = self.scene.folder / "beside"
+            folder.mkdir()
+            self.running.append(Scene(self.scene.url, folder, free_port(), more=self.scene.more))
+        return self.running
+
     async def _write(self, unit: Callable[[Session], None]) -> None:
         books = await Books.open(self.scene.url, threads=1)
         try:
@@ -211,19 +220,16 @@ async def limited(town: Town, given: argparse.Namespace) -> dict[str, object]:
     each = 20 * given.minutes
     await town.build()
     await town.put("limit", each)
-    await town.scene.start()
-    beside = Scene(town.scene.url, town.scene.folder / "beside", free_port(), more=town.scene.more)
-    two = town.scene.url.startswith("postgresql")
-    if two:
-        beside.folder.mkdir()
-        await beside.start()
+    bots = town.bots()
+    for bot in bots:
+        await bot.start()
     # While everybody rests: what is measured is the limit, not how long a start takes.
     await asyncio.sleep(30)
     await town.scene.stop()
     await town.scene.start()
     states, _ = await town.end("limit")
-    for one in (town.scene, beside) if two else (town.scene,):
-        await one.stop()
+    for bot in bots:
+        await bot.stop()
     came = town.arrived("limit")
     rates = []
     for key in town.keys:
@@ -235,35 +241,39 @@ async def limited(town: Town, given: argparse.Namespace) -> dict[str, object]:
     over, wrong = town.api.answers[wecom_api.TOO_OFTEN], await town.wrong()
     whole = states == Counter({OutboxState.SENT: each * len(town.keys)}) and set(came.values()) == {1}
     return {
-        "bots": 1 + two, "states": dict(states), "arrived": len(came), "most_in_a_minute": most,
+        "bots": len(bots), "states": dict(states), "arrived": len(came), "most_in_a_minute": most,
         "refused_over_limit": over, "slowest_key_a_minute": round(min(rates), 2), "wrong": wrong,
         "well": whole and most <= wecom_api.PER_MINUTE and not over and min(rates) >= 19 and not wrong,
     }  # fmt: skip
 
 
 async def killed(town: Town, given: argparse.Namespace) -> dict[str, object]:
-    """R14: kill -9 again and again while 300 groups × 3 messages go out."""
+    """R14: kill -9 again and again while 300 groups × 3 messages go out, of two bots on PostgreSQL each in its turn."""
     await town.build(lease_seconds=8, send_seconds_max=5)
-    town.api.answers_after = 1.0
+    chance, kills, bots = Random(given.seed), 0, town.bots()
+    # Two are quicker, and each is away while it starts again.
+    town.api.answers_after = 1.0 if len(bots) == 1 else 3.0
     await town.put("kill", 3)
-    chance, kills = Random(given.seed), 0
+    for bot in bots:
+        await bot.start()
     while (await town.states("kill"))[OutboxState.WAITING] and kills < 8:
-        await town.scene.start()
+        dying = bots[kills % len(bots)]
         await asyncio.sleep(chance.uniform(1, 3))
-        await town.scene.stop(signal.SIGKILL)
+        await dying.stop(signal.SIGKILL)
         kills += 1
+        await dying.start()
     town.api.answers_after = 0.0
-    await town.scene.start()
     states, seconds = await town.end("kill")
-    await town.scene.stop()
+    for bot in bots:
+        await bot.stop()
     came, wrong, total = town.arrived("kill"), await town.wrong(), len(town.groups) * 3
     twice = sum(number - 1 for number in came.values())
     missing = total - len(came) - states[OutboxState.UNKNOWN]
     # What is said to be out is there; what is not known is there or not.
     ended = states[OutboxState.SENT] + states[OutboxState.UNKNOWN] == total
     return {
-        "seed": given.seed, "kills": kills, "states": dict(states), "arrived": len(came), "missing": max(0, missing),
-        "twice": twice, "seconds_after": round(seconds, 1), "wrong": wrong,
+        "bots": len(bots), "seed": given.seed, "kills": kills, "states": dict(states), "arrived": len(came),
+        "missing": max(0, missing), "twice": twice, "seconds_after": round(seconds, 1), "wrong": wrong,
         "well": kills > 1 and ended and missing <= 0 and twice == 0 and not wrong,
     }  # fmt: skip
 
@@ -287,9 +297,10 @@ async def run(name: str, url: str, folder: Path, given: argparse.Namespace) -> d
         try:
             return await experiment(town, given)
         finally:
-            if scene.process is not None and scene.process.returncode is None:
-                scene.process.kill()
-                await scene.process.wait()
+            for bot in town.running:
+                if bot.process is not None and bot.process.returncode is None:
+                    bot.process.kill()
+                    await bot.process.wait()
 
 
 def main() -> None:

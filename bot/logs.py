@@ -22,7 +22,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from datetime import date, datetime, time, timedelta
 from types import TracebackType
 from typing import Any, Literal, TextIO
@@ -30,7 +30,7 @@ from urllib.parse import quote, quote_plus
 
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
-from structlog.contextvars import bound_contextvars, get_contextvars
+from structlog.contextvars import get_contextvars
 from structlog.typing import EventDict, WrappedLogger
 
 from models.clock import SHANGHAI
@@ -79,12 +79,25 @@ _COLOURS = {"警告": "\x1b[33m", "错误": "\x1b[31m", "严重": "\x1b[1;31m", 
 # Which message a record belongs to.
 
 
-def about(channel: str, message_id: str) -> AbstractContextManager[None]:
+class about:
     """Every record made inside carries this channel and message id; other tasks and threads do not see it.
 
     Work handed to a database thread keeps it when it runs in `contextvars.copy_context()`.
     """
-    return bound_contextvars(channel=channel, message_id=message_id)
+
+    __slots__ = ("_message", "_token")
+
+    def __init__(self, channel: str, message_id: str) -> None:
+        self._message = {"channel": channel, "message_id": message_id}
+
+    def __enter__(self) -> None:
+        self._token = _message.set(self._message)
+
+    def __exit__(self, *_: object) -> None:
+        _message.reset(self._token)
+
+
+_message: ContextVar[dict[str, str]] = ContextVar("message", default={})  # noqa: B039
 
 
 # Masking.
@@ -224,7 +237,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         ours: dict[str, Any] | None = getattr(record, "linli_fields", None)
         fields = dict(ours) if ours is not None else self._extra(record)
-        fields = {**get_contextvars(), **fields}
+        fields = {**get_contextvars(), **_message.get(), **fields}
         if not self._message_text:
             fields = {name: self._without_text(name, value) for name, value in fields.items()}
         fields = {name: _mask_field(name, value) for name, value in fields.items()}

@@ -70,9 +70,15 @@ _BEGINNING = re.compile(
 )
 
 
+_LAST_NUMBER = re.compile(r"[0-9]+\Z")
+
+
 def _could_begin(text: str, at: int) -> bool:
-    """A phrase does not begin within a number or a price, and 3-5 is a remark or an address."""
-    if not _BEGINNING.match(text, at):
+    """A phrase does not begin within a number or a price, and 3-5 is a remark or an address.
+
+    Nor with the number that ends a text, as in most of what is said: 签到 3.
+    """
+    if not _BEGINNING.match(text, at) or _LAST_NUMBER.match(text, at):
         return False
     before = text[at - 1 : at]
     return not (before and text[at].isascii() and (before.isascii() and before not in " ,;:()@\n"))

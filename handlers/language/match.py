@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,8 @@ class Grammar:
         self._cue = re.compile(_trie(list(cues))).search
         self._near_verbs = self._find_slips()
         self._sounds = Sounds(word for word, verb in self._verbs.items() if not verb.gesture)
+        # Asked twice for most messages: whether anything can be a command, and then what.
+        self._occurrences = lru_cache(maxsize=16)(self._find_occurrences)
 
     def _declare(self, plan: Plan) -> None:
         command = plan.command
@@ -272,7 +274,7 @@ class Grammar:
                 return asked
         found = self._occurrences(text)
         if found and not addressed and scene.shown is None and not _could_name(text, world):
-            found = [one for one in found if not self._verb(one).gesture]
+            found = tuple(one for one in found if not self._verb(one).gesture)
         if not found:
             return (
                 self._filled_in(text, scene)
@@ -363,11 +365,11 @@ class Grammar:
             "help", {plan.text.name: word}, plan.command, why=(f"“{match[0]}” asks how “{word}” is done",)
         )
 
-    def _occurrences(self, text: str) -> list[re.Match[str]]:
+    def _find_occurrences(self, text: str) -> tuple[re.Match[str], ...]:
         """The verbs in the text from left to right, the longest at each place."""
         found: list[re.Match[str]] = []
         if self._firsts.isdisjoint(text):
-            return found
+            return ()
         at = 0
         split = [*self._split(text, 0, SEVERAL)] if _INSERTS.search(text, 0, SEVERAL) else []
         most = OCCURRENCES if len(text) <= SEVERAL else FEW
@@ -386,7 +388,7 @@ class Grammar:
             found.append(match)
             # A gesture may hide a command: 我报名 is no 我报.
             at = match.start() + 1 if self._verb(match).gesture else match.end()
-        return found
+        return tuple(found)
 
     def _verb_at(self, text: str, at: int) -> str:
         """The longest verb that begins at a place."""
@@ -396,7 +398,7 @@ class Grammar:
 
     # Reading
 
-    def _best(self, text: str, found: list[re.Match[str]], scene: Scene) -> Reading | None:
+    def _best(self, text: str, found: Sequence[re.Match[str]], scene: Scene) -> Reading | None:
         """The reading that leaves least of the sentence unexplained; of equals, the earliest."""
         best: Reading | None = None
         gestures = any(self._verb(occurrence).gesture for occurrence in found)

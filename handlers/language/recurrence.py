@@ -33,6 +33,8 @@ _YEARLY = re.compile(
     r"每年的?(?P<month>1[0-2]|0?[1-9]|十[一二]?|[一二三四五六七八九])月"
     r"(?P<day>3[01]|[12][0-9]|0?[1-9]|[一二三四五六七八九十]{1,3})[日号]"
 )
+_FIRSTS = frozenset("每隔逢双天工")
+"""What every recurrence begins with."""
 _MORE_THAN_A_YEAR = 8 * 366
 """How many days ahead the first occurrence is looked for: the 29th of February can take eight years."""
 
@@ -55,6 +57,8 @@ class Recurrence:
 
 def read_recurrence(text: str, at: int) -> tuple[Recurrence, int] | None:
     """The recurrence that begins at this place, and where it ends."""
+    if text[at : at + 1] not in _FIRSTS:
+        return None
     for pattern, make in READERS:
         if (match := pattern.match(text, at)) and (recurrence := make(match)):
             return recurrence, match.end()
