@@ -153,6 +153,8 @@ class Waits:
 
     again_min: float = 1.0
     again_max: float = 30.0
+    soon: int = 6
+    """Tries at the shortest wait, before it grows: a gateway that is restarted is back within seconds."""
     steady: float = 3.0
     """A connection that held for so long was a good one: the next wait is the shortest."""
     alarmed_min: float = 300.0
@@ -174,6 +176,20 @@ class Waits:
     """For pushes while there is no connection."""
     trouble: float = 60.0
     """Without a connection for so long is trouble, which health reports."""
+
+    def again(self, tries: int, chance: random.Random) -> float:
+        """Before the next connection, after so many that did not hold."""
+        return _growing(self.again_min, self.again_max, max(0, tries - self.soon), chance)
+
+    def alarmed(self, alarms: int, chance: random.Random) -> float:
+        """Before the next connection, after we were kicked or refused so many times."""
+        return _growing(self.alarmed_min, self.alarmed_max, alarms - 1, chance)
+
+
+def _growing(least: float, most: float, doubled: int, chance: random.Random) -> float:
+    """With jitter: between half and all of least · 2^doubled, never above the most."""
+    whole = min(most, least * 2 ** min(doubled, 20))
+    return chance.uniform(whole / 2, whole)
 
 
 @dataclass(slots=True)
@@ -350,14 +366,14 @@ class WecomAibotSocket:
                 if why in (Why.KICKED, Why.REFUSED) and await self._lead.held():
                     alarms, tries = 1 if good else alarms + 1, 0
                     self._alarm(why)
-                    await self._rest(self._wait(self._waits.alarmed_min, self._waits.alarmed_max, alarms))
+                    await self._rest(self._waits.alarmed(alarms, self._chance))
                 else:
                     tries, alarms = 1 if good else tries + 1, 0 if good else alarms
                     log.warning("aibot_socket.ended", channel=self.name, why=why.value)
                     if tries > 1:
                         # Perhaps another process reaches what we do not.
                         await asyncio.to_thread(self._lead.release)
-                    await self._rest(self._wait(self._waits.again_min, self._waits.again_max, tries))
+                    await self._rest(self._waits.again(tries, self._chance))
         finally:
             if self._answering:
                 log.error("aibot_socket.unanswered", channel=self.name, count=len(self._answering))
@@ -449,11 +465,6 @@ class WecomAibotSocket:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
-
-    def _wait(self, least: float, most: float, tries: int) -> float:
-        """Growing, with jitter: between half and all of least · 2^tries, never above the most."""
-        whole = min(most, least * 2 ** min(tries - 1, 20))
-        return self._chance.uniform(whole / 2, whole)
 
     def _stand(self, *, leads: bool) -> None:
         if leads != self._standing.leads:

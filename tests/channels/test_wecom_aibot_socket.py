@@ -313,7 +313,7 @@ async def test_it_pings_and_is_kept(ear: Ear) -> None:
         assert gateway.line is line
 
 
-async def test_the_wait_grows_while_nobody_is_there(gateway: AibotGateway, ear: Ear) -> None:
+async def test_it_goes_on_trying_while_nobody_is_there(gateway: AibotGateway, ear: Ear) -> None:
     lead = Led()
     async with running(channel(gateway, lead=lead), ear) as bot:
         await gateway.online()
@@ -321,8 +321,12 @@ async def test_the_wait_grows_while_nobody_is_there(gateway: AibotGateway, ear: 
         await gateway.until(lambda: bot.trouble() and lead.released > 3)
         assert bot.trouble().startswith("长连接断了")
         assert bot.away(GROUP) == timedelta(seconds=0.05)
-    waits = [bot._wait(1.0, 60.0, tries) for tries in range(1, 12)]
-    assert all(0.5 * most <= wait <= most for wait, most in zip(waits, (1, 2, 4, 8, 16, 32, *[60] * 5), strict=True))
+
+
+def test_the_next_try_is_soon_for_some_seconds_and_then_later_and_later() -> None:
+    waits = [Waits().again(tries, random.Random(tries)) for tries in range(1, 15)]
+    most = [*[1] * 6, 2, 4, 8, 16, *[30] * 4]
+    assert all(0.5 * whole <= wait <= whole for wait, whole in zip(waits, most, strict=True))
 
 
 async def test_kicked_by_another_program_it_alarms_and_does_not_fight(
