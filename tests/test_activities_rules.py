@@ -458,7 +458,7 @@ async def test_what_is_over_is_not_called_off(books: Books) -> None:
 async def test_a_crowd_signs_up_for_twenty_places_while_others_cancel(
     database_url: str, minutes: int, alone: bool
 ) -> None:
-    """`python -m bench.signing` does the same with a thousand; on PostgreSQL two processes hear them."""
+    """`python -m bench.signing` does the same with a thousand; there over two processes."""
     found = await sign_up_at_once(database_url, people=150, minutes=minutes, alone=alone)
     assert (found.people_asked, found.left, found.wrong) == (150, 45, [])
     # Parties leave places over that are too few for the first who waits.
