@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, select, text, update
+from sqlalchemy import ForeignKey, Index, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.activities.plan import Activity, ActivityHere, NoSuchActivity, find_activity, lock, refuse_over
@@ -76,20 +76,23 @@ def note_decline(session: Session, *, activity: ActivityHere, member_id: int, by
     return None if row is None else int(row[0])
 
 
+_WITHDRAW = Prepared(
+    update(Decline)
+    .where(
+        Decline.community_id == bindparam("community"),
+        Decline.activity_id == bindparam("activity"),
+        Decline.member_id == bindparam("member"),
+        Decline.undone_at.is_(None),
+    )
+    .values(undone_at=bindparam("now"))
+    .returning(Decline.id)
+)
+
+
 def withdraw_decline(session: Session, *, activity: ActivityHere, member_id: int, now: datetime) -> bool:
     """Takes somebody's no back; False where there was none."""
     return (
-        session.scalar(
-            update(Decline)
-            .where(
-                Decline.community_id == activity.community_id,
-                Decline.activity_id == activity.id,
-                Decline.member_id == member_id,
-                Decline.undone_at.is_(None),
-            )
-            .values(undone_at=now)
-            .returning(Decline.id)
-        )
+        _WITHDRAW.first(session, community=activity.community_id, activity=activity.id, member=member_id, now=now)
         is not None
     )
 

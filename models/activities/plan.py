@@ -295,18 +295,21 @@ def publish_activity(
     return ActivityHere(id=activity_id, cancel_reason="", **values)  # type: ignore[arg-type]
 
 
+_HELD = select(Activity.quota, Activity.state, Activity.cancel_reason).where(
+    Activity.community_id == bindparam("community"), Activity.id == bindparam("activity")
+)
+_SHARED, _ALONE = (Prepared(_HELD.with_for_update(key_share=shared)) for shared in (True, False))
+
+
 def lock(session: Session, activity: ActivityHere, *, alone: bool = False) -> int | None:
     """Holds the activity until the commit; returns its quota. Raises ActivityCancelled."""
     # The quota's parent row: of two sign-ups at one instant the second waits here and counts the first. Check-ins,
     # which only refer to the row, do not wait, but for who wants to be `alone` with it: who calls it off.
-    row = session.execute(
-        select(Activity.quota, Activity.state, Activity.cancel_reason)
-        .where(Activity.community_id == activity.community_id, Activity.id == activity.id)
-        .with_for_update(key_share=not alone)
-    ).one()
-    if row.state == ActivityState.CANCELLED:
-        raise ActivityCancelled(number=activity.number, title=activity.title, reason=row.cancel_reason)
-    quota: int | None = row.quota
+    row = (_ALONE if alone else _SHARED).first(session, community=activity.community_id, activity=activity.id)
+    assert row is not None
+    quota: int | None = row[0]
+    if row[1] == ActivityState.CANCELLED:
+        raise ActivityCancelled(number=activity.number, title=activity.title, reason=row[2])
     return quota
 
 

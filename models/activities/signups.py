@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
     Integer,
-    Row,
     String,
     and_,
+    bindparam,
     case,
     func,
-    insert,
     or_,
     select,
     text,
@@ -39,6 +39,7 @@ from models.activities.plan import (
 from models.activities.terms import leaves_late, refuse_joining, refuse_locked
 from models.base import Base, Invariant, Refusal
 from models.counters import next_number
+from models.database import Prepared
 from models.members.people import Member
 
 
@@ -177,6 +178,23 @@ class SignedUp:
     """A place that was held for them is theirs now."""
 
 
+class Live(NamedTuple):
+    """Somebody's sign-up that stands."""
+
+    id: int
+    companions: int
+    state: str
+
+
+_INSERT = Prepared(
+    lambda insert: insert(Signup),
+    makes=Signup.id,
+    columns=(
+        "community_id", "activity_id", "member_id", "companions", "state", "at", "made_by", "right", "number",
+    ),
+)  # fmt: skip
+
+
 def sign_up(
     session: Session,
     *,
@@ -219,24 +237,20 @@ def sign_up(
     withdraw_decline(session, activity=activity, member_id=member_id, now=now)
     state = SignupState.ASKED if asks else state_for(1 + companions, quota, taken, waiting)
     number = next_number(session, community_id=activity.community_id, kind="review") if asks else None
-    signup_id = session.execute(
-        insert(Signup).returning(Signup.id),
-        {
-            "community_id": activity.community_id,
-            "activity_id": activity.id,
-            "member_id": member_id,
-            "companions": companions,
-            "state": state,
-            "at": now,
-            "made_by": made_by,
-            "promoted_at": None,
-            "undone_at": None,
-            "undone_by": None,
-            "offered_until": None,
-            "right": right,
-            "number": number,
-        },
-    ).scalar_one()
+    row = _INSERT.first(
+        session,
+        community_id=activity.community_id,
+        activity_id=activity.id,
+        member_id=member_id,
+        companions=companions,
+        state=state,
+        at=now,
+        made_by=made_by,
+        right=right,
+        number=number,
+    )
+    assert row is not None
+    signup_id: int = row[0]
     if state is SignupState.CONFIRMED:
         return SignedUp(signup_id, state, companions, seats_left(quota, taken + 1 + companions), 0, True)
     place = waiting + 1 if state is SignupState.WAITING else 0
@@ -252,7 +266,7 @@ def state_for(party: int, quota: int | None, taken: int, waiting: int) -> Signup
 def _change_party(
     session: Session,
     activity: ActivityHere,
-    live: Row[int, int, str],
+    live: Live,
     companions: int,
     quota: int | None,
     taken: int,
@@ -302,6 +316,13 @@ class Left:
     """The row of the no that came with it."""
 
 
+_LEAVE = Prepared(
+    update(Signup)
+    .where(Signup.community_id == bindparam("community"), Signup.id == bindparam("signup"))
+    .values(undone_at=bindparam("now"), undone_by=bindparam("by"))
+)
+
+
 def cancel_signup(
     session: Session,
     *,
@@ -324,33 +345,42 @@ def cancel_signup(
         raise NotSignedUp(number=activity.number, title=activity.title)
     if not in_charge:
         refuse_locked(activity)
-    signup_id = session.execute(
-        update(Signup)
-        .where(
-            Signup.community_id == activity.community_id,
-            Signup.activity_id == activity.id,
-            Signup.member_id == member_id,
-            Signup.undone_at.is_(None),
-        )
-        .values(undone_at=now, undone_by=by)
-        .returning(Signup.id)
-    ).scalar_one()
+    _LEAVE.run(session, community=activity.community_id, signup=live.id, now=now, by=by)
     late = live.state == SignupState.CONFIRMED and leaves_late(activity, now)
     declined = note_decline(session, activity=activity, member_id=member_id, by=by, now=now) if declines else None
     promoted = _promote(session, activity, quota, now)
     taken, _ = how_full(session, activity)
-    return Left(signup_id, seats_left(quota, taken), promoted, late, declined)
+    return Left(live.id, seats_left(quota, taken), promoted, late, declined)
 
 
-def _live_of(session: Session, activity: ActivityHere, member_id: int) -> Row[int, int, str] | None:
-    return session.execute(
-        select(Signup.id, Signup.companions, Signup.state).where(
-            Signup.community_id == activity.community_id,
-            Signup.activity_id == activity.id,
-            Signup.member_id == member_id,
-            Signup.undone_at.is_(None),
-        )
-    ).one_or_none()
+_LIVE = Prepared(
+    select(Signup.id, Signup.companions, Signup.state).where(
+        Signup.community_id == bindparam("community"),
+        Signup.activity_id == bindparam("activity"),
+        Signup.member_id == bindparam("member"),
+        Signup.undone_at.is_(None),
+    )
+)
+
+
+def _live_of(session: Session, activity: ActivityHere, member_id: int) -> Live | None:
+    row = _LIVE.first(session, community=activity.community_id, activity=activity.id, member=member_id)
+    return None if row is None else Live(*row)
+
+
+_WHO_WAITS = Prepared(
+    select(Signup.id, Signup.member_id, Signup.companions)
+    .where(
+        Signup.community_id == bindparam("community"),
+        Signup.activity_id == bindparam("activity"),
+        Signup.undone_at.is_(None),
+        Signup.state == SignupState.WAITING,
+    )
+    .order_by(Signup.id)
+    .limit(bindparam("most"))
+)
+EVERYBODY = 2**31
+"""More parties than wait anywhere."""
 
 
 def _promote(
@@ -360,27 +390,21 @@ def _promote(
     taken, _ = how_full(session, activity)
     until = offered_until(now=now, starts_at=activity.starts_at, minutes=activity.confirm_minutes)
     promoted = []
-    for row in session.execute(
-        select(Signup.id, Signup.member_id, Signup.companions)
-        .where(
-            Signup.community_id == activity.community_id,
-            Signup.activity_id == activity.id,
-            Signup.undone_at.is_(None),
-            Signup.state == SignupState.WAITING,
-        )
-        .order_by(Signup.id)
-    ).all():
-        if not fits(1 + row.companions, quota, taken):
+    # A party has a place at least, so that there are no more of them than places.
+    most = EVERYBODY if quota is None else max(0, quota - taken)
+    waiting = _WHO_WAITS.all(session, community=activity.community_id, activity=activity.id, most=most)
+    for signup_id, member_id, companions in waiting:
+        if not fits(1 + companions, quota, taken):
             break
-        taken += 1 + row.companions
-        held = None if row.id == asked else until
+        taken += 1 + companions
+        held = None if signup_id == asked else until
         state = SignupState.CONFIRMED if held is None else SignupState.OFFERED
         session.execute(
             update(Signup)
-            .where(Signup.community_id == activity.community_id, Signup.id == row.id)
+            .where(Signup.community_id == activity.community_id, Signup.id == signup_id)
             .values(state=state, promoted_at=now, offered_until=held)
         )
-        promoted.append(Promoted(row.id, row.member_id, held))
+        promoted.append(Promoted(signup_id, member_id, held))
     return tuple(promoted)
 
 
@@ -389,18 +413,24 @@ def move_up(session: Session, *, activity: ActivityHere, now: datetime) -> tuple
     return _promote(session, activity, lock(session, activity), now)
 
 
+_HOW_FULL = Prepared(
+    select(
+        func.coalesce(
+            func.sum(case((or_(*(Signup.state == one for one in PLACED)), 1 + Signup.companions), else_=0)), 0
+        ),
+        func.coalesce(func.sum(case((Signup.state == SignupState.WAITING, 1), else_=0)), 0),
+    ).where(
+        Signup.community_id == bindparam("community"),
+        Signup.activity_id == bindparam("activity"),
+        Signup.undone_at.is_(None),
+    )
+)
+
+
 def how_full(session: Session, activity: ActivityHere) -> tuple[int, int]:
     """How many people (with companions) have a place, or one held for them, and how many parties wait."""
-    row = session.execute(
-        select(
-            func.coalesce(func.sum(case((Signup.state.in_(PLACED), 1 + Signup.companions), else_=0)), 0),
-            func.coalesce(func.sum(case((Signup.state == SignupState.WAITING, 1), else_=0)), 0),
-        ).where(
-            Signup.community_id == activity.community_id,
-            Signup.activity_id == activity.id,
-            Signup.undone_at.is_(None),
-        )
-    ).one()
+    row = _HOW_FULL.first(session, community=activity.community_id, activity=activity.id)
+    assert row is not None
     return int(row[0]), int(row[1])
 
 
