@@ -15,7 +15,7 @@ from bot.books import Books
 from models.audit import Audit
 from models.clock import SHANGHAI
 from models.counters import Counter
-from models.database import Prepared, driver, is_transient, savepoint, sqlite_engine
+from models.database import Among, Prepared, driver, is_transient, savepoint, sqlite_engine
 from models.directory import Community, add_community
 from models.pending import Pending
 from models.schedule import Tick
@@ -151,6 +151,18 @@ async def test_none_goes_in_and_comes_out_as_null(books: Books) -> None:
         return empty, query.first(session, member=member)
 
     assert await books.write(unit) == ((None,), (None, MOMENT, None))
+
+
+async def test_a_list_of_ids_is_one_parameter_however_long_it_is(books: Books) -> None:
+    query = Prepared(select(Tick.id).where(Among(Tick.id, "ids")).order_by(Tick.id))
+    put = Prepared(lambda insert: insert(Tick), columns=("id", "done_until"))
+
+    def unit(session: Session) -> list[list[int]]:
+        for number in range(1, 6):
+            put.run(session, id=number, done_until=MOMENT)
+        return [[row[0] for row in query.all(session, ids=ids)] for ids in ([], [4, 2], [2**40, *range(900), 5])]
+
+    assert await books.write(unit) == [[], [2, 4], [1, 2, 3, 4, 5]]
 
 
 async def test_fixed_parameters_are_part_of_the_statement(books: Books) -> None:
