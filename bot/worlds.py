@@ -4,6 +4,7 @@ A snapshot only decides what is meant; the unit of work checks again what is tru
 has moved, by whichever process, and when a window has opened or closed since.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -52,15 +53,14 @@ class Worlds:
         self._books = books
         self._promised = promised
         self._snapshot: Snapshot | None = None
-        self._stale: set[int] | None = None
+        self._stale = False
+        """Something has changed since the newest snapshot was begun."""
+        self._loading: asyncio.Task[None] | None = None
         self._looked = 0.0
         books.on_touched.append(self._touched)
 
-    def _touched(self, communities_touched: set[int]) -> None:
-        if self._stale is not None:
-            self._stale |= communities_touched
-        else:
-            self._stale = set(communities_touched)
+    def _touched(self, _communities: set[int]) -> None:
+        self._stale = True
 
     @property
     def bot_names(self) -> tuple[str, ...]:
@@ -69,20 +69,39 @@ class Worlds:
 
     async def at(self, now: datetime) -> Snapshot:
         """The snapshot to understand a message by."""
-        moved = False
         if (tick := monotonic()) - self._looked > LOOK_SECONDS:
             self._looked = tick
-            moved = await self._books.moved()
+            if await self._books.moved():
+                self._stale = True
+        if (snapshot := self._good(now)) is not None:
+            return snapshot
+        # Twice at the most: one that is under way may have been begun before what this message has to meet. However
+        # many messages wait for it, it is loaded once.
+        for _ in range(2):
+            if self._loading is None:
+                self._loading = asyncio.create_task(self._load(now))
+            await asyncio.shield(self._loading)
+            if (snapshot := self._good(now)) is not None:
+                return snapshot
+        assert self._snapshot is not None
+        return self._snapshot
+
+    def _good(self, now: datetime) -> Snapshot | None:
+        """The newest snapshot, where nothing has changed since it was begun and none is under way."""
         snapshot = self._snapshot
-        if (
-            snapshot is None
-            or moved
-            or self._stale
-            or any(world.until is not None and world.until <= now for world in snapshot.worlds.values())
-        ):
-            self._stale = None
-            snapshot = self._snapshot = await self._books.read(lambda session: load(session, now, self._promised))
+        if snapshot is None or self._stale or self._loading is not None:
+            return None
+        if any(world.until is not None and world.until <= now for world in snapshot.worlds.values()):
+            return None
         return snapshot
+
+    async def _load(self, now: datetime) -> None:
+        self._stale, good = False, False
+        try:
+            self._snapshot = await self._books.read(lambda session: load(session, now, self._promised))
+            good = True
+        finally:
+            self._stale, self._loading = self._stale or not good, None
 
 
 def load(session: Session, now: datetime, promised: tuple[OpenObject, ...] = ()) -> Snapshot:
