@@ -210,7 +210,7 @@ def test_an_address_that_no_phone_could_open_is_refused(url: str) -> None:
 
 
 def test_every_kind_of_file_is_made_by_somebody() -> None:
-    source = "\n".join(path.read_text("utf-8") for path in (Path(__file__).parent.parent / "handlers").glob("*.py"))
+    source = "\n".join(path.read_text("utf-8") for path in (Path(__file__).parent.parent / "handlers").rglob("*.py"))
     assert all(kind in source for kind in MAKERS)
 
 

@@ -73,11 +73,12 @@ def docstring_of(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text("utf-8")), clean=True) or ""
 
 
-TOURS = {
-    path.parent.name if path.stem == "__init__" else path.stem: tour(docstring_of(path))
-    for path in FILES
-    if "小邻" in docstring_of(path)
-}
+def feature_of(path: Path) -> str:
+    """A feature is a file or, where it has several, their folder."""
+    return path.parent.name if path.stem == "__init__" else path.stem
+
+
+TOURS = {feature_of(path): tour(docstring_of(path)) for path in FILES if "小邻" in docstring_of(path)}
 
 
 def test_every_feature_has_a_tour() -> None:
