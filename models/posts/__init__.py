@@ -1,9 +1,9 @@
 """公益岗位: standing volunteer work that people claim, hold for a term, and leave again.
 
 治安巡逻, 环保护绿, 门栋关照, 邻里纠纷调解, 下水道维修 and a community's own: each has slots, a place, a duty, a
-term, somebody who leads it. What a post is stands in `post`, who holds it in `claims`; `claiming`, `leaving`,
-`deciding` and `changing` are what people do with both, `squads` gathers the holders,
-`charge` says who decides.
+term, somebody who leads it. What a post is stands in `post`, who holds it in `claims`; `lists` shows both.
+`claiming`, `leaving`, `deciding` and `changing` are what people do with both, `squads` gathers the holders, `charge`
+says who decides.
 """
 
 from models.posts.changing import change_post, restore_post, withdraw_post
@@ -14,9 +14,7 @@ from models.posts.claims import (
     Claim,
     ClaimHere,
     ClaimState,
-    Holder,
     HoldsAlready,
-    Listed,
     NoRoomForTwo,
     NoSuchApplication,
     NotClaimed,
@@ -27,19 +25,14 @@ from models.posts.claims import (
     TakenMeanwhile,
     Why,
     WithOneself,
-    asked_of,
     claim_by_id,
-    claims_of,
     find_claim,
     free_slots,
-    holders_of,
-    list_posts,
-    live_claims,
     offer_free,
-    place_of,
 )
 from models.posts.deciding import Application, applications, decide, reopen_application
 from models.posts.leaving import Ended, Resumed, end_all, lapse, next_answer, offers_over, release, resume
+from models.posts.lists import Holder, Listed, asked_of, claims_of, holders_of, list_posts, live_claims, place_of
 from models.posts.people import give_back, leave_leading, take_over
 from models.posts.post import (
     OFFER_HOURS,

@@ -17,11 +17,11 @@ from models.posts.claims import (
     claim_by_id,
     end_claim,
     free_slots,
-    live_claims,
     offer_free,
     set_claim,
 )
 from models.posts.leaving import reopen
+from models.posts.lists import live_claims
 from models.posts.post import (
     Claiming,
     NotWithdrawn,

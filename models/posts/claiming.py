@@ -16,17 +16,16 @@ from models.posts.claims import (
     PostFull,
     Why,
     WithOneself,
-    asked_by,
     claim_by_id,
     end_claim,
     find_claim,
     free_slots,
     insert_claim,
-    place_of,
     refuse_over,
     seat,
     set_claim,
 )
+from models.posts.lists import asked_by, place_of
 from models.posts.post import Claiming, PostHere, lock, relock
 
 

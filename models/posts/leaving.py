@@ -17,7 +17,6 @@ from models.posts.claims import (
     Offer,
     TakenMeanwhile,
     Why,
-    asked_by,
     claim_by_id,
     end_claim,
     find_claim,
@@ -25,6 +24,7 @@ from models.posts.claims import (
     offer_free,
     set_claim,
 )
+from models.posts.lists import asked_by
 from models.posts.post import PostHere, lock, post_by_id, relock
 from models.posts.squads import join_squad
 
