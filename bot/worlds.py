@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bot.books import Books
 from handlers.language.match import OpenObject, Surroundings
+from handlers.language.posts import words_for
 from models import broadcast, categories, posts
 from models.activities import ActivityHere, open_objects, places_of
 from models.directory import CommunityHere, Endpoint, Group, GroupHere, Place, communities
@@ -142,7 +143,10 @@ def _world(session: Session, community: CommunityHere, now: datetime, promised: 
     objects = (
         *(_meant(activity, now, again=activity.id in recurring) for activity in activities),
         *(OpenObject("series", one.number, one.title) for one in running_series(session, community_id=community.id)),
-        *(OpenObject("post", one.number, one.title) for one in posts.open_posts(session, community_id=community.id)),
+        *(
+            OpenObject("post", one.number, one.title, also=words_for(one.title, one.category))
+            for one in posts.open_posts(session, community_id=community.id)
+        ),
         *(_told(notice) for notice in notices),
         *(OpenObject("roll_call", chain.number, chain.title) for chain, _ in chains),
         *promised,

@@ -15,7 +15,7 @@ from handlers.language import phrasing
 from handlers.language.filling import Filling, Plan
 from handlers.language.filling import missing as lacking
 from handlers.language.slots import Kind, Slot
-from handlers.language.surroundings import OpenObject, Surroundings
+from handlers.language.surroundings import WORK, OpenObject, Surroundings
 from models.clock import local
 
 if TYPE_CHECKING:
@@ -220,6 +220,9 @@ def _doubt_of_things(reading: Reading, scene: Scene) -> str:
             thing = scene.world.thing(tuple(slot.of.split("|")), number)
             if thing is None or (command.writes and not thing.open):
                 return f"there is no open {slot.of} {number}"
+            if thing.kind == "post" and reading.verb.gesture and not scene.shown and not _speaks_of(thing, filled.text):
+                # 3号我要了 is said to whoever sells cabbages.
+                return "a bare number is no post"
     for aside in filled.asides:
         if not (named and phrasing.is_own_aside(aside)):
             return f"“{aside}” is no part of the command"
@@ -234,6 +237,11 @@ def _doubt_of_things(reading: Reading, scene: Scene) -> str:
     if len(possible) > 1 and (explained or not command.bare):
         return "which one is meant is not said"
     return ""
+
+
+def _speaks_of(thing: OpenObject, text: str) -> bool:
+    """Whether a text has a word for work in it, or two characters of the thing's name."""
+    return WORK.search(text) is not None or any(thing.name[at : at + 2] in text for at in range(len(thing.name) - 1))
 
 
 def _is_on(thing: OpenObject, day: date) -> bool:

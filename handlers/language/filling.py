@@ -292,7 +292,8 @@ def _filler(filling: Filling, at: int) -> int | None:
     for end in _ends(match):
         if end >= len(text) or text[end] in phrasing.BLANKS or phrasing.COURTESY_BEHIND.match(text, end):
             return end
-        if (text[end] in filling.plan.starts or text[end : end + 2] in filling.world.by_head) and _begins(filling, end):
+        known = text[end : end + 2] in filling.world.by_head or text[end : end + 2] in filling.world.by_work
+        if (text[end] in filling.plan.starts or known) and _begins(filling, end):
             return end
         if description(filling, end) is not None:
             return end
@@ -453,12 +454,20 @@ def read_before(filling: Filling, before: str) -> None:
             rest = before[stopped:end].strip(phrasing.BLANKS)
             if last and before[end - 1] not in phrasing.BLANKS:
                 filling.before = rest
+            elif len(rest) > 1 and _names_new(filling, kept[0]):
+                # 巡逻这活儿太熬人, 不干了: what is told of a thing says which one is meant.
+                filling.asides.append(rest)
             else:
                 filling.slots, filling.choices = kept[0], kept[2]
                 del filling.notes[kept[1] :]
                 filling.asides.append(before[start:end].strip(phrasing.BLANKS))
     finally:
         filling.text = whole
+
+
+def _names_new(filling: Filling, before: dict[str, Any]) -> bool:
+    """Whether a clause has named the one thing that the command is about."""
+    return any(slot.name in filling.slots and slot.name not in before for slot in filling.plan.objects.values())
 
 
 def _whom(filling: Filling, before: str) -> int | None:

@@ -8,7 +8,7 @@ The features' routers declare verbs and slots; nothing here knows a feature.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, lru_cache
@@ -33,7 +33,7 @@ from handlers.language.numerals import CHINESE, NUMERAL
 from handlers.language.readers import READERS
 from handlers.language.slots import Kind, Slot
 from handlers.language.sounds import Sounds
-from handlers.language.surroundings import OpenObject, Surroundings
+from handlers.language.surroundings import WORK, OpenObject, Surroundings
 from models.clock import local
 
 if TYPE_CHECKING:
@@ -92,12 +92,11 @@ class Grammar:
         overheard = [word for word, verb in self._verbs.items() if any(verb.heard(plan) for plan in verb.plans)]
         self._overheard = re.compile(_trie([word for word in overheard if not self._is_half(word)])).search
         self._overheard_firsts = frozenset(word[0] for word in overheard)
-        self._by_first: dict[str, tuple[str, ...]] = {
-            first: tuple(word for word in words if word[0] == first) for first in self._firsts
-        }
-        cues = {normalise(cue, ()).text: plan for plan in plans for cue in plan.command.cues}
-        self._cues = cues
-        self._cue = re.compile(_trie(list(cues))).search
+        self._longest = re.compile(_trie([word for word in words if len(word) > 1])).match
+        self._cues = {normalise(cue, ()).text: plan for plan in plans for cue in plan.command.cues}
+        self._cue = self._find_cue(lambda command: command.writes)
+        self._asking_cue = self._find_cue(lambda command: not (command.writes or command.asks))
+        self._kind_cue = self._find_cue(lambda command: command.asks)
         self._near_verbs = self._find_slips()
         self._sounds = Sounds(word for word, verb in self._verbs.items() if not verb.gesture)
         # Asked twice for most messages: whether anything can be a command, and then what.
@@ -165,6 +164,9 @@ class Grammar:
         """The verb that was typed, also with something in its middle: 报个名, 发布一个活动."""
         return self._verbs.get(occurrence[0]) or self._verbs[re.sub(_INSERTED, "", occurrence[0], count=1)]
 
+    def _find_cue(self, of: "Callable[[Command], bool]") -> Callable[[str], re.Match[str] | None]:
+        return re.compile(_trie([cue for cue, plan in self._cues.items() if of(plan.command)])).search
+
     def _find_slips(self) -> dict[str, set[Command]]:
         """The verbs by what a slip leaves of them."""
         found: dict[str, set[Command]] = {}
@@ -191,6 +193,8 @@ class Grammar:
 
     def _rejoined(self, text: str, world: Surroundings) -> str:
         """The text with a verb that was taken apart put together again."""
+        if "不想在" in text:
+            text = phrasing.NOT_AT.sub(r"\g<thing>我不\g<act>了", text)
         if not any(head in text for head in phrasing.UNDOING) or (match := self._halves.search(text)) is None:
             return text
         verb = (match["head"] or match["act"]) + (match["tail"] or match["noun"])
@@ -212,7 +216,13 @@ class Grammar:
                 return True
             if len(text) <= SLIPPED and _NUMBER.search(text) and self._sounds.find(text) is not None:
                 return True
-        elif self._occurrences(text) or self._cue(text) is not None or self._sounds.find(text) is not None:
+        elif (
+            self._occurrences(text)
+            or self._cue(text)
+            or self._asking_cue(text)
+            or self._kind_cue(text)
+            or self._sounds.find(text)
+        ):
             return True
         return len(text) <= phrasing.ANSWER_LENGTH and phrasing.answer(text) is not None
 
@@ -280,6 +290,7 @@ class Grammar:
                 self._filled_in(text, scene)
                 or self._cued(text, scene)
                 or self._sounding(text, scene)
+                or self._asked_of(text, scene)
                 or self._near(text, scene)
                 or nothing(text, scene)
             )
@@ -290,7 +301,11 @@ class Grammar:
             other = (
                 self._sounding(text, scene)
                 or self._asked(text, scene)
-                or (self._cued(text, scene) if reading is None or reading.loose else None)
+                or (
+                    (self._cued(text, scene) or self._asked_of(text, scene))
+                    if reading is None or reading.loose
+                    else None
+                )
             )
             if other is not None:
                 return other
@@ -392,9 +407,8 @@ class Grammar:
 
     def _verb_at(self, text: str, at: int) -> str:
         """The longest verb that begins at a place."""
-        return next(
-            (word for word in self._by_first.get(text[at], ()) if len(word) > 1 and text.startswith(word, at)), ""
-        )
+        match = self._longest(text, at)
+        return match[0] if match else ""
 
     # Reading
 
@@ -416,7 +430,7 @@ class Grammar:
                     led = reading
                 if best is None or _rank(reading) < _rank(best):
                     best = reading
-            if best is not None and best.complete and not (best.filled.asides or best.verb.gesture or gestures):
+            if best and best.complete and not (best.filled.asides or best.missing or best.verb.gesture or gestures):
                 break
         if scene.addressed and led and best and not led.complete and best.left and not best.plan.command.writes:
             # 加入 红马甲服务队 李建国 asks for more than 服务队, where there is no such squad.
@@ -521,24 +535,42 @@ class Grammar:
             return None
         if (cue := self._cue(text)) is None:
             return self._introduced(text, scene)
-        plan = self._cues[cue[0]]
-        if plan.command.asks:
-            return self._asked(text, scene)
         if phrasing.QUESTION.search(text):
             return None
-        at = phrasing.skip_courtesy(text, 0)
-        reading = self._read(Verb(cue[0], (plan,)), plan, text, "", at, scene)
+        reading = self._read_cue(cue[0], text, scene)
+        plan, filled = reading.plan, reading.filled
+        filled.glued_text = False
+        if plan.object is not None and plan.object.name not in filled.slots:
+            # 巡逻岗今晚巡完了: the text as a whole tells it, and says of which thing at its beginning.
+            found, _ = scene.world.named(text, phrasing.skip_courtesy(text, 0), plan.kinds)
+            if len(found) == 1:
+                filled.put(plan.object, found[0].number, found[0].name)
         if reading.lacking and not plan.command.overheard:
             # An official command is not guessed from a word: 我出差了 is told of oneself.
             return None
-        reading.filled.glued_text = False
+        return decide(reading, text, scene)
+
+    def _read_cue(self, cue: str, text: str, scene: Scene) -> Reading:
+        plan = self._cues[cue]
+        return self._read(Verb(cue, (plan,)), plan, text, "", phrasing.skip_courtesy(text, 0), scene)
+
+    def _asked_of(self, text: str, scene: Scene) -> Understanding | None:
+        """Said to the bot, and a word in it that only a question has: 巡逻还要人吗. It has to be about something."""
+        if not scene.addressed or (cue := self._asking_cue(text)) is None:
+            return None
+        reading = self._read_cue(cue[0], text, scene)
+        given = {slot.kind for slot in reading.plan.command.slots if slot.name in reading.filled.slots}
+        if not given or (given == {Kind.FLAG} and WORK.search(text) is None):
+            # 站岗的保安真辛苦, 打牌还缺人
+            return None
         return decide(reading, text, scene)
 
     def _asked(self, text: str, scene: Scene) -> Understanding | None:
         """流动党员有哪些, said to the bot: the whole message asks who is of a kind."""
-        cue = self._cue(text) if scene.addressed and len(text) <= LISTENED else None
-        if cue is None or not (plan := self._cues[cue[0]]).command.asks:
+        cue = self._kind_cue(text) if scene.addressed and len(text) <= LISTENED else None
+        if cue is None:
             return None
+        plan = self._cues[cue[0]]
         reading = self._read(Verb("", (plan,)), plan, text, "", phrasing.skip_courtesy(text, 0), scene)
         return decide(reading, text, scene) if reading.complete and not reading.filled.asides else None
 
@@ -798,7 +830,7 @@ _DAY = re.compile(f"[0-9{CHINESE}周今明后]|星期|礼拜")
 def _could_name(text: str, world: Surroundings) -> bool:
     """Whether a number, a day or a piece of some name stands in the text: without one no gesture means anything."""
     return _DAY.search(text) is not None or any(
-        text[at : at + 2] in world.by_pair or text[at : at + 2] in world.by_head
+        text[at : at + 2] in world.by_pair or text[at : at + 2] in world.by_head or text[at : at + 2] in world.by_work
         for at in range(min(len(text), SLIPPED * 2))
     )
 

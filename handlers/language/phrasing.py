@@ -13,7 +13,7 @@ BLANKS = " \n\t,，。.、;；!！~～:：…()（）【】\"'“”‘’"
 
 COURTESY_AHEAD = re.compile(
     r"(?:[ \n,.;:!~、。…【】]|请(?!假|问|个假|一天)|麻烦(?:您|你)?|劳驾|劳烦|您好|你好|拜托|嗯+|哦+|喂|哎+|诶"
-    r"|那个(?=[,. ])|好的|好(?=[,嘞])"
+    r"|那个(?=[,. ])|好的|(?:好|行|中|成|要得)(?=,)|好(?=嘞)"
     r"|那(?=我|就)|就(?=[我帮给要])|(?:帮|给|替)(?:我|俺|咱)(?!们|[妈爸家爷奶老])|帮忙"
     r"|(?:我|俺|咱)(?:也|来|要|想|现在|想要|申请|是来|这边|先|再|打算|准备|需要|愿意|可以|能|就|都|呢)*(?!值|替"
     r"|投|顶|[们妈爸家爷奶老的])"
@@ -103,8 +103,13 @@ QUOTING = re.compile(r"[“\"「『《][^”\"」』》]*[”\"」』》](?!\Z)"
 QUESTION = re.compile(r"[?？吗]|[么嘛呢没]$|是不是|怎么|咋|哪|谁|什么|啥|多少")
 
 
+_AND_I = re.compile(r"\A(?P<who>[\u4e00-\u9fff]{2,4})(?P<with>和|跟|与)(?:我|俺)(?=一起|一块|俩|都|也)")
+
+
 def plainly(text: str) -> str:
-    """A polite question as the request that it is: 能不能帮我报一下12, 可以吗."""
+    """A polite question as the request that it is (能不能帮我报一下12, 可以吗), and 孙姐和我一起 as 我和孙姐一起."""
+    if (both := _AND_I.match(text)) and is_person(both["who"]):
+        text = f"我{both['with']}{both['who']}{text[both.end() :]}"
     if polite := POLITE.match(text):
         return POLITE_TAIL.sub("", text[polite.end() :]).rstrip(" ,")
     return text
@@ -141,6 +146,9 @@ DOUBT = re.compile(
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
+
+NOT_AT = re.compile(r"我?不想在(?P<thing>[^ ,;.!~\n]{2,10}?)(?:上|里)?(?P<act>干|做|待|呆)(?:下去)?了")
+"""`不想在调解岗干了`: the thing stands within what is said of it."""
 
 UNDOING = ("取消", "退出", "撤销")
 """With these a verb becomes its opposite, also from a distance: 取消12的报名."""

@@ -14,11 +14,11 @@ from handlers.language.numerals import NUMERAL, number
 from models.clock import day_of, start_of
 
 CATEGORIES = (
-    ("巡逻", ("治安", "巡查", "看护")),
-    ("环保", ("护绿", "绿化", "保洁", "垃圾")),
-    ("关照", ("陪伴", "照看", "敬老")),
-    ("调解", ("纠纷",)),
-    ("维修", ("修理", "下水道")),
+    ("巡逻", ("治安", "巡查", "看护", "值守", "巡街", "看门", "看大门")),
+    ("环保", ("护绿", "绿化", "保洁", "垃圾", "打扫", "卫生", "浇花", "种花", "扫地")),
+    ("关照", ("陪伴", "照看", "敬老", "照看老人", "照顾老人", "陪老人", "看望老人")),
+    ("调解", ("纠纷", "劝架", "评理", "说和", "劝和")),
+    ("维修", ("修理", "下水道", "修下水道", "通下水道", "水电", "修水管", "修灯")),
 )
 """The usual categories, each with other words for it; a community may write others."""
 OTHER = "其他"
@@ -250,3 +250,10 @@ def category_of(title: str) -> str:
         if any(word in title for word in (category, *words)):
             return category
     return OTHER
+
+
+def words_for(title: str, category: str = "") -> tuple[str, ...]:
+    """What neighbours call such work, beside its own title: 绿化 for 环保护绿岗."""
+    meant = category or category_of(title)
+    words = next(((name, *others) for name, others in CATEGORIES if name == meant), ())
+    return tuple(word for word in words if word not in title)

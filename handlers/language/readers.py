@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from handlers.language import dates, festivals, phrasing, places
 from handlers.language.numerals import CHINESE, NUMERAL, number, read_duration
 from handlers.language.slots import Kind, Slot
-from handlers.language.surroundings import OpenObject
+from handlers.language.surroundings import WORK, OpenObject
 from models.members import CATEGORY_WORDS, KNOWN_CATEGORIES, category_called
 
 if TYPE_CHECKING:
@@ -214,8 +214,9 @@ def _read_points(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple
 
 _NUMBERED = re.compile(
     rf"(?:第|#|no\.?)?(?P<number>[0-9]{{1,9}}+|[{CHINESE}]{{1,9}}+)(?P<mark>[号#]|个(?=活动|岗))?+"
-    r"(?:的?(?:那个|这个|那场|这场|活动|岗位?|话题"
-    r"|场))*+(?![0-9人位名口分栋幢座楼院单点时月日年天小个元块次两斤岁%:号#家刻条-])"
+    r"(?:的?(?:那个|这个|那场|这场|活动|岗位?|活儿?(?!动)|话题"
+    # 三号港 is how voice input hears 三号岗.
+    r"|场|[港钢缸](?=[ ,!~.]|\Z)))*+(?![0-9人位名口分栋幢座楼院单点时月日年天小个元块次两斤岁%:号#家刻条-])"
 )
 _AFTER_SPOKEN = frozenset("了吧啊呀哦哈谢我")
 """What may follow a spoken number without a mark: 签到十二吧, but not 签到一下."""
@@ -293,7 +294,7 @@ def _takes_as_object(filling: "Filling", value: int) -> bool:
     return slot is not None and takes_number(filling, slot, value, str(value))
 
 
-_NAME_TAIL = re.compile(r"(?:的?(?:那个|这个|那场|这场|那次)?(?:活动|岗位?|话题)?)(?:那个|这个)?")
+_NAME_TAIL = re.compile(rf"(?:{WORK.pattern}|的?(?:那个|这个|那场|这场|那次)?(?:活动|话题)?)(?:那个|这个)?")
 
 
 def _after_name(text: str, end: int) -> int:
@@ -356,6 +357,11 @@ _MARKED_PERSON = re.compile(
     r"(?:替|帮|代|给|@)[ ]?@?(?P<home>[0-9]{3,4}室?的?)?(?:[0-9]{1,2}栋的?)?"
     r"(?P<name>[\u4e00-\u9fff·]{2,6}?|[A-Za-z]{2,20})(?:也)?(?=[ ,!~.]|\Z|一下|报|签|补|登记|取消|许|说|请|认)"
 )
+_TAKER = re.compile(
+    r"@?(?P<name>[\u4e00-\u9fff·]{2,4}?)"
+    r"(?=(?:来|去|接着|继续)(?:做|干|接|顶|管)|(?:做|干|吧|顶上|负责)(?:[ ,!~.]|吧|\Z))"
+)
+"""Somebody who is to do it: `让给 孙姐来做`."""
 _PARTNER = re.compile(
     r"[ ]?@?(?P<name>[\u4e00-\u9fff·]{2,6}?|[A-Za-z]{2,20})(?=[ ,!~.]|\Z|换|调|对调|一起|一块|的|互换|倒|顶|认"
     r"|商量|今|明|后|周|星期|礼拜|下|本|这|[0-9])"
@@ -382,6 +388,8 @@ def _read_person(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple
             first, *others = names
             filling.again.extend((slot, name) for name in others)
             return first, end
+    if slot.required and not inside and (taker := _TAKER.match(text, at)) and phrasing.is_person(taker["name"]):
+        return taker["name"], taker.end()
     match = _MARKED_PERSON.match(text, at)
     if match is None or any(name.kind is Kind.PEOPLE and name.name in filling.slots for name in filling.plan.words):
         return None

@@ -3,6 +3,7 @@
 A snapshot decides only what is meant; the unit of work checks again what is true.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,10 @@ GENERIC = frozenset(("活动", "岗位", "社区", "服务", "志愿", "今天",
 
 NAMED_ONLY = frozenset(("goods", "venue", "rota", "series"))
 """Kinds of things that have no card of their own: a text that names one is about something else."""
+
+
+WORK = re.compile(r"的?(?:那个?|这个?)?(?:岗位?|活儿?(?!动)|差事)")
+"""What makes the name of some work out of a common word: `绿化那个活儿`, `修下水道的岗`."""
 
 
 def _is_building(name: str) -> bool:
@@ -39,6 +44,8 @@ class OpenObject:
     allows: frozenset[str] | None = None
     choices: tuple[str, ...] = ()
     """The words of a poll, as it offers them."""
+    also: tuple[str, ...] = ()
+    """Common words that mean it where `WORK` stands behind them."""
 
     def can(self, intent: str) -> bool:
         return self.open and (self.allows is None or intent in self.allows)
@@ -63,6 +70,8 @@ class Surroundings:
     """Objects by every two neighbouring characters of their names."""
     by_head: dict[str, tuple[OpenObject, ...]] = field(default_factory=dict)
     """Objects by the first two characters of their names, also by such as mean nothing alone."""
+    by_work: dict[str, tuple[tuple[str, tuple[OpenObject, ...]], ...]] = field(default_factory=dict)
+    """Common words with the objects they mean, the longest first, by their first two characters."""
 
     @classmethod
     def build(
@@ -83,6 +92,13 @@ class Surroundings:
             for pair in dict.fromkeys(thing.name[at : at + 2] for at in range(len(thing.name) - 1)):
                 if pair not in GENERIC or pair == thing.name:
                     pairs.setdefault(pair, []).append(thing)
+        works: dict[str, list[OpenObject]] = {}
+        for thing in things:
+            for word in thing.also:
+                works.setdefault(word, []).append(thing)
+        by_work: dict[str, list[tuple[str, tuple[OpenObject, ...]]]] = {}
+        for word in sorted(works, key=lambda word: -len(word)):
+            by_work.setdefault(word[:2], []).append((word, tuple(works[word])))
         return cls(
             bot_name=bot_name,
             aliases=tuple(aliases),
@@ -96,6 +112,7 @@ class Surroundings:
             by_number={(thing.kind, thing.number): thing for thing in things},
             by_pair={pair: tuple(found) for pair, found in pairs.items()},
             by_head={head: tuple(found) for head, found in heads.items() if len(head) == 2},
+            by_work={head: tuple(found) for head, found in by_work.items()},
         )
 
     @property
@@ -115,7 +132,8 @@ class Surroundings:
     def named(self, text: str, at: int, kinds: tuple[str, ...] = ()) -> tuple[tuple[OpenObject, ...], int]:
         """The things whose name contains the longest piece of the text from here on, and where that ends.
 
-        Open things alone are considered where there are some; a piece has at least two characters.
+        Open things alone are considered where there are some; a piece has at least two characters. Where no name
+        fits, the common words for some work are tried.
         """
         pair = text[at : at + 2]
         candidates = [thing for thing in self.by_pair.get(pair, ()) if not kinds or thing.kind in kinds] or [
@@ -124,7 +142,7 @@ class Surroundings:
             if (not kinds or thing.kind in kinds) and text.startswith(thing.name, at)
         ]
         if not candidates:
-            return (), at
+            return self._by_work(text, at, kinds)
         candidates = [thing for thing in candidates if thing.open] or candidates
         length = 2
         while length < 40 and at + length < len(text):
@@ -134,6 +152,14 @@ class Surroundings:
             candidates, length = longer, length + 1
         exact = [thing for thing in candidates if len(thing.name) == length]
         return tuple(exact or candidates), at + length
+
+    def _by_work(self, text: str, at: int, kinds: tuple[str, ...]) -> tuple[tuple[OpenObject, ...], int]:
+        for word, things in self.by_work.get(text[at : at + 2], ()):
+            end = at + len(word)
+            found = tuple(thing for thing in things if not kinds or thing.kind in kinds)
+            if found and text.startswith(word, at) and WORK.match(text, end):
+                return found, end
+        return (), at
 
     def shown_in(self, text: str) -> OpenObject | None:
         """The one thing whose full name stands in a text (a quoted card); None for none or several."""

@@ -17,6 +17,7 @@ from models.reach import reach_in, reaches
 say = Texts(
     "posts",
     with_whom="和谁一起？请写上名字，例如 认领 {number} 和 王秀英 一起。",
+    taken="「{title}」已经有人做了，没有替您认领。想候补请发 认领 {number}。",
     which_none="现在没有可以认领的岗位。看看有哪些岗位，请发 岗位。",
     held="{number}号「{title}」归 {name} 了{term}，谢谢您！\n{duty}{details}",
     held_both="{number}号「{title}」归 {name} 和 {partner} 了{term}，谢谢两位！\n{duty}{details}",
@@ -72,22 +73,49 @@ def _undo_claim(turn: Turn, act: Act) -> str:
 
 
 TOGETHER = Slot(
-    "together", Kind.FLAG, labels=("两口子", "老两口", "小两口", "夫妻俩", "我们俩", "咱俩", "我俩", "两个人", "俩人")
+    "together", Kind.FLAG, labels=(
+        "我们两口子", "两口子", "我们老两口", "老两口", "小两口", "我们夫妻俩", "夫妻俩", "夫妻两个", "我们俩", "咱俩",
+        "我俩", "两个人", "俩人",
+    ),
+)  # fmt: skip
+IF_FREE = Slot(
+    "if_free", Kind.FLAG, labels=(
+        "有人没", "有人没有", "有没有人", "有人干没", "有人干吗", "有人吗", "要是没人", "如果没人", "没有的话",
+        "没有人的话", "没人的话", "没人干的话", "没人做的话", "没人要的话", "没人干", "没人做", "没人接", "没人领",
+        "没人", "没有",
+    ),
+)  # fmt: skip
+"""Somebody takes it where nobody else does, and does not want to wait for it."""
+WILLING = tuple(
+    who + will + does + done
+    for who in ("我", "俺", "咱", "")
+    for will in ("来", "想", "愿意", "想来", "要", "能", "可以", "也能", "")
+    for does in ("干", "做", "接", "顶", "揽", "包", "认", "领", "负责")
+    for done in ("", "了", "下了", "下来")
+    # 干 alone is said of everything, and 能干 asks what there is to do.
+    if (who and (will or done)) or will in ("想", "愿意", "想来")
 )
+"""`我来干`, `俺能做`, `我接了`, `愿意干`."""
 
 
 @router.command(
     "claim_post", "认领", "认领岗位", "认岗", "领岗", "申领岗位", "上岗",
     writes=True,
     slots=(
-        POST, TOGETHER, Slot("when", Kind.WHEN), Slot("with", Kind.PERSON, labels=("跟", "和", "与", "同", "找")), WHY,
+        POST, TOGETHER, IF_FREE, Slot("when", Kind.WHEN),
+        Slot("with", Kind.PERSON, labels=("跟", "和", "与", "同", "找")), WHY,
     ),
     gestures=(
-        "我来干", "我来做", "我想干", "我想做", "我愿意干", "我愿意做", "我愿意", "我认了", "我认", "我领了",
-        "我领", "我包了", "交给我",
-        "归我", "我来负责", "我负责", "我顶", "让我来", "我揽了", "我报", "报上", "想干", "愿意干",
+        *WILLING,
+        "我愿意", "我认", "我领", "交给我", "归我", "我负责", "我顶", "让我来", "我报", "报上", "我要了",
+        *(f"{how}{does}" for how in ("一起", "一块", "一块儿", "搭伴", "搭伙", "合伙") for does in ("干", "做")),
+        *(f"{work}{given}" for work in ("岗", "岗位", "活儿") for given in ("给我", "归我", "让我", "让我来")),
+        *("能不能给我", "能给我", "可以给我"),
     ),
-    fillers=("岗位", "公益岗", "岗", "一起", "这个", "那个", "这个岗", "那个岗", "一块儿", "一块"),
+    fillers=(
+        "岗位", "公益岗", "岗", "一起", "这个", "那个", "这个岗", "那个岗", "一块儿", "一块", "活儿", "能不能",
+    ),
+    cues=tuple(f"{who}一起" for who in ("两口子", "老两口", "小两口", "夫妻俩")),
     usage="认领 3 和 王秀英 一起",
     gist="认领一个岗位，可以约一位邻居一起",
     undo={"claim_post": _undo_claim},
@@ -101,6 +129,8 @@ def claim_post(turn: Turn) -> Answer:
         partner = _partner(turn)
     except WhoseRelative:
         return say("with_whom", number=number)
+    if turn.slots.get(IF_FREE.name) and _is_full(turn, post):
+        return Reply(say("taken", number=number, title=post.title), ref=post.ref)
     if partner is not None:
         claimed = _claim_together(turn, post, partner)
         if claimed is None:
@@ -114,6 +144,12 @@ def claim_post(turn: Turn) -> Answer:
     turn.wrote("claim_post", claimed.claim.id, post=number, state=claimed.claim.state)
     _tell_claimed(turn, post, claimed)
     return Reply(_claimed(turn, post, claimed), ref=post.ref)
+
+
+def _is_full(turn: Turn, post: PostHere) -> bool:
+    """Whether others have it all; one's own slot is no reason to send somebody away."""
+    mine = books.find_claim(turn.session, post=post, member_id=turn.who.id)
+    return mine is None and not post.is_over(turn.now) and not books.free_slots(turn.session, post)
 
 
 def _note(turn: Turn) -> str:

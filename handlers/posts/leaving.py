@@ -80,17 +80,37 @@ def _ask_again(turn: Turn, act: Act, post: PostHere, claim: ClaimHere, asker: Ne
     return say("undone_question", partner=shown_name(turn, other), title=post.title, number=post.number)
 
 
+TIRED = tuple(
+    word + end
+    for does in ("干", "做")
+    for word in (
+        f"不{does}",
+        f"不想{does}",
+        f"{does}不了",
+        f"{does}不动",
+        f"{does}不下去",
+        f"不想再{does}",
+        f"没法{does}",
+    )
+    for end in ("了", "")
+    if end or word.endswith("不了")
+)
+"""`不想干了`, `做不动了`, `干不下去了`."""
+
+
 @router.command(
     "release_post", "退岗", "退出岗位", "取消认领", "辞岗", "退掉岗位", "不认领了", "放弃岗位", "卸岗",
     writes=True,
     chooses=True,
     slots=(Slot("post", Kind.OBJECT, of="post"), WHY),
     gestures=(
-        "退掉", "退了", "退出", "不干了", "干不了了", "干不了", "干不动了", "做不了了", "不做了", "顶不住了",
-        "让给别人", "不认了", "退回去",
-        "我退", "取消", "放弃",
+        *TIRED,
+        "退掉", "退了", "退出", "退回去", "顶不住了", "让给别人", "不认了", "我退", "取消", "放弃", "辞了", "想辞了",
+        "想退了", "想退掉",
     ),
-    fillers=("岗位", "岗", "这个", "那个", "这个岗", "那个岗"),
+    fillers=(
+        "岗位", "岗", "这个", "那个", "这个岗", "那个岗", "认的", "认领的", "领的", "真", "真的", "实在", "是真",
+    ),
     usage="退岗 3",
     gist="不能做了就说一声，好让别人接上",
     undo={"release_post": _undo_release},

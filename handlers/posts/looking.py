@@ -1,5 +1,6 @@
 """岗位: which posts there are, which of them suit somebody, and what one of them is."""
 
+import re
 from datetime import datetime
 
 from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, post_buttons
@@ -14,6 +15,8 @@ say = Texts(
     "posts",
     none="社区还没有公益岗位。有想做的事，请和社区说一声。",
     none_open="现在没有空着的岗位。想候补的话，请先发 岗位 看看都有什么。",
+    none_at_home="没有写明在家就能做的岗位。不费力的请发 轻活岗位。",
+    change_over="看好了先发 认领 {number}，接下来了再发 退岗 {mine}。",
     none_found="没有找到这样的岗位。全部的请发 岗位。",
     line="{number}号 {title}（{seats}）{demand}{mine}",
     mine_held=" ✓在岗",
@@ -58,35 +61,48 @@ HOLDERS = 4
 
 OPEN_ONLY = Slot(
     "open_only", Kind.FLAG, labels=(
-        "没人认领", "没人领", "没人认", "空着", "空缺", "缺人", "还缺", "还空", "还有", "还剩", "没认领的", "空岗",
-        "可以认领", "能认领", "没有人认领", "没人干", "招人",
+        "没人认领", "没人领", "没人认", "没有人认领", "没人干", "没人做", "空着", "空缺", "空位", "空岗", "位置",
+        "没认领的", "可以认领", "能认领", "还空", "还有", "还剩", "还缺", "还差", "还要", "还招",
+        "缺不缺人", "招不招人", "缺人", "差人", "要人", "招人",
+        "有人没", "有人吗", "有人没有", "有没有人", "有人干", "有人做", "有人领", "有人认领",
     ),
 )  # fmt: skip
-WEAK = "腿脚不好"
+WEAK, AT_HOME = "腿脚不好", "在家"
 AUDIENCE = Slot(
     "audience", Kind.CHOICE,
     choices=(
-        ("老人", ("老年人", "老人家", "老头老太", "退休的", "上了年纪的", "老同志", "年纪大的")),
-        (WEAK, ("腿脚不便", "腿脚不方便", "腿脚不灵便", "腿不好", "腿不行", "行动不便", "行动不方便",
-            "走不动", "身体不好", "轻省", "轻松点", "轻松", "不累", "坐着干的", "轻活")),
+        (AT_HOME, ("不出门", "不用出门", "不下楼", "不用下楼", "家里", "线上", "网上")),
+        ("老人", (
+            "老年人", "老人家", "老头老太", "退休", "退了休", "上了年纪", "上岁数", "老同志", "年纪大", "岁数大",
+        )),
+        (WEAK, (
+            "腿脚不便", "腿脚不方便", "腿脚不灵便", "腿不好", "腿不行", "腰不好", "腰不行", "行动不便", "行动不方便",
+            "走不动", "身体不好", "身体不行", "身子骨不好", "身子骨不行", "干不了重活", "干不动重活",
+            "轻省", "轻松", "轻快", "轻巧", "不累", "不重", "坐着", "轻活",
+        )),
         ("孩子", ("小孩子", "小孩", "小朋友", "儿童", "娃娃", "学生")),
-        ("年轻人", ("青年", "上班族", "上班的")), ("党员", ()), ("亲子", ()),
+        ("年轻人", ("青年", "上班族", "上班", "打工", "有工作")), ("党员", ()), ("亲子", ()),
     ),
 )  # fmt: skip
+OTHER_POST = Slot("switch", Kind.FLAG, labels=("换个", "换一个", "换到", "换成", "调个", "调到", "调成", "改做"))
+"""Somebody holds a post and would like another one."""
+SWITCHING = ("换岗", "调岗", "换岗位", "调换岗位")
 LIGHTER = (Demand.LIGHT, Demand.NORMAL)
 SUITS = {WEAK: (Demand.LIGHT,), "老人": LIGHTER, "孩子": LIGHTER, "亲子": LIGHTER}
 """What a post may ask of whom; everybody else may do all."""
+DONE_AT_HOME = re.compile("线上|网上|打电话|(?:在家|家里|家中)里?(?:做|干|就|能|可)")
 
 WANTED = (
     Slot("number", Kind.NUMBER),
     OPEN_ONLY,
     AUDIENCE,
+    OTHER_POST,
     Slot("category", Kind.CHOICE, choices=CATEGORIES),
     Slot("named", Kind.NAMED, of="post"),
 )
 ABOUT = (
     "有没有", "没有", "有", "适合", "都", "干", "做", "认领", "的", "能", "可以", "目前", "类", "的人", "人", "活",
-    "啥", "什么", "岗位", "岗",
+    "啥", "什么", "岗位", "岗", "活儿",
 )  # fmt: skip
 
 
@@ -97,6 +113,10 @@ ABOUT = (
     slots=WANTED,
     fillers=ABOUT,
     aloud=("有什么岗位", "有哪些岗位", "有啥岗位"),
+    cues=(
+        *("岗", "活儿", "有啥活", "啥活", "什么活", "的活"),
+        *("缺人", "差人", "要人", "招人", "缺几个", "还差几个", "有空位", "有人干", "有人做"),
+    ),
     usage="岗位 3",
     gist="有哪些公益岗位、缺不缺人；加编号看一个",
 )
@@ -106,11 +126,17 @@ def list_posts(turn: Turn) -> Answer:
     listed = books.list_posts(turn.session, community_id=turn.community.id, now=turn.now, member_id=turn.who.id)
     if not listed:
         return say("none")
-    if turn.slots.get("open_only") and not any(one.free for one in listed):
-        return say("none_open")
-    found = [one for one in listed if _is_asked_for(turn, one)]
-    if len(found) == 1 and "named" in turn.slots:
+    found = [one for one in listed if _is_named(turn, one)]
+    if len(found) == 1 and not {"named", "category"}.isdisjoint(turn.slots):
         return _show(turn, found[0].post)
+    free_only = turn.slots.get(OPEN_ONLY.name) or turn.slots.get(OTHER_POST.name)
+    if free_only and not any(one.free for one in listed):
+        return say("none_open")
+    found = [one for one in found if (one.free or not free_only) and _suits(turn.slots.get(AUDIENCE.name), one.post)]
+    if turn.slots.get(OTHER_POST.name):
+        return _others(found, mine=[one.post.number for one in listed if one.mine is ClaimState.HELD], now=turn.now)
+    if not found and turn.slots.get(AUDIENCE.name) == AT_HOME:
+        return say("none_at_home")
     if not found:
         # Overheard, a word that names no post was said to the neighbours.
         return say("none_found") if _spoken_to(turn) else ""
@@ -119,22 +145,13 @@ def list_posts(turn: Turn) -> Answer:
 
 router.command(
     "list_posts",
-    *(
-        "能干啥",
-        "能干点啥",
-        "能做啥",
-        "能做点啥",
-        "能干什么",
-        "能干点什么",
-        "能做什么",
-        "能做点什么",
-        "能干的",
-        "能做的",
-    ),
+    *(f"能{does}{what}" for does in ("干", "做") for what in ("啥", "点啥", "什么", "点什么", "的")),
+    *SWITCHING,
     slots=WANTED,
     fillers=ABOUT,
     overheard=False,
     bare=False,
+    implies={verb: {OTHER_POST.name: True} for verb in SWITCHING},
     usage="能干啥 腿脚不好",
     gist="看看哪些岗位合适",
 )(list_posts)
@@ -144,16 +161,29 @@ def _spoken_to(turn: Turn) -> bool:
     return turn.incoming.addressed or turn.community.bot_name in turn.incoming.text
 
 
-def _is_asked_for(turn: Turn, one: Listed) -> bool:
+def _is_named(turn: Turn, one: Listed) -> bool:
     post, slots = one.post, turn.slots
-    demands = SUITS.get(slots.get("audience", ""))
     named = slots.get("named", "")
-    return (
-        (one.free > 0 or not slots.get("open_only"))
-        and (demands is None or post.demand in demands)
-        and slots.get("category", post.category) == post.category
-        and (named in post.title or named.removesuffix("类") in post.category)
+    return slots.get("category", post.category) == post.category and (
+        named in post.title or named.removesuffix("类") in post.category
     )
+
+
+def _suits(whom: str | None, post: PostHere) -> bool:
+    """Whether somebody can do what the post asks of them."""
+    if whom == AT_HOME:
+        # A place where it is done; in the duty 在家 may as well be said of the neighbour who is looked after.
+        return DONE_AT_HOME.search(f"{post.place}做 {post.duty}") is not None
+    return post.demand in SUITS.get(whom or "", tuple(Demand))
+
+
+def _others(found: list[Listed], mine: list[int], now: datetime) -> str:
+    """What is free beside one's own, and how to change over without being left with nothing."""
+    others = [one for one in found if one.mine is None]
+    if not others:
+        return say("none_open")
+    more = say("change_over", number=others[0].post.number, mine=mine[0]) if mine else _more(others)
+    return "\n".join([*(_line(one, now) for one in others[:LISTED]), more])
 
 
 def _line(one: Listed, now: datetime) -> str:

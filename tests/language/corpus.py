@@ -14,6 +14,7 @@ from handlers import UNDERSTOOD
 from handlers.chat import Quote
 from handlers.language.match import Grammar, OpenObject, Surroundings, Understanding
 from handlers.language.normalise import Typed, normalise
+from handlers.language.posts import words_for
 from models.clock import SHANGHAI
 from models.members import Role
 from tests.language.street import BOT, NOW
@@ -52,7 +53,7 @@ DEMO = Surroundings.build(
         _activity(12, "清洁家园", 21, 9, here=True),
         _activity(13, "义诊", 22, 9),
         _activity(14, "反诈宣传", 22, 14, 30),
-        *(OpenObject("post", number, name) for number, name in POSTS),
+        *(OpenObject("post", number, name, also=words_for(name)) for number, name in POSTS),
         OpenObject("broadcast", 7, "停水通知"),
         *PROMISED,
     ),
