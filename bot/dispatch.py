@@ -1035,9 +1035,15 @@ def _combined(answers: list[Ran]) -> Reply:
     whole = "\n".join(texts)
     if len(texts) > 1 and whole.count("\n") >= LINES:
         whole = in_few_lines([text.split("\n", 1)[0] for text in texts])
-    # The last question is the one that stands open.
-    buttons = next((ran.reply.buttons for ran in reversed(answers) if ran.reply.buttons), ())
-    return Reply(whole, answers[0].reply.ref, buttons)
+    return Reply(whole, answers[0].reply.ref, _shown(answers))
+
+
+def _shown(answers: list[Ran]) -> tuple[Button, ...]:
+    """The last buttons, for the last question is the one that stands open; none where 取消报名 could mean either."""
+    *before, last = [ran for ran in answers if ran.reply.buttons] or [answers[-1]]
+    labels = {button.label for ran in before for button in ran.reply.buttons}
+    doubtful = last.asked is None and not labels.isdisjoint(button.label for button in last.reply.buttons)
+    return () if doubtful else last.reply.buttons
 
 
 def _outcome(answers: list[Ran]) -> str:

@@ -25,7 +25,7 @@ from models.directory import Identity
 from models.members import Member, find_member
 from models.members.family import answer_tie, ask_tie
 from models.proxies import ProxyAct
-from tests.dialogue import ON_SQLITE, count_rows, direct, grown, november, silence, talk
+from tests.dialogue import ON_SQLITE, count_rows, direct, grown, incoming, november, silence, talk
 from tests.fakes.street import Street, muted
 from tests.ground import Ground, add_person, lay, person, publish
 from tests.moments import SATURDAY, TUESDAY_EVENING
@@ -207,6 +207,30 @@ async def test_what_somebody_has_said_is_not_changed_by_a_neighbour(street: Stre
             ("张敏", direct, "替 何叔 报名 12 1人", "已改：何叔 报名「清洁家园」（1人），还剩14个名额。"),
         ],
     )
+
+
+@ON_SQLITE
+async def test_several_activities_are_signed_up_for_in_one_breath(street: Street) -> None:
+    clean_up, clinic = "报名「清洁家园」，还剩12个名额。", "报名「义诊」，还剩29个名额。"
+    over = "「消防演练」已经结束了（11月11日 周三 11:00）。"
+    await talk(
+        street,
+        [
+            ("王秀英", "3栋群", "清洁家园和义诊哪个好", silence),
+            (
+                "王秀英", "3栋群", "清洁家园 义诊我都去",
+                f"已给 王秀英 {clean_up}\n{CLEAN_UP}\n已给 王秀英 {clinic}\n{CLINIC}",
+            ),
+            ("王秀英", "3栋群", "撤销", "已撤销「义诊」的报名。\n已撤销「清洁家园」的报名。"),
+            # What cannot be had is named; the rest is done.
+            ("王秀英", direct, "报名 11 12 13", f"{over}\n已给 王秀英 {clean_up}\n已给 王秀英 {clinic}"),
+            ("王秀英", direct, "报名12和99", "王秀英 已经报过「清洁家园」了，不用再报。\n没有找到 99号活动。看看有哪些活动，请发 活动。"),
+        ],
+    )  # fmt: skip
+    assert await street.house.books.read(live(12)) != []
+    answer = await street.house.hear(incoming(street, "孙丽", "报名 12 13"))
+    # A button 取消报名 could mean either.
+    assert answer.buttons == ()
 
 
 @ON_SQLITE

@@ -38,6 +38,18 @@ BARE = (Kind.OBJECT, Kind.NUMBER, Kind.POINTS, Kind.SCORE, Kind.COUNT, Kind.ROOM
 """Who takes a number without any mark, in this order."""
 WORDS = (Kind.PERSON, Kind.PEOPLE, Kind.TITLE, Kind.PLACE, Kind.NAMED)
 """Kinds that may be one plain word."""
+FIGURES = (
+    Kind.WHEN,
+    Kind.NUMBER,
+    Kind.POINTS,
+    Kind.SCORE,
+    Kind.ROOM,
+    Kind.DIGITS,
+    Kind.QUANTITY,
+    Kind.TEXT,
+    Kind.HOURS,
+)
+"""Kinds that may be meant by a number behind the number of a thing."""
 LEADING = frozenset((
     Kind.OBJECT, Kind.NUMBER, Kind.UNIT, Kind.PERIOD, Kind.WHEN, Kind.COUNT, Kind.FLAG, Kind.CHOICE, Kind.REMARK,
     Kind.NAMED, Kind.PLACE, Kind.ROOM, Kind.DOOR, Kind.PERSON, Kind.PEOPLE, Kind.TARGET, Kind.QUANTITY, Kind.STAR,
@@ -84,6 +96,8 @@ class Plan:
     titled: bool
     takes_time: bool
     """Some slot takes a day or a time."""
+    takes_figures: bool
+    """Some slot other than the things and how many come takes a number, or all that is left."""
 
     @classmethod
     def of(cls, command: Command) -> "Plan":
@@ -116,6 +130,7 @@ class Plan:
             titled=any(slot.kind is Kind.TITLE for slot in slots),
             periods=any(slot.kind is Kind.PERIOD for slot in slots),
             takes_time=any(slot.kind is Kind.WHEN and slot.of != "clock" for slot in slots),
+            takes_figures=any(slot.kind in FIGURES for slot in slots),
             ballot=any(slot.kind is Kind.BALLOT for slot in slots),
         )
 
@@ -445,11 +460,16 @@ def read_before(filling: Filling, before: str) -> None:
         if (at := _oneself(filling, before)) is not None or (at := _whom(filling, before)) is not None:
             before = filling.text = before[:at]
         spans = [match.span() for match in phrasing.CLAUSE.finditer(before)]
+        stopped = 0
         for start, end in spans:
+            if stopped >= end:
+                # 清洁家园 义诊我都去: the things were read in one go.
+                continue
+            start = max(start, stopped)
             last = (start, end) == spans[-1]
             kept = dict(filling.slots), len(filling.notes), filling.choices
             stopped = _read_clause(filling, start, end, last)
-            if stopped == end:
+            if stopped >= end:
                 continue
             rest = before[stopped:end].strip(phrasing.BLANKS)
             if last and before[end - 1] not in phrasing.BLANKS:
@@ -509,7 +529,8 @@ def _read_clause(filling: Filling, at: int, end: int, last: bool) -> int:
             # The person is read from the end; what stands between is read on.
             inner = _read_clause(filling, at, start, False)
             return end if inner == start else inner
-        if (after := _leading(filling, at)) is not None and after <= end:
+        named = len(filling.again)
+        if (after := _leading(filling, at)) is not None and (after <= end or len(filling.again) > named):
             at = after
             continue
         filler = filling.plan.fillers.match(before, at, end)

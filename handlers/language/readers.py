@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from handlers.language import dates, festivals, phrasing, places
 from handlers.language.numerals import CHINESE, NUMERAL, number, read_duration
 from handlers.language.slots import Kind, Slot
-from handlers.language.surroundings import WORK, OpenObject
+from handlers.language.surroundings import WORK
 from models.members import CATEGORY_WORDS, KNOWN_CATEGORIES, category_called
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def read_object(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[
         marked = match.end() - at > len(match["number"])
         if thing is None and not marked and not _takes_as_object(filling, value):
             return None
-        return value, _after_number(filling, slot, thing, match.end())
+        return value, _after_number(filling, slot, value, match.end())
     found, end = filling.world.named(text, at, kinds)
     if not found:
         return None
@@ -253,10 +253,11 @@ def read_object(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[
         if not inside:
             filling.choices = found
         return None, end
-    return found[0].number, end
+    return found[0].number, end if inside else _further(filling, slot, end, found[0].number)
 
 
-_NEXT_NUMBER = re.compile(r" ?[、和及,] ?(?P<number>[0-9]{1,9})(?P<mark>号)?(?=[ 、和及,!~.]|\Z)")
+_AND = re.compile(r" ?[、和跟与及,] ?(?:还有)?| ")
+_NEXT_NUMBER = re.compile(r"(?P<number>[0-9]{1,9})号?(?=[ 、和跟与及,!~.我]|\Z)")
 
 
 def _runs_on(filling: "Filling", at: int, end: int) -> bool:
@@ -267,17 +268,38 @@ def _runs_on(filling: "Filling", at: int, end: int) -> bool:
     return _after_name(text, end) == end
 
 
-def _after_number(filling: "Filling", slot: Slot, thing: OpenObject | None, end: int) -> int:
-    """Passes the thing's name behind its number, and reads further numbers: `12号 清洁家园`, `13、14`."""
+def _after_number(filling: "Filling", slot: Slot, value: int, end: int) -> int:
+    """Passes the thing's name behind its number, and reads further things: `12号 清洁家园`, `13、14`."""
     text = filling.text
+    thing = filling.world.thing(tuple(slot.of.split("|")), value)
     past_blank = end + (text[end : end + 1] == " ")
     if thing and thing.name and text.startswith(thing.name, past_blank):
         return past_blank + len(thing.name)
-    while thing and (match := _NEXT_NUMBER.match(text, end)):
-        if filling.world.thing(filling.plan.kinds, int(match["number"])) is None:
+    return _further(filling, slot, end, value)
+
+
+def _further(filling: "Filling", slot: Slot, end: int, first: int) -> int:
+    """Reads what is named beside the first thing: `13、14`, `12 13`, `清洁家园和义诊`. The command is done for each."""
+    text = filling.text
+    while not slot.labels and (link := _AND.match(text, end)):
+        if link[0] == " " and filling.plan.takes_figures:
+            # 改活动 12 13号: the second number may be a day, or what something is changed to.
             break
-        filling.again.append((slot, int(match["number"])))
-        end = match.end()
+        found: int | None = None
+        if match := _NEXT_NUMBER.match(text, link.end()):
+            thing = filling.world.thing(filling.plan.kinds, int(match["number"]))
+            # Behind a blank or a comma an unknown number may be a count of people.
+            is_one = thing is not None or link[0].strip(" ,") != ""
+            found, past = int(match["number"]) if is_one else None, match.end()
+        else:
+            named, past = filling.world.named(text, link.end(), tuple(slot.of.split("|")))
+            if len(named) == 1 and not _runs_on(filling, link.end(), past):
+                found, past = named[0].number, _after_name(text, past)
+        if found is None:
+            break
+        if found not in (first, *(value for _, value in filling.again)):
+            filling.again.append((slot, found))
+        end = past
     return end
 
 
@@ -406,7 +428,7 @@ _PEOPLE = re.compile(
 )
 
 
-_WITH_ME = re.compile(r"(?:我|俺)[ ]?[、,和跟与及][ ]?")
+_WITH_ME = re.compile(r"(?:我|俺)[ ]?[、,和跟与及][ ]?|[和跟][ ]?")
 _ONE_NAME = re.compile(r"@?[\u4e00-\u9fff·]{2,4}?(?=[ ,;.!~0-9+-]|\Z|一起|一块|都|俩|两)")
 
 

@@ -244,7 +244,7 @@ def test_number_of_another_kind_of_thing_is_not_taken_in_overheard_talk() -> Non
 
 
 def test_count_is_not_taken_from_the_number_of_another_activity() -> None:
-    assert meant("报名 12 13") == ("smalltalk", "ignore", {})
+    assert meant("报名 12 13") == ("signup", "act", {"activity": 12})
     found = understand("报名 12、13")
     assert [part.slots for part in (found, *found.also)] == [{"activity": 12}, {"activity": 13}]
 
