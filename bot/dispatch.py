@@ -819,7 +819,9 @@ class Dispatcher:
         if command.role is not None and person is not None:
             # Overheard, words that only others may say to the bot were said to the neighbours.
             if not person.may(command.role) and not (command.also and command.also(session, person)):
-                return Ran(Reply(say("not_allowed", role=ROLE_NAMES[command.role]) if scene.addressed else ""))
+                denied = part.say if part.outcome == "act" else ""
+                denied = denied or say("not_allowed", role=ROLE_NAMES[command.role])
+                return Ran(Reply(denied if scene.addressed else ""))
             if command.for_group and scene.group and not person.may(command.role, scene.group.unit_path):
                 return Ran(Reply(say("beyond") if scene.addressed else ""))
         if command.coming or (part.outcome == "ask" and command.chooses and self._names_nothing(scene, part)):

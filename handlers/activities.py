@@ -94,8 +94,9 @@ say = Texts(
     will_tell="有空位我会告诉您。",
     look_again="有没有空位，请发 活动 {number} 看。",
     by_check_in="；签到要{way}",
-    preview="【{title}】{when}\n地点：{place}；名额：{quota}；积分：{points}{check_in}{more}\n"
-    "发布请回复 确认，不发回复 取消。",
+    preview="【{title}】{when}\n地点：{place}；名额：{quota}；积分：{points}{check_in}{more}\n{ask}",
+    preview_ask="发布请回复 确认，不发回复 取消。",
+    preview_unasked="要发布这个活动吗？要发请回复 确认，不发回复 取消。",
     preview_audience="；面向{audience}",
     preview_closes="；报名到 {closes}",
     published="已发布 {number}号活动「{title}」{when}，{place}。\n想参加的邻居请发 报名 {number}。",
@@ -516,7 +517,7 @@ def create_activity(turn: Turn) -> Answer:
     if not turn.confirmed:
         books.refuse_odd_plans(**plan)
         terms = {"check_in": slots.get("check_in", ""), "more": _more_terms(slots), "again": _again(turn)}
-        return Ask(_preview(**plan, **body_in(slots), **terms), minutes=30)
+        return Ask(_preview(**plan, **body_in(slots), **terms, unasked="_unasked" in slots), minutes=30)
     activity = books.publish_activity(
         turn.session,
         community_id=turn.community.id,
@@ -658,6 +659,7 @@ def _preview(
     again: str,
     outdoors: bool | None = None,
     demand: str = "",
+    unasked: bool = False,
     **_rules: object,
 ) -> str:
     return say(
@@ -669,6 +671,7 @@ def _preview(
         points=say("by_rule") if points is None else f"{points}分",
         check_in=say("by_check_in", way=check_in) if check_in else "",
         more=body_of(outdoors, demand) + more,
+        ask=say("preview_unasked" if unasked else "preview_ask"),
     )
 
 

@@ -329,6 +329,34 @@ PREVIEWS = (
 
 
 @ON_SQLITE
+async def test_what_is_announced_without_a_word_for_it_is_asked_about(street: Street) -> None:
+    plan, help_ = "每周六9点 清洁家园 中心花园 20人", "没太听懂。回复 帮助 看看我能做什么。"
+    ask = "要发布这个活动吗？要发请回复 确认，不发回复 取消。"
+    await talk(
+        street,
+        [
+            ("张敏", "党员群", plan, silence),
+            ("王秀英", direct, plan, help_),
+            ("张敏", direct, "周六9点 清洁家园 几点集合 20人", help_),
+            (
+                "张敏", "党员群", "@小邻 11月28日 14:00-15:30 包饺子 活动室",
+                f"【包饺子】11月28日 周六 14:00-15:30\n地点：活动室；名额：不限；积分：按社区规则\n{ask}",
+            ),
+            ("张敏", "党员群", "取消", "好的，不办了。"),
+            (
+                "张敏", direct, plan,
+                f"【清洁家园】11月21日 周六 9:00-11:00，以后每周六都办\n地点：中心花园；名额：20人；积分：按社区规则\n{ask}",
+            ),
+            (
+                "张敏", direct, "确认",
+                "已发布 15号活动「清洁家园」11月21日 周六 9:00-11:00，中心花园。\n想参加的邻居请发 报名 15。\n"
+                "以后每周六都办（1号系列），每一次我提前发布。不办了请发 停办 1。",
+            ),
+        ],
+    )  # fmt: skip
+
+
+@ON_SQLITE
 async def test_the_preview_shows_everything_that_was_understood(street: Street) -> None:
     for said, heard in PREVIEWS:
         await talk(street, [("张敏", direct, said, f"{heard}\n发布请回复 确认，不发回复 取消。")])

@@ -56,7 +56,7 @@ class Understanding:
 
     `outcome` is `act`, `ask`, `ignore` or `deny`. For `ask`, `say` is the question, and `slot` the slot
     that the answer fills; `options` are the numbers of the things that the answers 1.. mean. Where no
-    command is given, `say` is a hint and nothing is pending.
+    command is given, `say` is a hint and nothing is pending. For `act`, `say` is what those hear who may not do it.
     """
 
     intent: str

@@ -221,6 +221,7 @@ class Grammar:
             or self._cue(text)
             or self._asking_cue(text)
             or self._kind_cue(text)
+            or _ANNOUNCES.match(text)
             or self._sounds.find(text)
         ):
             return True
@@ -291,6 +292,7 @@ class Grammar:
                 or self._cued(text, scene)
                 or self._sounding(text, scene)
                 or self._asked_of(text, scene)
+                or self._announced(text, scene)
                 or self._near(text, scene)
                 or nothing(text, scene)
             )
@@ -302,7 +304,7 @@ class Grammar:
                 self._sounding(text, scene)
                 or self._asked(text, scene)
                 or (
-                    (self._cued(text, scene) or self._asked_of(text, scene))
+                    (self._cued(text, scene) or self._asked_of(text, scene) or self._announced(text, scene))
                     if reading is None or reading.loose
                     else None
                 )
@@ -574,6 +576,28 @@ class Grammar:
         reading = self._read(Verb("", (plan,)), plan, text, "", phrasing.skip_courtesy(text, 0), scene)
         return decide(reading, text, scene) if reading.complete and not reading.filled.asides else None
 
+    def _announced(self, text: str, scene: Scene) -> Understanding | None:
+        """每周六9点 清洁家园 中心花园 20人, said to the bot by whoever may publish it: a time of the day, a name, and
+        for how many or at which of the known places. `say` is for those who may not."""
+        plan = self._plans.get("create_activity")
+        if plan is None or not scene.addressed or not _ANNOUNCES.match(text):
+            return None
+        if phrasing.QUESTION.search(text) or phrasing.ASKS.search(text):
+            return None
+        reading = self._read(Verb("", (plan,)), plan, text, "", phrasing.skip_courtesy(text, 0), scene)
+        given, filled = reading.filled.slots, reading.filled
+        planned = given.get("place") in scene.world.places or not {"quota", "points"}.isdisjoint(given)
+        if not (reading.complete and planned and "when_grain" not in given) or filled.asides:
+            return None
+        if given["title"][0] in phrasing.USUAL and phrasing.is_person(given["title"]):
+            # 明早9点 李建国 活动室 says where somebody is.
+            return None
+        understood = decide(reading, text, scene)
+        if understood.outcome != "act":
+            return None
+        hint = nothing(text, scene).say
+        return replace(understood, slots={**understood.slots, "_unasked": True}, say=hint)
+
     def _introduced(self, text: str, scene: Scene) -> Understanding | None:
         """我是3栋的王秀英, said to the bot: who says who they are wants to be known."""
         speaker = phrasing.speaker(text, phrasing.skip_courtesy(text, 0)) or phrasing.speaker(text, 0)
@@ -696,6 +720,7 @@ _CONNECTIVES = re.compile(
     r"[ ,.;!。]*(?:然后|顺便|顺带|另外|还有|并且|同时|接着|随后|以及|再(?!见|说|来))(?:再|给我|帮我|也)?[ ,]*"
     r"|[ ,.;!\n]+"
 )
+_ANNOUNCES = re.compile(r"[每周星礼明后今大下这本0-9一二三四五六七八九十][^\n]{0,20}?(?:[点时]|[0-9]:[0-9])[^\n]* ")
 _BEHIND = re.compile(r"[ ]?([0-9]{1,9})(?:号|号广播|号通知)?(?=[ ,:])")
 _DIGIT = re.compile("[0-9]")
 _NUMBER = re.compile(f"[0-9{CHINESE}]")
