@@ -6,12 +6,12 @@ Built through the same actions that the chat uses, so that its books balance and
 import random
 import zlib
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from handlers.language.surroundings import OpenObject
-from models import activities, broadcast, check_in, counters, duties, organisation, points, posts
+from models import activities, broadcast, check_in, counters, duties, organisation, points, posts, series
 from models.categories import give
 from models.clock import at, day_of
 from models.directory import CommunityHere, add_community, add_endpoint, add_group
@@ -27,6 +27,7 @@ from models.members import (
     member_by_id,
 )
 from models.reach import Reach
+from models.recurrence import CODES
 from models.units import UnitHere, UnitKind, add_unit
 
 CHANNEL = NAMESPACE = "simulator"
@@ -396,6 +397,12 @@ def _past(session: Session, community: CommunityHere, root: UnitHere, people: di
             check_in.check_out(session, coming=coming, member_id=member_id, made_by=member_id, now=left)
 
 
+def _monthly(day: date) -> str:
+    """The same Sunday of every month: the second, the fourth; where there are five, the last."""
+    place = (day.day - 1) // 7 + 1
+    return f"FREQ=MONTHLY;BYDAY={place if place < 5 else -1}{CODES[day.weekday()]}"
+
+
 def _coming(session: Session, community: CommunityHere, root: UnitHere, people: dict[str, int], now: datetime) -> None:
     saturday = day_of(now) + timedelta(days=(5 - day_of(now).weekday()) % 7)
     if at(saturday, 9) <= now:
@@ -423,6 +430,8 @@ def _coming(session: Session, community: CommunityHere, root: UnitHere, people: 
             ("反诈宣传", "1栋门厅", at(sunday, 14, 30), None, 3),
         )
     ]
+    # The doctors come every month.
+    series.start_series(session, first=made[1], rule=_monthly(sunday), made_by=people["张敏"], now=published)
     # At the last one a photo is welcome, and a word is enough.
     either = check_in.Terms((check_in.Way.WORD, check_in.Way.PHOTO))
     check_in.set_terms(session, activity=made[-1], terms=either, by=people["张敏"], now=published)

@@ -7,6 +7,7 @@
 小邻: 「清洁家园」11月21日 周六 9:00 才用签到码，当天再发 签到码 12 看。
 """
 
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -40,6 +41,8 @@ say = Texts(
     then_code="\n签到码每天换一个，当天发 签到码 {number} 就能看到。",
     then_change="\n要改请发，例如 签到方式 {number} 签到码 照片。",
     ask_spot="请在活动的地方把位置发给我（点加号，选 位置），到场签到就照这个位置算。",
+    no_way="没有「{word}」这种签到方式，没有改。\n"
+    "可以用：一句话、签到码、照片、到场。例如 签到方式 {number} 签到码 照片。",
     undone_ways="已改回「{title}」的签到方式：{ways}。",
     code="「{title}」今天的签到码：{code}\n请写在现场，不要发在群里。到的人发 签到 {code}。",
     say_it="到了现场请发 签到 {code}。",
@@ -99,6 +102,13 @@ router = Router(
 
 WAYS = {"by_word": Way.WORD, "by_code": Way.CODE, "by_photo": Way.PHOTO, "by_place": Way.PLACE}
 """The slots of 签到方式."""
+WAY_WORDS = {
+    "by_word": ("一句话", "说一声", "发一句话"),
+    "by_code": ("签到码", "验证码", "暗号"),
+    "by_photo": ("照片", "拍照", "相片", "现场照"),
+    "by_place": ("到场", "定位", "位置", "现场"),
+}
+_BETWEEN_WAYS = re.compile("[ ,、;和或及者加]+")
 
 
 def _activity(turn: Turn) -> ActivityHere:
@@ -253,10 +263,8 @@ def _ways(terms: Terms) -> str:
     "签到要求",
     slots=(
         Slot("activity", Kind.OBJECT, of="activity", required=True, ask="哪个活动的签到方式？请写上编号。"),
-        Slot("by_word", Kind.FLAG, labels=("一句话", "说一声", "发一句话")),
-        Slot("by_code", Kind.FLAG, labels=("签到码", "验证码", "暗号")),
-        Slot("by_photo", Kind.FLAG, labels=("照片", "拍照", "相片", "现场照")),
-        Slot("by_place", Kind.FLAG, labels=("到场", "定位", "位置", "现场")),
+        *(Slot(name, Kind.FLAG, labels=words) for name, words in WAY_WORDS.items()),
+        Slot("other", Kind.TEXT),
     ),
     fillers=("签到", "用", "要", "改成", "改为", "是", "加", "或", "或者"),
     role=Role.BUILDING_LEAD,
@@ -269,7 +277,9 @@ def _ways(terms: Terms) -> str:
 )
 def set_ways(turn: Turn) -> Answer:
     activity = _activity(turn)
-    ways = tuple(way for slot, way in WAYS.items() if slot in turn.slots)
+    ways, unknown = _said_ways(turn)
+    if unknown:
+        return say("no_way", word=unknown[0], number=activity.number)
     before = books.terms_of(turn.session, activity=activity)
     if not ways:
         return Reply(_said(activity, before, change=True), ref=activity.ref)
@@ -286,6 +296,19 @@ def set_ways(turn: Turn) -> Answer:
     }
     turn.wrote("set_check_in", activity.number, ways=list(ways), before=was)
     return Reply(_said(activity, terms), ref=activity.ref)
+
+
+def _said_ways(turn: Turn) -> tuple[tuple[Way, ...], list[str]]:
+    """The ways that were named, also such as run into other words (签到码或照片), and what is none of them."""
+    named = {name: word for name, words in WAY_WORDS.items() for word in words if name in turn.slots}
+    unknown = []
+    for word in filter(None, _BETWEEN_WAYS.split(turn.slots.get("other", ""))):
+        found = next((name for name, words in WAY_WORDS.items() if word in words), None)
+        if found is None:
+            unknown.append(word)
+        else:
+            named[found] = word
+    return tuple(way for name, way in WAYS.items() if name in named), unknown
 
 
 def _said(activity: ActivityHere, terms: Terms, *, change: bool = False) -> str:

@@ -350,7 +350,7 @@ async def test_what_is_announced_without_a_word_for_it_is_asked_about(street: St
             (
                 "张敏", direct, "确认",
                 "已发布 15号活动「清洁家园」11月21日 周六 9:00-11:00，中心花园。\n想参加的邻居请发 报名 15。\n"
-                "以后每周六都办（1号系列），每一次我提前发布。不办了请发 停办 1。",
+                "以后每周六都办（2号系列），每一次我提前发布。不办了请发 停办 2。",
             ),
         ],
     )  # fmt: skip

@@ -211,6 +211,8 @@ def test_the_operator_prints_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     assert typed.invoke(app, ["chart", "--to", "tree.html"]).stdout == "锦绣社区的组织架构图写好了：tree.html\n"
     assert "3栋" in (tmp_path / "tree.html").read_text("utf-8")
+    missing = typed.invoke(app, ["chart", "--to", "tree.html", "--db", "sqlite:///other.sqlite3"])
+    assert (missing.exit_code, missing.stderr) == (1, "没有 other.sqlite3 这个账本。请看看路径对不对。\n")
     nowhere = typed.invoke(app, ["chart", "--to", "no/tree.svg"])
     assert (nowhere.exit_code, nowhere.stderr) == (1, "写不了 no/tree.svg：No such file or directory。\n")
 

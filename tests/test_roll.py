@@ -321,6 +321,10 @@ def test_the_operator_prints_the_roll(tmp_path: Path, sqlite_demo: Path) -> None
     made = typed.invoke(app, ["roll", "12", "--out", str(sheet), "--config", str(config)])
     assert (made.exit_code, made.stdout) == (0, f"12号活动的签到表写好了：{sheet}\n")
     assert ">何叔<" in sheet.read_text("utf-8")
+    sheet.unlink()
+    given = ["roll", "12", "--out", str(sheet), "--db", f"sqlite:///{tmp_path}/demo.sqlite3"]
+    assert typed.invoke(app, given).exit_code == 0
+    assert ">何叔<" in sheet.read_text("utf-8")
     for arguments, code, sentence in (
         (["99", "--out", str(sheet)], 1, "没有 99号活动。"),
         (["12", "--out", str(tmp_path / "roll.doc")], 2, "文件名要以 .pdf 或 .html 结尾。"),

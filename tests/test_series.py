@@ -112,9 +112,11 @@ BEGUN = [
         direct,
         "确认",
         "已发布 15号活动「读书会」11月18日 周三 19:00-21:00，活动室。\n想参加的邻居请发 报名 15。\n"
-        "以后每周三都办（1号系列），每一次我提前发布。不办了请发 停办 1。",
+        "以后每周三都办（2号系列），每一次我提前发布。不办了请发 停办 2。",
     ),
 ]
+DOCTORS = "1号系列 义诊 每月第4个周日，下次12月27日 周日 9:00"
+"""What the demo community has every month."""
 ALWAYS = (
     "好的，以后每周三「读书会」都给 {} 报上名，已报 15号、16号。\n"
     "哪次来不了就发 取消报名，不想每次都来了请发 不用每次都来 15。"
@@ -132,15 +134,15 @@ async def test_series_is_announced_ahead_skipped_and_stopped(street: Street) -> 
             (
                 "张敏",
                 direct,
-                "跳过 1 11月25日 场地检修",
+                "跳过 2 11月25日 场地检修",
                 "「读书会」11月25日 周三 这次不办，正在通知1位邻居。\n其他日子照常。",
             ),
-            ("张敏", direct, "跳过 1 11月25日", "「读书会」11月25日 周三 19:00 已经说过不办了。"),
-            ("张敏", direct, "跳过 1 12月16日", "「读书会」12月16日 周三 这次不办。\n其他日子照常。"),
+            ("张敏", direct, "跳过 2 11月25日", "「读书会」11月25日 周三 19:00 已经说过不办了。"),
+            ("张敏", direct, "跳过 2 12月16日", "「读书会」12月16日 周三 这次不办。\n其他日子照常。"),
             (
                 "张敏",
                 direct,
-                "跳过 1 12月17日",
+                "跳过 2 12月17日",
                 "「读书会」12月17日 周四 19:00 没有安排，不用跳过。看看有哪些，请发 系列。",
             ),
         ],
@@ -154,22 +156,22 @@ async def test_series_is_announced_ahead_skipped_and_stopped(street: Street) -> 
             # Who signed up for one is not signed up for the next; who always comes is.
             ("李建国", direct, "取消报名", "您现在没有报名的活动，不用取消。"),
             ("王秀英", direct, "活动 17", CARD.format(17, "12月2日") + "您已报名。来不了请发 取消报名 17。"),
-            ("张敏", direct, "系列", "1号系列 读书会 每周三，下次12月2日 周三 19:00"),
+            ("张敏", direct, "系列", f"{DOCTORS}\n2号系列 读书会 每周三，下次12月2日 周三 19:00"),
             (
                 "张敏",
                 direct,
                 "停办 读书会",
-                "要停办 1号系列「读书会」（每周三）吗？以后不再发布，已发布的2次也取消，报名的1位我会逐个通知。\n"
+                "要停办 2号系列「读书会」（每周三）吗？以后不再发布，已发布的2次也取消，报名的1位我会逐个通知。\n"
                 "确定请回复 确认，不停回复 取消。",
             ),
             (
                 "张敏",
                 direct,
                 "确认",
-                "已停办 1号系列「读书会」，正在通知1位邻居。\n再办请发 发布活动，或 再办一次 加编号。",
+                "已停办 2号系列「读书会」，正在通知1位邻居。\n再办请发 发布活动，或 再办一次 加编号。",
             ),
-            ("张敏", direct, "系列", "现在没有定期办的活动。要办请发 发布活动 每周六9点 清洁家园 中心花园。"),
-            ("张敏", direct, "撤销", "已恢复 1号系列「读书会」，照常办。"),
+            ("张敏", direct, "系列", DOCTORS),
+            ("张敏", direct, "撤销", "已恢复 2号系列「读书会」，照常办。"),
         ],
     )
     assert [push.text for push in pushes] == [
@@ -200,11 +202,11 @@ async def test_series_is_taken_back_with_all_that_it_announced(street: Street) -
             *BEGUN,
             ("王秀英", direct, "每次都来 15", ALWAYS.format("王秀英")),
             ("王秀英", direct, "撤销", "已撤销：以后不再自动报「读书会」，已经报上的还算数。"),
-            ("张敏", direct, "撤销", "已撤回 1号系列「读书会」，以后不再自动发布。"),
+            ("张敏", direct, "撤销", "已撤回 2号系列「读书会」，以后不再自动发布。"),
             ("王秀英", direct, "活动 16", "「读书会」已经取消了。看看别的活动，请发 活动。"),
             ("王秀英", direct, "每次都来 12", "12号「清洁家园」只办一次，不是每次都有的。参加请发 报名 12。"),
-            ("李建国", direct, "停办 1", "这件事要社区工作人员来办。您能办的事请发 帮助。"),
-            ("张敏", direct, "停办 1", "没有找到 1号系列，可能已经停办。看看有哪些，请发 系列。"),
+            ("李建国", direct, "停办 2", "这件事要社区工作人员来办。您能办的事请发 帮助。"),
+            ("张敏", direct, "停办 2", "没有找到 2号系列，可能已经停办。看看有哪些，请发 系列。"),
         ],
     )
     assert [push.to for push in pushes] == ["王秀英", "王秀英"]
@@ -228,21 +230,21 @@ async def test_festivals_can_be_left_out(street: Street) -> None:
                 direct,
                 "确认",
                 "已发布 15号活动「电影夜」11月20日 周五 19:00-21:00，活动室。\n想参加的邻居请发 报名 15。\n"
-                "以后每周五都办（1号系列），每一次我提前发布。不办了请发 停办 1。",
+                "以后每周五都办（2号系列），每一次我提前发布。不办了请发 停办 2。",
             ),
-            ("张敏", direct, "跳过 1 节假日", "「电影夜」以后遇到法定节日就不办，已经发布的照常。"),
-            ("张敏", direct, "跳过 1 节假日照常", "「电影夜」以后遇到法定节日也照常办。"),
+            ("张敏", direct, "跳过 2 节假日", "「电影夜」以后遇到法定节日就不办，已经发布的照常。"),
+            ("张敏", direct, "跳过 2 节假日照常", "「电影夜」以后遇到法定节日也照常办。"),
             ("张敏", direct, "撤销", "已改回「电影夜」节日的安排。"),
         ],
     )
 
     def days(session: Session) -> list[date]:
-        (one,) = series.running_series(session, community_id=1)
+        _, one = series.running_series(session, community_id=1)
         series.announce_ahead(session, series=one, now=november(30, 8), weeks=6, companions_max=5)
         return list(session.scalars(select(series.Occurrence.day).order_by(series.Occurrence.day)))[-3:]
 
     await street.until(november(20, 18, 30))
-    await talk(street, [("张敏", direct, "跳过 1", "「电影夜」已经开始签到了，这次不办请发 取消活动 15。")])
+    await talk(street, [("张敏", direct, "跳过 2", "「电影夜」已经开始签到了，这次不办请发 取消活动 15。")])
     assert await street.house.books.write(days) == [day(12, 18), day(12, 25), date(2027, 1, 8)]
 
 

@@ -160,6 +160,10 @@ def backed_up_and_migrated(url: str, settings: Backup) -> tuple[str | None, str]
 
 async def migrated_books(config: Config) -> Books:
     """The configured books, up to date."""
-    url = address_of(config)
+    return await books_brought_up(address_of(config))
+
+
+async def books_brought_up(url: str) -> Books:
+    """The books at a URL, up to date. Raises typer.Exit."""
     migrated(url)
     return await Books.open(url, threads=1)

@@ -15,7 +15,17 @@ from bot.app import House
 from bot.channels import Hears
 from bot.channels.wecom_group_webhook import label, read_key
 from bot.secrets import Sealer, SecretsLocked
-from bot.terminal import ConfigFile, address_of, configured, migrated_books, refused, require_books
+from bot.terminal import (
+    ConfigFile,
+    Db,
+    address_of,
+    books_at,
+    books_brought_up,
+    configured,
+    migrated_books,
+    refused,
+    require_books,
+)
 from models import members, points
 from models.clock import WallClock
 from models.members import Role
@@ -151,13 +161,14 @@ def chart(
     to: Annotated[Path, typer.Option("--to", help="写到哪个文件：.html、.svg 或 .pdf")],
     community: Community = "",
     config: ConfigFile = None,
+    db: Db = "",
 ) -> None:
     """画一张可以打印的组织架构图（A4）：总支、支部、小组、中心户和各类组织，谁负责，有多少人。"""
-    settings = configured(config)
-    require_books(address_of(settings))
+    url = books_at(db, config)
+    require_books(url)
 
     async def run() -> None:
-        books = await migrated_books(settings)
+        books = await books_brought_up(url)
         now = WallClock().now()
 
         def load(session: Session) -> Node:

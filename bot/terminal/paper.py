@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bot import founding, printing
 from bot.chart import NoPdf
-from bot.terminal import ConfigFile, address_of, configured, migrated_books, refused, require_books
+from bot.terminal import ConfigFile, Db, books_at, books_brought_up, refused, require_books
 from bot.terminal.community import Community, no_such_community
 from models.activities import NoSuchActivity, find_activity
 from models.clock import WallClock
@@ -20,12 +20,13 @@ def roll(
     to: Annotated[Path, typer.Option("--out", "--to", help="写到哪个文件：.pdf 或 .html")],
     community: Community = "",
     config: ConfigFile = None,
+    db: Db = "",
 ) -> None:
     """印一份活动的签到表（A4）：报名的人、二维码，还有给没有手机的邻居的空行。"""
     if to.suffix.lower() not in (".pdf", ".html"):
         raise refused("文件名要以 .pdf 或 .html 结尾。")
-    settings = configured(config)
-    require_books(address_of(settings))
+    url = books_at(db, config)
+    require_books(url)
 
     def draw(session: Session) -> bytes:
         here = founding.community_named(session, community)
@@ -34,7 +35,7 @@ def roll(
         return printing.as_file(session, activity=found, now=WallClock().now(), html=html)
 
     async def run() -> bytes:
-        books = await migrated_books(settings)
+        books = await books_brought_up(url)
         try:
             return await books.read(draw)
         except founding.NoSuchCommunity as error:

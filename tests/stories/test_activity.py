@@ -40,7 +40,7 @@ async def test_an_activity_from_its_announcement_to_its_report(street: Street) -
                 direct,
                 "确认",
                 f"已发布 15号活动「清洁家园」{CLEAN}，中心花园。\n想参加的邻居请发 报名 15。\n"
-                "以后每周六都办（1号系列），每一次我提前发布。不办了请发 停办 1。",
+                "以后每周六都办（2号系列），每一次我提前发布。不办了请发 停办 2。",
             ),
             (
                 "张敏",
