@@ -279,7 +279,7 @@ def set_ways(turn: Turn) -> Answer:
     activity = _activity(turn)
     ways, unknown = _said_ways(turn)
     if unknown:
-        return say("no_way", word=unknown[0], number=activity.number)
+        return say("no_way", word=unknown[0][:12], number=activity.number)
     before = books.terms_of(turn.session, activity=activity)
     if not ways:
         return Reply(_said(activity, before, change=True), ref=activity.ref)

@@ -224,9 +224,10 @@ def _doubt_of_things(reading: Reading, scene: Scene) -> str:
                 # 3号我要了 is said to whoever sells cabbages.
                 return "a bare number is no post"
     for slot, further in filled.again:
-        thing = scene.world.thing((slot.of,), further) if slot.kind is Kind.OBJECT else None
-        if slot.kind is Kind.OBJECT and (thing is None or not thing.open):
-            return f"there is no open {slot.of} {further}"
+        if slot.kind is Kind.OBJECT:
+            thing = scene.world.thing(tuple(slot.of.split("|")), further)
+            if thing is None or not thing.open:
+                return f"there is no open {slot.of} {further}"
     for aside in filled.asides:
         if not (named and phrasing.is_own_aside(aside)):
             return f"“{aside}” is no part of the command"
