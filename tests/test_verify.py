@@ -336,7 +336,7 @@ def fill(session: Session) -> None:
         limits=ProxySettings(),
     )  # fmt: skip
     # Series of both communities, with who always comes and a day that is skipped; one that was stopped; a report.
-    for first, member_id in ((other, wang), (activity(13), ids["王秀英"])):
+    for first, member_id in ((other, wang), (activity(14), ids["王秀英"])):
         one = series.start_series(session, first=first, rule="FREQ=WEEKLY;BYDAY=SA,SU", made_by=member_id, now=NOW)
         series.come_always(session, series=one, member_id=member_id, now=NOW, companions_max=5)
     day = (SATURDAY + timedelta(days=7)).date()
