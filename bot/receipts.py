@@ -287,6 +287,9 @@ def _shown(session: Session, link: str, tail: str, now: datetime) -> Shown | End
     unit = called(session, community_id=notice.community_id, unit_id=notice.unit.id)
     heading, body = in_parts(notice, unit)
     if not tail:
+        if notice.private:
+            # It goes to each alone; a form for all would tell whoever asks for a neighbour that it is for them.
+            return End.GONE
         return Shown(notice, heading, body, bot, broadcast.buildings_of(session, notice))
     member_id = broadcast.member_of_page(notice, tail)
     person = member_id and broadcast.listener(session, community_id=notice.community_id, member_id=member_id)

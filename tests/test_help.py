@@ -130,7 +130,6 @@ VALUES: dict[str, Any] = {
     "begins": "22:00",
     "ends": "8:00",
     "own": "（自己定的）",
-    "word": "独居老人",
     "every": "双重管理12人、网格管理34人",
     "waits": f"\n请{LONG_NAME}确认后算数（1234567号），有结果我会告诉您。",
     "photos": "，照片12张",

@@ -216,6 +216,20 @@ async def test_a_personal_link_is_one_tap_and_one_persons(street: Street) -> Non
 
 
 @ON_SQLITE
+async def test_a_notice_for_few_has_no_page_where_one_says_who_one_is(street: Street) -> None:
+    await street.say("张敏", "广播 独居老人 明早上门看望 回执")
+    await street.say("张敏", "确认")
+    await street.until(november(17, 19, 40))
+    sent = [text for _, text in street.script.sent if "通知 8】" in text]
+    async with visiting(street) as visitor:
+        for said in sent:
+            url = said.rsplit(" ", 1)[1]
+            assert (await visitor.get(url))[0] == 200
+            assert (await visitor.get(url.rsplit("/", 1)[0]))[0] == 404
+    assert sent
+
+
+@ON_SQLITE
 async def test_whoever_is_reminded_gets_the_link_again(street: Street) -> None:
     await street.say("张敏", "广播 3栋楼长 明早停气 回执")
     await street.say("张敏", "确认")
