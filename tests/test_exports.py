@@ -13,11 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from bot import __main__ as cli
 from bot import exports
 from bot.books import Books
 from bot.exports import Order, Span, write_file
 from bot.roster_file import COLUMNS
+from bot.terminal import commands as cli
 from models.audit import Audit
 from models.clock import local
 from models.directory import CommunityHere
@@ -74,7 +74,7 @@ async def test_a_text_file_is_guarded_and_opens_in_excel(street: Street, tmp_pat
     rows = list(csv.reader(raw.decode("utf-8-sig").splitlines()))
     assert rows[0] == list(COLUMNS)
     assert len(rows) == count + 1 == 317
-    assert ["'" + FORMULA, "3栋", "2单元", "501", "13900005849", "群众", "", "", "王秀英", "", ""] in rows
+    assert ["'" + FORMULA, "3栋", "2单元", "501", "13900005849", "群众", "", "", "王秀英", "", "", ""] in rows
     assert [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))] == []
 
 

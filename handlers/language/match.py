@@ -94,7 +94,7 @@ class Grammar:
         self._overheard_firsts = frozenset(word[0] for word in overheard)
         self._longest = re.compile(_trie([word for word in words if len(word) > 1])).match
         self._cues = {normalise(cue, ()).text: plan for plan in plans for cue in plan.command.cues}
-        self._cue = self._find_cue(lambda command: command.writes)
+        self._cue = self._find_cue(lambda command: command.writes and not command.asks)
         self._asking_cue = self._find_cue(lambda command: not (command.writes or command.asks))
         self._kind_cue = self._find_cue(lambda command: command.asks)
         self._near_verbs = self._find_slips()
@@ -289,6 +289,7 @@ class Grammar:
         if not found:
             return (
                 self._filled_in(text, scene)
+                or self._asked(text, scene)
                 or self._cued(text, scene)
                 or self._sounding(text, scene)
                 or self._asked_of(text, scene)
@@ -559,6 +560,9 @@ class Grammar:
     def _asked_of(self, text: str, scene: Scene) -> Understanding | None:
         """Said to the bot, and a word in it that only a question has: 巡逻还要人吗. It has to be about something."""
         if not scene.addressed or (cue := self._asking_cue(text)) is None:
+            return None
+        if any(verb.start() <= cue.start() < verb.end() for verb in self._occurrences(text)):
+            # 岗 in 转岗 3 asks for nothing.
             return None
         reading = self._read_cue(cue[0], text, scene)
         given = {slot.kind for slot in reading.plan.command.slots if slot.name in reading.filled.slots}
