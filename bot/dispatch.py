@@ -28,7 +28,6 @@ from handlers.chat import (
     LINES,
     PHOTO,
     PLACE,
-    ROLE_NAMES,
     Answer,
     Ask,
     Button,
@@ -44,6 +43,7 @@ from handlers.chat import (
 from handlers.language.match import Grammar, OpenObject, Surroundings, Understanding
 from handlers.language.normalise import Typed, normalise
 from handlers.language.slots import Kind
+from handlers.shared.people import ROLE_NAMES
 from models import audit, inbox, outbox, pending
 from models.base import Refusal
 from models.clock import Clock, local, spoken

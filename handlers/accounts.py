@@ -14,19 +14,11 @@
       换了手机请重新发 绑定。弄错了请发 撤销。
 """
 
-from handlers.chat import (
-    Answer,
-    Ask,
-    Router,
-    Texts,
-    Turn,
-    in_few_lines,
-    tell_offered,
-    tell_post_left,
-    tell_promoted,
-)
+from handlers.chat import Answer, Ask, Router, Texts, Turn, in_few_lines
 from handlers.language.persons import Named, read_person, read_persons
 from handlers.language.slots import Kind, Slot
+from handlers.shared.places import tell_promoted
+from handlers.shared.posts import tell_offered, tell_post_left
 from models import accounts, forgetting
 from models.accounts import Candidate, MergedFurther, MergesOneself, NoSuchMerge, SamePerson
 from models.audit import Act

@@ -28,10 +28,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, body_in, body_of, otherwise
+from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn
 from handlers.language.outdoors import BODY
 from handlers.language.recurrence import spoken_rule
 from handlers.language.slots import Kind, Slot
+from handlers.shared.care import body_in, body_of
+from handlers.shared.people import otherwise
 from models import activities as books
 from models import audit
 from models.activities import (

@@ -18,9 +18,10 @@
 小邻: 好的，「搬旧家具」您照样去，位置留着。累了就歇，来不了请发 取消报名 15。
 """
 
-from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, end_care
+from handlers.chat import Answer, Button, Reply, Router, Texts, Turn
 from handlers.language.births import read_birth, spoken_birth
 from handlers.language.slots import Kind, Slot
+from handlers.shared.care import end_care
 from models import care
 from models.activities import find_activity, own_signup
 from models.audit import Act

@@ -17,22 +17,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.chat import (
-    Answer,
-    Ask,
-    Reply,
-    Router,
-    Texts,
-    Turn,
-    body_in,
-    body_of,
-    cared_for,
-    otherwise,
-    sentence,
-    tell_promoted,
-)
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, sentence
 from handlers.language.outdoors import BODY
 from handlers.language.slots import Kind, Slot
+from handlers.shared.care import body_in, body_of, cared_for
+from handlers.shared.people import otherwise
+from handlers.shared.places import tell_promoted
 from models import activities, audit
 from models.activities import (
     ActivityHere,

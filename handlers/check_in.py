@@ -12,8 +12,9 @@
 import re
 from datetime import datetime, timedelta
 
-from handlers.chat import PHOTO, PLACE, Answer, Ask, Button, Reply, Router, Texts, Turn, decides_otherwise, spoken_of
+from handlers.chat import PHOTO, PLACE, Answer, Ask, Button, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import decides_otherwise, spoken_of
 from models import check_in as books
 from models import photos, proxies
 from models.activities import ActivityHere, ActivityOver, NoSuchActivity, TooManyCompanions, find_activity, own_signup

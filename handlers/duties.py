@@ -14,10 +14,12 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from handlers.chat import PHOTO, Answer, Ask, Button, Reply, Router, Texts, Turn, decides_otherwise, own_post
+from handlers.chat import PHOTO, Answer, Ask, Button, Reply, Router, Texts, Turn
 from handlers.language import dates
 from handlers.language.numerals import read_duration
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import decides_otherwise
+from handlers.shared.posts import own_post
 from models import duties as books
 from models import photos
 from models.audit import Act

@@ -11,21 +11,11 @@
 小邻 → 孙丽: 3号「治安巡逻岗」由 何叔 转给了 李建国。
 """
 
-from handlers.chat import (
-    Answer,
-    Button,
-    Reply,
-    Router,
-    Texts,
-    Turn,
-    otherwise,
-    own_post,
-    sentence,
-    tell_offered,
-    which_post,
-)
+from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, sentence
 from handlers.language.persons import read_person
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import otherwise
+from handlers.shared.posts import own_post, tell_offered, which_post
 from models import handover as books
 from models.audit import Act
 from models.clock import spoken

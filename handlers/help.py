@@ -9,8 +9,9 @@
 
 from collections.abc import Collection
 
-from handlers.chat import BUTTONS, ROLE_NAMES, Answer, Button, Command, Reply, Router, Texts, Turn
+from handlers.chat import BUTTONS, Answer, Button, Command, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import ROLE_NAMES
 from models.members import Role
 
 say = Texts(

@@ -14,8 +14,9 @@
 
 from datetime import timedelta
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn, decides_otherwise
+from handlers.chat import Answer, Ask, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import decides_otherwise
 from models import directory, members, pending
 from models.members import (
     AlreadyRegistered,

@@ -23,10 +23,9 @@
       11月21日 周六 9:00，活动室。
 """
 
-from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, end_offer, sentence
-from handlers.chat import news_of_place as news_of_place
-from handlers.chat import unheard_place as unheard_place
+from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, sentence
 from handlers.language.slots import Kind, Slot
+from handlers.shared.places import end_offer
 from models import activities as books
 from models.activities import Lapsed, NothingOffered, SignupState
 from models.audit import Act

@@ -11,9 +11,10 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from handlers.chat import Answer, Router, Texts, Turn, post_called, title_of
+from handlers.chat import Answer, Router, Texts, Turn
 from handlers.language.normalise import normalise
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import post_called, title_of
 from models import members
 from models import organisation as books
 from models.audit import Act

@@ -15,8 +15,9 @@
 import re
 import unicodedata
 
-from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, decides_otherwise, in_few_lines
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, in_few_lines
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import decides_otherwise
 from models import ledger
 from models import points as books
 from models.activities import NoSuchActivity, find_activity

@@ -16,19 +16,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from handlers.chat import (
-    Answer,
-    Ask,
-    Reply,
-    Router,
-    Texts,
-    Turn,
-    tell_offered,
-    tell_post_left,
-    tell_resumed,
-)
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.posts import Written, category_of, read_changes, read_post
 from handlers.language.slots import Kind, Slot
+from handlers.shared.posts import tell_offered, tell_post_left, tell_resumed
 from models import audit
 from models import posts as books
 from models.audit import Act

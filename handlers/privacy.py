@@ -18,8 +18,10 @@
 
 import secrets
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn, tell_post_left, tell_promoted
+from handlers.chat import Answer, Ask, Router, Texts, Turn
 from handlers.language.births import spoken_birth
+from handlers.shared.places import tell_promoted
+from handlers.shared.posts import tell_post_left
 from models import files, forgetting, records
 from models.absences import absences_of
 from models.clock import spoken

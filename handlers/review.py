@@ -24,8 +24,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, sentence, tell_offered, tell_post_left
+from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, sentence
 from handlers.language.slots import Kind, Slot
+from handlers.shared.posts import tell_offered, tell_post_left
 from models import activities, broadcast, check_in, duties, members, points, posts
 from models.activities import Asked, DecidedAsked, NoSuchAsked
 from models.audit import Act

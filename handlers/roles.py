@@ -16,10 +16,11 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from handlers.chat import COLLEAGUES, Answer, Ask, Router, Texts, Turn, post_called, title_of
+from handlers.chat import Answer, Ask, Router, Texts, Turn
 from handlers.language import dates
 from handlers.language.places import read_unit
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import COLLEAGUES, post_called, title_of
 from models import members, organisation
 from models.audit import Act
 from models.clock import day_of, last_day, local, spoken_date, start_of

@@ -16,9 +16,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, end_offer, sentence, tell_care, tell_promoted
+from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, sentence
 from handlers.language.roll_call import Pasted, Roll, is_not_met, read_roll
 from handlers.language.slots import Kind, Slot
+from handlers.shared.care import tell_care
+from handlers.shared.places import end_offer, tell_promoted
 from models import activities, broadcast
 from models import roll_call as books
 from models.absences import absences_of

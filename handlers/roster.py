@@ -20,10 +20,11 @@
       群里那一条，请您撤回。
 """
 
-from handlers.chat import Answer, Ask, Router, Texts, Turn, in_few_lines, tell_post_left, tell_resumed
+from handlers.chat import Answer, Ask, Router, Texts, Turn, in_few_lines
 from handlers.language.births import read_birth, spoken_birth
 from handlers.language.particulars import Particulars, read_particulars
 from handlers.language.slots import Kind, Slot
+from handlers.shared.posts import tell_post_left, tell_resumed
 from models import posts, roster
 from models.audit import Act
 from models.clock import day_of

@@ -15,8 +15,9 @@
       要显示全名请发 显示我的名字。
 """
 
-from handlers.chat import Answer, Router, Texts, Turn, spoken_of
+from handlers.chat import Answer, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import spoken_of
 from models.audit import Act
 from models.members import Neighbour, hide_name, masked, member_by_id
 from models.proxies import NotForNeighbours, Right, act_for, has_account, is_oneself, right_over

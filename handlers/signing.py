@@ -21,31 +21,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from handlers.chat import (
-    Answer,
-    Ask,
-    Button,
-    Reply,
-    Router,
-    Texts,
-    Turn,
-    care_buttons,
-    cared_for,
-    end_care,
-    end_offer,
-    is_hot,
-    sentence,
-    spoken_of,
-    tell_care,
-    tell_promoted,
-)
-from handlers.chat import (
-    care_line as care_line,
-)
-from handlers.chat import (
-    voice_of as voice_of,
-)
+from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, sentence
 from handlers.language.slots import Kind, Slot
+from handlers.shared.care import care_buttons, cared_for, end_care, is_hot, tell_care
+from handlers.shared.people import spoken_of
+from handlers.shared.places import end_offer, tell_promoted
 from models import activities as books
 from models.absences import absences_of
 from models.activities import (

@@ -12,8 +12,9 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from handlers.chat import PLACE, Answer, Ask, Reply, Router, Texts, Turn, spoken_of
+from handlers.chat import PLACE, Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import spoken_of
 from models import check_in as books
 from models import files
 from models.activities import ActivityHere, find_activity

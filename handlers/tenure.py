@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, own_post, sentence, tell_offered, which_post
-from handlers.chat import news_of_slot as news_of_slot
+from handlers.chat import Answer, Ask, Button, Reply, Router, Texts, Turn, sentence
 from handlers.language.persons import read_person
 from handlers.language.slots import Kind, Slot
+from handlers.shared.posts import own_post, tell_offered, which_post
 from models import pending
 from models import tenure as books
 from models.audit import Act

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.offers import lapsed_line, news_of_place, unheard_place
+from handlers.offers import lapsed_line
+from handlers.shared.places import news_of_place, unheard_place
 from jobs.tick import ROWS, Job, Span, Tick
 from models import outbox
 from models.activities import lapse_offers, next_lapse, offers_over

@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.posts import empty_list, empty_placard, lapsed_line, news_of_slot, unheard_slot
+from handlers.posts import empty_list, empty_placard, lapsed_line
+from handlers.shared.posts import news_of_slot, unheard_slot
 from jobs.tick import Job, Span, Tick
 from models import outbox
 from models.clock import day_of

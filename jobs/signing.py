@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from handlers.signing import care_line, day_before, voice_of
+from handlers.shared.care import care_line
+from handlers.shared.places import voice_of
+from handlers.signing import day_before
 from jobs.tick import Job, Span, Tick
 from models import outbox
 from models.activities import expected_at, next_reminder

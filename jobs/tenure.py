@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from handlers.shared.posts import news_of_slot
 from handlers.tenure import (
     STAYS,
     ending_line,
-    news_of_slot,
     over_lines,
     question,
     question_buttons,

@@ -6,7 +6,8 @@
 from pathlib import Path
 
 from handlers import FEATURES
-from handlers.chat import ROLE_NAMES, Command
+from handlers.chat import Command
+from handlers.shared.people import ROLE_NAMES
 from models.members import Role
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"

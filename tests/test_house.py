@@ -383,7 +383,7 @@ def test_every_query_names_its_community() -> None:
 
 # -- lists that one can read ----------------------------------------
 
-SHARED_HANDLERS = ("__init__", "chat", "language")
+SHARED_HANDLERS = ("__init__", "chat", "language", "shared")
 SHARED_JOBS = ("__init__", "tick")
 
 
@@ -598,6 +598,9 @@ OFFENCES: list[tuple[Rule, str, str]] = [
     (foreign_libraries, "handlers/language/x.py", "import pydantic"),
     (imports_of_siblings, "handlers/points.py", "from handlers.activities import say"),
     (imports_of_siblings, "handlers/points.py", "from handlers import activities"),
+    (imports_of_siblings, "handlers/chat/x.py", "from handlers.shared.people import spoken_of"),
+    (imports_of_siblings, "handlers/shared/x.py", "from handlers.activities import say"),
+    (imports_of_siblings, "handlers/language/x.py", "from handlers.shared import people"),
     (imports_of_siblings, "handlers/language/x.py", "from models.points import board"),
     (imports_of_siblings, "jobs/activities.py", "from handlers.points import router"),
     (imports_of_siblings, "jobs/activities.py", "from jobs import check_in"),
@@ -624,7 +627,9 @@ OFFENCES: list[tuple[Rule, str, str]] = [
 INNOCENT: list[tuple[Rule, str, str]] = [
     (imports_against_the_direction, "bot/x.py", "from models import clock\nfrom jobs.tick import Job"),
     (imports_of_siblings, "jobs/activities.py", "from handlers.activities import reminder_line"),
+    (imports_of_siblings, "jobs/activities.py", "from handlers.shared.care import care_line"),
     (imports_of_siblings, "handlers/points.py", "from handlers import chat\nfrom handlers.language import slots"),
+    (imports_of_siblings, "handlers/points.py", "from handlers.shared.people import spoken_of"),
     (imports_of_siblings, "bot/channels/wecom_app.py", "from bot.channels import Ability, envelope"),
     (objects_in_the_session, "bot/x.py", "import aiohttp\nsession.get(url)"),
     (readings_of_the_clock, "models/x.py", "monotonic()\nclock.now()\ndatetime.combine(d, time())"),

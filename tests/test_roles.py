@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot.books import Books
 from bot.script import Push
-from handlers.chat import post_called
+from handlers.shared.people import post_called
 from models import migrations
 from models.clock import SHANGHAI
 from models.database import sqlite_engine

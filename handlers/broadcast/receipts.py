@@ -1,9 +1,10 @@
 """收到: somebody has had a notice, by their own word, by their family's, or by that of whoever asked at the door."""
 
 from handlers.broadcast.notes import leads_home, note_home
-from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, spoken_of
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.roll_call import NOT_MET
 from handlers.language.slots import Kind, Slot
+from handlers.shared.people import spoken_of
 from models import broadcast as books
 from models.audit import Act
 from models.broadcast import Notice, Way, way_for

@@ -17,7 +17,7 @@
       愿意请发 认领 4，不愿意请发 退岗 4。
 """
 
-from handlers.chat import Router, news_of_slot, unheard_slot
+from handlers.chat import Router
 from handlers.posts import claiming, details, leaving, looking, own
 from handlers.posts.told import empty_list, empty_placard, lapsed_line
 from models.members import NoSuchMember
@@ -34,7 +34,7 @@ from models.posts import (
     WithOneself,
 )
 
-__all__ = ["empty_list", "empty_placard", "lapsed_line", "news_of_slot", "router", "unheard_slot"]
+__all__ = ["empty_list", "empty_placard", "lapsed_line", "router"]
 
 router = Router.of(
     "posts",

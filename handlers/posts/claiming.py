@@ -1,10 +1,12 @@
 """认领: somebody takes a post, alone or with a neighbour; those in charge hear of it, or are asked."""
 
-from handlers.chat import Answer, Reply, Router, Texts, Turn, post_buttons, spoken_of, tell_offered
+from handlers.chat import Answer, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from handlers.posts.details import hand_details, send_details
 from handlers.posts.leaving import WHY, release
 from handlers.posts.wording import POST, duty_line, seats, shown_name, term
+from handlers.shared.people import spoken_of
+from handlers.shared.posts import post_buttons, tell_offered
 from models import posts as books
 from models.audit import Act
 from models.members import Neighbour, Role, member_by_id, roles_held

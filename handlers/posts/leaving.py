@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, tell_post_left, tell_resumed
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from handlers.posts.looking import LISTED
 from handlers.posts.wording import shown_name
+from handlers.shared.posts import tell_post_left, tell_resumed
 from models import posts as books
 from models.audit import Act
 from models.members import Neighbour, member_by_id

@@ -3,10 +3,11 @@
 import re
 from datetime import datetime
 
-from handlers.chat import Answer, Button, Reply, Router, Texts, Turn, post_buttons
+from handlers.chat import Answer, Button, Reply, Router, Texts, Turn
 from handlers.language.posts import CATEGORIES
 from handlers.language.slots import Kind, Slot
 from handlers.posts.wording import asked_of, demand, duty_line, handed_to, seats, shown_name, term
+from handlers.shared.posts import post_buttons
 from models import posts as books
 from models.clock import last_day, spoken, spoken_date
 from models.posts import Claiming, ClaimState, Demand, Listed, PostHere, PostState, PostWithdrawn
