@@ -17,7 +17,6 @@ from models import (
     ledger,
     organisation,
     outages,
-    outbox,
     pending,
     photos,
     points,
@@ -36,6 +35,7 @@ from models.broadcast import links, notes, notices, receipts, sending
 from models.check_in import coming, going, making_up, vouching, ways
 from models.duties import entries
 from models.members import consent, detaching, family, invitations, merging, people, proof, registration
+from models.outbox import messages
 from models.posts import claims, post
 from models.roster import stays
 
@@ -61,10 +61,10 @@ EVERY_TABLE = (
     ledger,
     making_up,
     merging,
+    messages,
     notices,
     organisation,
     outages,
-    outbox,
     pending,
     people,
     photos,

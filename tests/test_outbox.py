@@ -15,7 +15,7 @@ from models import outbox
 from models.base import Button
 from models.database import driver
 from models.directory import add_endpoint, add_group
-from models.outbox import Attempt, AttemptOutcome, Claimed, LeaseLost, Lost, Outbox, OutboxState, Route
+from models.outbox import Attempt, AttemptOutcome, Claimed, LeaseLost, Lost, Outbox, OutboxState, Route, claiming
 from tests.fakes import one_database
 from tests.ground import Ground, lay
 from tests.moments import SATURDAY
@@ -529,7 +529,7 @@ async def test_claim_looks_at_what_is_due_and_held_and_at_nothing_else(street: S
         cursor, dialect = driver(session)
         if dialect.name == "postgresql":
             cursor.execute("ANALYZE outbox")
-        made = outbox._DUE._make(dialect)
+        made = claiming._DUE._make(dialect)
         values: dict[str, Any] = {"now": NOW, "wall": NOW, "most": 200}
         for name, convert in made.binds:
             values[name] = convert(made.fixed.get(name, values.get(name)))
