@@ -4,13 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    func,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from models.base import Moment
