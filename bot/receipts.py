@@ -7,6 +7,7 @@ a form carries a proof that the page made it, and one that another page sends is
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 from bot import files, logs
 from bot.books import Books, BooksBusy, BooksClosed
 from handlers.broadcast import in_parts, unknown_on_page
+from handlers.language.places import read_home
 from models import audit, broadcast, outbox
 from models.base import Refusal
 from models.broadcast import Identified, Listener, Notice, Way
@@ -39,7 +41,8 @@ TELL_WITHIN = timedelta(hours=24)
 """How long a building's lead may still hear that somebody could not be found."""
 
 _NAME = re.compile(r"[^\W\d_]{2,20}(?:·[^\W\d_]{1,20})?")
-"""What may be a name; nothing else that a stranger types is told to anybody."""
+"""What may be a name; nothing else that a stranger types is told to anybody, but a room."""
+_ROOM = re.compile(r"[0-9A-Za-z]{1,6}")
 
 HEADERS = {
     **files.HEADERS,
@@ -85,8 +88,8 @@ _TAP = """<p>{name}，看到了请点一下。</p>
 _WHO = """{trouble}<form method="post" autocomplete="off"><input type="hidden" name="form" value="{proof}">
 <label for="name">姓名</label><input id="name" name="name" value="{name}" maxlength="20" required>
 <label for="building">楼栋</label><select id="building" name="building" required>{buildings}</select>
-<label for="room">房号 <small>如 501</small></label>
-<input id="room" name="room" value="{room}" inputmode="numeric" maxlength="8">
+<label for="room">房号 <small>如 501，或 2单元501</small></label>
+<input id="room" name="room" value="{room}" maxlength="12">
 <label for="digits">手机后四位 <small>写了房号可以不写</small></label>
 <input id="digits" name="digits" inputmode="numeric" maxlength="4">
 <button>收到</button></form>
@@ -144,8 +147,17 @@ class Form:
     proof: str
     name: str = ""
     building: str = ""
+    door: str = ""
+    """The entrance, where it was written before the room: 2单元501, 2-501."""
     room: str = ""
     digits: str = ""
+    written: str = ""
+    """The room as it was typed, to be shown again."""
+
+    @property
+    def place(self) -> str:
+        """Where they say that they live, as far as it may be one; the building is one that there is."""
+        return f"{self.building}{self.door}{self.room}" if _ROOM.fullmatch(self.room) else self.building
 
 
 class Receipts:
@@ -237,7 +249,7 @@ class Receipts:
             trouble=trouble,
             proof=proof,
             name=escape(form.name if form else ""),
-            room=escape(form.room if form else ""),
+            room=escape(form.written if form else ""),
             buildings=buildings,
         )
         return self._page("看到了吗？", article + asked, 200 if who is None else 422)
@@ -256,6 +268,8 @@ class Receipts:
 def _trouble(who: Identified, shown: Shown) -> str:
     if who is Identified.NOT_ADDRESSED:
         return NOT_YOURS
+    if who is Identified.BARE:
+        return "还差一样：请写上房号，或手机后四位。"
     if who is Identified.TOO_OFTEN:
         return f"还是没有对上。请在群里说一声，或私聊{shown.bot}发 收到 {shown.notice.number}，楼长也可以替您记。"
     return "没有对上。请核对姓名、楼栋，房号或手机写一样就行；名册没有写全的，楼长会替您记。"
@@ -269,9 +283,11 @@ async def _form(request: web.Request) -> Form:
 
     def field(name: str) -> str:
         value = sent.get(name, "")
-        return "".join(value.split())[:FIELD_MOST] if isinstance(value, str) else ""
+        return "".join(unicodedata.normalize("NFKC", value).split())[:FIELD_MOST] if isinstance(value, str) else ""
 
-    return Form(field("form"), field("name"), field("building"), field("room"), field("digits"))
+    written = field("room")
+    door, room = read_home(written)
+    return Form(field("form"), field("name"), field("building"), door, room, field("digits"), written)
 
 
 # -- units of work ----------------------------------------
@@ -312,8 +328,8 @@ def _take(session: Session, link: str, tail: str, form: Form, now: datetime) -> 
             session,
             notice=notice,
             name=form.name,
-            building=form.building,
-            room=form.room.removesuffix("室"),
+            building=f"{form.building}{form.door}",
+            room=form.room,
             digits=form.digits,
             now=now,
         )
@@ -352,7 +368,7 @@ def _tell_leads(session: Session, notice: Notice, form: Form, path: str, now: da
             session,
             community_id=notice.community_id,
             key=f"receipt-unknown:{notice.id}:{lead}:{form.name[:20]}:{form.room[:8]}"[:120],
-            message=unknown_on_page(notice, form.name, f"{form.building}{form.room}"),
+            message=unknown_on_page(notice, form.name, form.place),
             now=now,
             expires_at=now + TELL_WITHIN,
             member_id=lead,

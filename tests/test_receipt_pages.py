@@ -153,10 +153,10 @@ async def test_a_stranger_learns_nothing_and_the_lead_hears_of_them(street: Stre
     async with visiting(street) as visitor:
         wrong = "没有对上。请核对姓名、楼栋，房号或手机写一样就行；名册没有写全的，楼长会替您记。"
         answers = [
-            # Somebody who lives elsewhere in the house, somebody who is nobody, a name without a proof.
+            # Somebody who lives elsewhere in the house, somebody who is nobody, and what is no room and no name.
             await visitor.send(url, name="王秀英", building="3栋", room="999"),
             await visitor.send(url, name="孙悟空", building="3栋", room="501"),
-            await visitor.send(url, name="王秀英", building="3栋"),
+            await visitor.send(url, name="孙悟空", building="3栋", room="加群 https://example.org"),
             await visitor.send(url, name="https://example.org/x", building="3栋", room="501"),
             await visitor.send(url, name="何叔", building="火星", room="501"),
         ]
@@ -168,14 +168,21 @@ async def test_a_stranger_learns_nothing_and_the_lead_hears_of_them(street: Stre
         assert told == {
             f"8号「停水」的网页上有人写自己是3栋{room} {name}，名册里没有对上。\n"
             "认识的话请核对名册；替 TA 记下请发 收到 8 加楼栋房号。"
-            for name, room in (("王秀英", "999"), ("王秀英", ""), ("孙悟空", "501"))
+            for name, room in (("王秀英", "999"), ("孙悟空", "501"), ("孙悟空", ""))
         }
+        # Who writes nothing by which they could be known is asked for it, and that is no try.
+        for _ in range(4):
+            status, page = await visitor.send(url, name="王秀英", building="3栋")
+            assert (status, "还差一样：请写上房号，或手机后四位。" in page) == (422, True)
         # The third wrong answer about one name within a day was the last one that was looked at.
-        await visitor.send(url, name="王秀英", building="3栋", room="998")
+        for room in ("998", "1单元501"):
+            await visitor.send(url, name="王秀英", building="3栋", room=room)
         status, page = await visitor.send(url, **WANG)
         assert (status, "还是没有对上" in page) == (422, True)
         await street.until(november(18, 19, 45))
-        assert "记下了" in (await visitor.send(url, **WANG))[1]
+        for room in ("２－５０１", "2单元501", "3栋2单元501室"):
+            _, page = await visitor.send(url, name="王秀英", building="3栋", room=room)
+            assert "王*英家的回执有了。" in page
 
 
 async def pushed(street: Street) -> list[tuple[str, str]]:

@@ -41,3 +41,22 @@ def read_room(text: str, at: int) -> tuple[str, int] | None:
     """The room number (three or four digits, also spoken one by one) that begins here, and where it ends."""
     match = _ROOM.match(text, at)
     return (str(number(match["room"])), match.end()) if match else None
+
+
+_HOME = re.compile(
+    rf"(?:(?:{NUMERAL}|[A-Za-z])(?:号楼|栋|幢|座|#|[-–—](?=[0-9]+[-–—])))?"
+    rf"(?:(?P<door>{NUMERAL})(?:单元|门栋|门|[-–—]))?(?P<room>[0-9]{{3,4}}|[一二三四五六七八九][零〇一二三四五六七八九]{{2,3}})"
+    r"(?:室|号房|号|房|户)?"
+)
+
+
+def read_home(text: str) -> tuple[str, str]:
+    """What is written where only a room is asked for: its entrance (`2单元`, or nothing) and the room.
+
+    `501`, `501室`, `2单元501`, `2-501`, `3-2-501`; what is none of them is the room as it is.
+    """
+    match = _HOME.fullmatch(text)
+    if match is None:
+        return "", text
+    door = f"{designation(match['door'])}单元" if match["door"] else ""
+    return door, str(number(match["room"]))

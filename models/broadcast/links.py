@@ -116,6 +116,8 @@ class Identified(StrEnum):
     """What became of somebody's saying who they are."""
 
     RIGHT = "right"
+    BARE = "bare"
+    """Neither a room nor digits: nothing was tried."""
     WRONG = "wrong"
     NOT_ADDRESSED = "not_addressed"
     TOO_OFTEN = "too_often"
@@ -128,6 +130,8 @@ def identify(
 
     A room or the phone's last digits must fit, and neither may speak against it.
     """
+    if not (room or digits):
+        return Identified.BARE, None, ""
     about = hashlib.sha256(f"{notice.community_id}/{notice.id}/{name}".encode()).hexdigest()
     tries = _tries(session, notice, now)
     if tries.count(about) >= TRIES or len(tries) >= WRONG_MOST:
