@@ -398,7 +398,8 @@ def _receive(turn: Turn, notice: Notice, entries: Sequence[Entry], allowed: set[
 
 def _note(turn: Turn, notice: Notice, entry: Entry, way: Way, written: Written) -> None:
     """Nobody was met at a door: no receipt, and to whoever is in charge of the household a reason not to ask again."""
-    if way is not Way.LIST or not notice.takes_receipts(turn.now) or entry.member_id is None:
+    knows = way is Way.LIST and broadcast.may_know(turn.who, notice)
+    if not knows or not notice.takes_receipts(turn.now) or entry.member_id is None:
         written.refused.append(entry.name)
         return
     note_id = broadcast.note_household(

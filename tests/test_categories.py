@@ -132,6 +132,19 @@ async def test_a_notice_reaches_those_of_a_category_and_names_it_nowhere(street:
                 f"广播预览：明天中午送饺子到家（要回执）\n给 独居老人：2人。\n私信2人。\n{CHECK}",
             ),
             ("张敏", direct, "确认", "8号已发：私信2人。\n看谁收到请发 广播状态 8。"),
+            # Among the neighbours it has no title, and a guess at a door says nothing.
+            ("陈阿姨", "3栋群", "@小邻 收到", "是哪一条？请回复序号：\n1 7号 停水通知\n2 8号 私信您的那条"),
+            ("张敏", "3栋群", "@小邻 广播状态 8", "8号是私信发的，情况请私聊我看。"),
+            ("老赵", direct, "备注 8 3栋2单元502 家里没人", "8号不是发给您那里的，不用回。"),
+            (
+                "老赵", direct, "3栋2单元502 家里没人",
+                "记下了：3栋2单元502还没说收到（家里没人），7号不再催这户。\n问到了请发 收到 7 3栋2单元502。",
+            ),
+            ("老赵", direct, "撤销", "已撤回7号的备注。"),
+            (
+                "老赵", direct, "接龙\n通知8收到\n1. 3栋2单元502 家里没人",
+                "已读到接龙：新增1（3栋2单元502），共1人。\n没有记成：3栋2单元502。",
+            ),
             ("陈阿姨", "3栋群", "收到 8", silence),
             november(17, 19, 45),
             # Whoever leads the house learns nothing of it, by no way.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from handlers.broadcast.words import DOORS, NAMED, doors_otherwise, places, received, reminding, rooms, voice_of
-from handlers.chat import Answer, Reply, Router, Texts, Turn
+from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import broadcast as books
 from models.broadcast import BroadcastState, CopyState, Household, Houses, NoSuchBroadcast, Notice, Tally
@@ -32,9 +32,13 @@ say = Texts(
     status_receipts="回执{homes}/{all}户（{people}人）。",
     status_in_unit="{unit}回执{homes}/{all}户（{people}人）。",
     status_silent="还没回的{homes}户：{names}。",
-    status_silent_more="还没回的{homes}户：{names}等，看一栋的请发 广播状态 {number} 加楼栋。",
+    status_silent_more="还没回的{homes}户：{names}等，看一处的请发 广播状态 {number} 加楼栋单元。",
     status_private="谁还没回，请私聊我看。",
+    status_alone="{number}号是私信发的，情况请私聊我看。",
     status_foot="催一催请发 催办 {number}。",
+    status_which="是几号广播？请回复序号：\n{choices}",
+    status_choice="{index} {number}号 {title}",
+    status_nothing="您管的广播里没有在等回执的。",
     status_hand="转发好了请回复 已发 {number}。",
     reminded="第{time}次催办已发：{homes}户{people}人。",
     reminded_nobody="这{homes}户我都联系不上，要上门说：{names}。",
@@ -88,18 +92,50 @@ REMINDING = ("催办", "催一下", "催一催", "催没回的", "再催一遍",
         Slot("broadcast", Kind.OBJECT, of="broadcast", required=True, ask="是几号广播？看看有哪些请发 广播列表。"),
         Slot("unit", Kind.UNIT),
     ),
+    chooses=True,
     implies={word: {"remind": True} for word in REMINDING},
     fillers=("通知", "广播", "的", "有", "那条", "没回的", "还没回的", "了", "人", "还", "那个", "没回复的", "回执",
         "多少", "的人"),
-    aloud=("广播状态", "催办"), role=Role.PROPERTY, overheard=False, writes=True, bare=False,
+    aloud=("广播状态", "催办"), role=Role.PROPERTY, overheard=False, writes=True,
     usage="广播状态 7", gist="发到了没有，谁还没回；催一催发 催办 7",
 )  # fmt: skip
 def broadcast_status(turn: Turn) -> Answer:
-    notice = books.find_broadcast(turn.session, community_id=turn.community.id, number=turn.slots["broadcast"])
+    number = turn.slots.get("broadcast")
+    if number is None:
+        waiting = _waiting(turn)
+        if len(waiting) != 1 or turn.slots.get("remind"):
+            # Whoever is to be reminded is never guessed.
+            return _which(waiting) if waiting else say("status_nothing")
+        number = waiting[0].number
+    notice = books.find_broadcast(turn.session, community_id=turn.community.id, number=number)
     paths = _scope(turn, notice)
     if turn.slots.get("remind"):
         return _remind(turn, notice, paths)
+    if notice.private and turn.group is not None:
+        return say("status_alone", number=notice.number)
     return Reply("\n".join(_status(turn, notice, paths)), ref=notice.ref)
+
+
+def _waiting(turn: Turn) -> list[Notice]:
+    """What waits for receipts that this person may ask about, the newest first; in a group what a group may know."""
+    every = books.shown_broadcasts(turn.session, community_id=turn.community.id, now=turn.now)
+    asked = [
+        one
+        for one in every
+        if one.takes_receipts(turn.now)
+        and (books.in_charge(turn.who, one) or one.made_by == turn.who.id or _touched(turn, one))
+        and not (one.private and turn.group is not None)
+    ]
+    return sorted(asked, key=lambda one: one.number, reverse=True)
+
+
+def _which(waiting: list[Notice]) -> Ask:
+    lines = [
+        say("status_choice", index=index, number=one.number, title=one.title)
+        for index, one in enumerate(waiting[:LISTED], 1)
+    ]
+    options = tuple(one.number for one in waiting[:LISTED])
+    return Ask(say("status_which", choices="\n".join(lines)), slot="broadcast", options=options)
 
 
 def _scope(turn: Turn, notice: Notice) -> list[str]:

@@ -13,16 +13,16 @@ from handlers.language.roll_call import NOT_MET
 from handlers.language.slots import Kind, Slot
 from models import broadcast as books
 from models.audit import Act
-from models.broadcast import Listener, NoReceiptWanted, Notice, ReceiptsClosed
+from models.broadcast import Listener, NoReceiptWanted, Notice, ReceiptsClosed, Way
 from models.members import Role, require
-from models.units import find_unit
+from models.units import called, find_unit
 
 say = Texts(
     "broadcast",
     noted="记下了：{home}还没说收到（{note}），{number}号不再催这户。\n问到了请发 收到 {number} {home}。",
     noted_aloud="记下了，{number}号不再催这户。",
     answered="{home}已经说过收到了，不用备注。",
-    which_door="{room}有几户，请写上单元，例如 备注 {number} 3栋1单元{room} 家里没人。",
+    which_door="{room}有几户，请写上楼栋单元，例如 备注 {number} 3栋1单元{room} 家里没人。",
     which_notice="是几号通知？请写上编号，例如 备注 {number} {home} 家里没人。",
     nobody_at_home="{home}没有登记的人。请核对楼栋房号。",
     not_for_them="{number}号不是发给{home}的，不用备注。",
@@ -52,7 +52,7 @@ _BEFORE = re.compile("^(?:那[家户]|家(?!里)|的|说|[,，。 ])+")
     "note_household", "备注", "备注住户", "回执备注", "住户备注",
     slots=(
         Slot("broadcast", Kind.OBJECT, of="broadcast", required=True, ask="是几号通知？例如 备注 7 3栋501 家里没人"),
-        Slot("building", Kind.UNIT),
+        Slot("building", Kind.UNIT), Slot("door", Kind.DOOR),
         Slot("room", Kind.ROOM, required=True, ask="是哪一户？例如 备注 7 3栋501 家里没人"),
         Slot("note", Kind.TEXT, required=True, ask="怎么回事？例如 备注 7 3栋501 家里没人"),
     ),
@@ -67,7 +67,7 @@ def note_household(turn: Turn) -> Answer:
     if number is not None:
         notice = books.find_broadcast(turn.session, community_id=turn.community.id, number=number)
         return note_home(turn, notice, note)
-    home = f"{turn.slots.get('building', '')}{turn.slots['room']}"
+    home = _called(turn)
     waiting = [notice for notice in _open(turn) if _waits_for(turn, notice)]
     if not waiting:
         return say("note_nothing_open")
@@ -78,13 +78,18 @@ def note_household(turn: Turn) -> Answer:
 
 def _open(turn: Turn) -> list[Notice]:
     every = books.shown_broadcasts(turn.session, community_id=turn.community.id, now=turn.now)
-    return [notice for notice in every if notice.takes_receipts(turn.now)]
+    return [notice for notice in every if notice.takes_receipts(turn.now) and books.may_know(turn.who, notice)]
 
 
 def _waits_for(turn: Turn, notice: Notice) -> bool:
     """Whether a notice is for the household that is meant."""
     ids = [one.id for one in _people(turn)]
     return books.listens_to(turn.session, notice=notice, member_ids=ids, now=turn.now)
+
+
+def _called(turn: Turn) -> str:
+    """The household as it was typed."""
+    return "".join(turn.slots.get(part, "") for part in ("building", "door", "room"))
 
 
 def _people(turn: Turn) -> list[Listener]:
@@ -95,8 +100,15 @@ def _people(turn: Turn) -> list[Listener]:
     else:
         # A room alone is one of the house in which the speaker lives, or which they lead.
         within = list(dict.fromkeys([books.house_of(me.unit_path), *books.led_by(me)]))
+    door = slots.get("door", "")
     for path in within:
         found = books.people_of_room(turn.session, community_id=turn.community.id, within=path, room=slots["room"])
+        if door:
+            # 2单元502, said by who leads one house: the entrance is one of it.
+            units = {
+                one.unit_id: called(turn.session, community_id=turn.community.id, unit_id=one.unit_id) for one in found
+            }
+            found = [one for one in found if units[one.unit_id].endswith(f"栋{door}")]
         if found:
             return found
     return []
@@ -104,7 +116,7 @@ def _people(turn: Turn) -> list[Listener]:
 
 def note_home(turn: Turn, notice: Notice, note: str) -> Answer:
     """Keeps with a notice what is known of the household that the slots name. Raises BeyondReach."""
-    home = f"{turn.slots.get('building', '')}{turn.slots['room']}"
+    home = _called(turn)
     people = _people(turn)
     if not people:
         return say("nobody_at_home", home=home)
@@ -112,10 +124,14 @@ def note_home(turn: Turn, notice: Notice, note: str) -> Answer:
         require(turn.who, Role.BUILDING_LEAD, one.path)
     if len({one.unit_id for one in people}) > 1:
         return say("which_door", room=turn.slots["room"], number=notice.number)
+    books.refuse_guess(turn.who, notice, Way.LIST)
     if not notice.wants_receipts:
         raise NoReceiptWanted(number=notice.number)
     if not notice.takes_receipts(turn.now):
         raise ReceiptsClosed(number=notice.number)
+    if "door" in turn.slots:
+        # As it can be said again in 收到, by anybody.
+        home = f"{called(turn.session, community_id=turn.community.id, unit_id=people[0].unit_id)}{turn.slots['room']}"
     listening = [
         one for one in people if books.listens_to(turn.session, notice=notice, member_ids=[one.id], now=turn.now)
     ]

@@ -23,6 +23,7 @@ say = Texts(
     nothing_open="现在没有等回执的通知。",
     which_receipt="是哪一条？请回复序号：\n{choices}",
     choice="{index} {number}号 {title}",
+    untitled="私信您的那条",
     not_family="只能替自己和家人回。{name}要本人说，或请楼长代记；登记家人请私聊我发 家人 加姓名。",
     no_home="{unit}{room}没有登记的人。请核对楼栋房号。",
     undone_receipt="已撤回{number}号的回执。",
@@ -76,7 +77,7 @@ def ack(turn: Turn) -> Answer:
     if number is None:
         waiting = _waiting_for(turn)
         if len(waiting) != 1:
-            return _which(waiting) if waiting else say("nothing_open")
+            return _which(turn, waiting) if waiting else say("nothing_open")
         number = waiting[0].number
         turn.slots["broadcast"] = number
     notice = books.find_broadcast(turn.session, community_id=turn.community.id, number=number)
@@ -101,8 +102,14 @@ def _waiting_for(turn: Turn) -> list[Notice]:
     return [one for one in theirs if not books.has_received(turn.session, notice=one, member_ids=ids)] or theirs
 
 
-def _which(waiting: list[Notice]) -> Ask:
-    lines = [say("choice", index=index, number=one.number, title=one.title) for index, one in enumerate(waiting[:3], 1)]
+def _which(turn: Turn, waiting: list[Notice]) -> Ask:
+    lines = [
+        # What went to few alone is not named among their neighbours.
+        say(
+            "choice", index=index, number=one.number, title=say("untitled") if one.private and turn.group else one.title
+        )
+        for index, one in enumerate(waiting[:3], 1)
+    ]
     options = tuple(one.number for one in waiting[:3])
     return Ask(say("which_receipt", choices="\n".join(lines)), slot="broadcast", options=options)
 

@@ -138,8 +138,13 @@ def way_for(session: Session, person: Person, *, member_id: int, path: str, now:
 
 def refuse_guess(person: Person, notice: Notice, way: Way) -> None:
     """Raises NotAddressed for whoever may not know for whom a notice is: they learn it by no receipt either."""
-    if way is Way.LIST and notice.private and not person.may(notice.least):
+    if way is Way.LIST and not may_know(person, notice):
         raise NotAddressed(number=notice.number)
+
+
+def may_know(person: Person, notice: Notice) -> bool:
+    """Whether somebody may know for whom a notice is."""
+    return not notice.private or person.may(notice.least)
 
 
 def listens_to(session: Session, *, notice: Notice, member_ids: Collection[int], now: datetime) -> bool:
