@@ -14,6 +14,8 @@
       不要了请发 取消免打扰。
 """
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any
@@ -25,7 +27,7 @@ from models.audit import Act
 from models.clock import day_of, local
 from models.directory import Listed, groups_of
 from models.members import BeyondReach, Role, require
-from models.quiet import CeilingOutOfRange, Own, Quiet, QuietChanged, QuietTooLong
+from models.quiet import CeilingOutOfRange, OnlyDaily, Own, Quiet, QuietChanged, QuietTooLong
 from models.reach import Reach, reach_in
 from models.units import NoSuchUnit, find_unit
 
@@ -65,6 +67,7 @@ say = Texts(
 router = Router(
     "quiet",
     {
+        OnlyDaily: "安静时间每天都一样，不能只定一天。请写几点到几点，例如 22:00-8:00。",
         QuietTooLong: "一天最多安静{most}个小时，不然什么都来不及告诉大家。请改短一点。",
         CeilingOutOfRange: "一天最少1条，最多{most}条；不限请发 本群一天最多 不限。",
         QuietChanged: "后来又改过，撤销不了。要改请再说一遍，例如 本群安静 22:00-8:00。",
@@ -158,15 +161,25 @@ def _of_unit(turn: Turn, groups: list[Listed], target: str) -> list[Listed]:
     return [one for one in groups if one.unit_path == unit.path]
 
 
+_DAY = re.compile("[今明后][天早晚]|[今明]日|周|星期|礼拜|[0-9十][号日月]")
+_SAME = re.compile(r"(?<!\d)(\d{1,2}(?:[:点时]\d{2})?)[点时]? ?[-~—–到至]+ ?\1(?!\d|:|[点时](?:\d|半))")
+"""The same hour twice: one of the two may be read as one of the evening."""
+
+
 def _said_hours(turn: Turn) -> Quiet | None:
     """The hours that were typed; where only their beginning was, until the night of all ends."""
     slots = turn.slots
+    if _DAY.search(slots.get("hours", "")):
+        raise OnlyDaily
     if "hours_at" not in slots or "hours_grain" in slots:
         # 晚上 alone says not when it begins.
         return None
     begins = _time(slots["hours_at"])
     until = slots.get("hours_until") or slots.get("till_at")
     if until is not None:
+        if begins == _time(until) or _SAME.search(unicodedata.normalize("NFKC", turn.incoming.text)):
+            # 8:00-8:00 is the whole day, and no day and no half of it.
+            raise books.too_long()
         return Quiet(begins, _time(until))
     night = reach_in(turn.rules).quiet
     return Quiet(begins, night.ends if night is not None and night.length else time(7))

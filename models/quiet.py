@@ -70,6 +70,10 @@ class QuietTooLong(Refusal):
     """So many hours a day nobody could be told anything. Fields: most."""
 
 
+class OnlyDaily(Refusal):
+    """Hours of one day were meant: quiet hours come again every day."""
+
+
 class CeilingOutOfRange(Refusal):
     """Fewer posts a day than one, or more than anybody reads. Fields: most."""
 
@@ -81,6 +85,11 @@ class QuietChanged(Refusal):
 QUIET_MOST = timedelta(hours=16)
 """A day has hours left in which a reminder can be read."""
 POSTS_MOST = 50
+
+
+def too_long() -> QuietTooLong:
+    """Hours beyond the most that a day may have of them."""
+    return QuietTooLong(most=int(QUIET_MOST.total_seconds() // 3600))
 
 
 # -- rules ----------------------------------------
@@ -172,7 +181,7 @@ def set_hours(
     Raises QuietTooLong.
     """
     if quiet is not None and quiet.length > QUIET_MOST:
-        raise QuietTooLong(most=int(QUIET_MOST.total_seconds() // 3600))
+        raise too_long()
     return _set(session, community_id, group_id, member_id, by, now, **_columns(quiet))
 
 

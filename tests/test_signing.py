@@ -223,6 +223,11 @@ async def test_several_activities_are_signed_up_for_in_one_breath(street: Street
             ),
             ("王秀英", "3栋群", "撤销", "已撤销「义诊」的报名。\n已撤销「清洁家园」的报名。"),
             # What cannot be had is named; the rest is done.
+            (
+                "孙姐", direct, "报名 12 13 99",
+                f"已给 孙姐 {clean_up}\n已给 孙姐 {clinic}\n没有找到 99号活动。看看有哪些活动，请发 活动。",
+            ),
+            ("孙姐", direct, "撤销", "已撤销「义诊」的报名。\n已撤销「清洁家园」的报名。"),
             ("王秀英", direct, "报名 11 12 13", f"{over}\n已给 王秀英 {clean_up}\n已给 王秀英 {clinic}"),
             ("王秀英", direct, "报名12和99", "王秀英 已经报过「清洁家园」了，不用再报。\n没有找到 99号活动。看看有哪些活动，请发 活动。"),
         ],

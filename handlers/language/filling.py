@@ -671,6 +671,8 @@ def names_thing(filling: Filling, at: int) -> bool:
     return False
 
 
+PARTY = 9
+"""People who come together at the most: a larger number beside the numbers of things is the number of a thing."""
 _BARE_NUMBER = re.compile(rf"(?P<sign>[+-])?(?P<number>{NUMERAL})(?=[ ,;.!~、:。谢吧了哈啊]|\Z)")
 
 
@@ -682,6 +684,11 @@ def _bare_number(filling: Filling, at: int) -> int | None:
     value = number(match["number"])
     if value is None:
         return None
+    several = next((slot for slot, _ in filling.again if slot.kind is Kind.OBJECT), None)
+    if several is not None and value > PARTY:
+        # 报名 12 13 99: one more of them, whether there is such a thing or not.
+        filling.again.append((several, value))
+        return match.end()
     for slot in plan.bare:
         if slot.name in filling.slots or not takes_number(filling, slot, value, match["number"]):
             continue
