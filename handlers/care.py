@@ -49,6 +49,8 @@ router = Router("care")
     *("照样报名", "照样参加", "照样去", "还是要去", "照去", "我照样去", "不怕热", "不怕累"),
     slots=(Slot("activity", Kind.OBJECT, of="activity", chosen=False),),
     writes=True,
+    # Who was told tells an age: said in a group, it is answered alone.
+    private=True,
     overheard=False,
     rare=True,
     fillers=("活动", "那个活动", "我", "还", "也", "吧", "的", "报名", "参加"),

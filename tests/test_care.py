@@ -166,6 +166,8 @@ async def test_an_elder_is_told_alone_and_decides(street: Street) -> None:
     assert told[0][0] == "王秀英"
     assert told[0][1].startswith("李建国 替您报名了「搬旧家具」")
     assert told[1:] == [("王秀英", HEAVY)]
+    # Whether somebody was told is no answer for a group.
+    assert await street.say("何婶", "@小邻 照样报名", where="3栋群") == "已私信您。"
 
 
 @ON_SQLITE
