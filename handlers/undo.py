@@ -7,11 +7,13 @@
 小邻: 已撤销「清洁家园」的报名。
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from handlers.chat import Answer, Router, Texts, Turn, in_few_lines
 from models import audit, pending
+from models.audit import Act
 
 WITHIN = timedelta(minutes=10)
 
@@ -27,11 +29,11 @@ router = Router("undo")
 
 @router.command("undo", "撤销", "撤回", "撤回我的", writes=True, usage="撤销", gist="十分钟内取消自己刚做的一件事")
 def undo(turn: Turn) -> Answer:
-    if _drop_question(turn):
-        return say("dropped")
     acts = audit.last_acts(
         turn.session, community_id=turn.community.id, member_id=turn.who.id, now=turn.now, within=WITHIN
     )
+    if _drop_question(turn, acts):
+        return say("dropped")
     if not acts:
         return say("nothing")
     undoing = {action: undo for command in turn.commands for action, undo in command.undo.items()}
@@ -43,11 +45,16 @@ def undo(turn: Turn) -> Answer:
     return in_few_lines(lines)
 
 
-def _drop_question(turn: Turn) -> bool:
-    """What waits for its 确认 has not been done: that is what 撤销 means then, and not what was done before it."""
+def _drop_question(turn: Turn, acts: Sequence[Act]) -> bool:
+    """What waits for its 确认 has not been done: that is what 撤销 means then, and not what was done before it.
+
+    What was done since the question comes first.
+    """
     who: dict[str, Any] = {"community_id": turn.community.id, "member_id": turn.who.id}
     conversation = pending.conversation(turn.group.id if turn.group else None)
     question = pending.open_question(turn.session, **who, conversation=conversation, now=turn.now)
     if question is not None and any(one.standing for one in turn.commands if one.intent == question.intent):
+        return False
+    if acts and pending.was_open_before(turn.session, **who, conversation=conversation, moment=acts[0].at):
         return False
     return question is not None and pending.close_question(turn.session, **who, conversation=conversation)

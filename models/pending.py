@@ -9,7 +9,7 @@ No conversation lives in memory: a restart, or another replica, finds the questi
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, UniqueConstraint, bindparam, delete, select
@@ -42,6 +42,10 @@ class Pending(Base):
     expires_at: Mapped[datetime]
     token: Mapped[str] = mapped_column(String(16), server_default="")
     """Names this question among all: a button knows which one it answers."""
+
+
+STANDS = timedelta(minutes=5)
+"""How long a question stands at least, and most of them do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,20 @@ def open_question(
     else:
         row = _FIND.first(session, member=member_id, **where)
     return Question(row[0], _unpacked(row[1]), *row[2:]) if row else None
+
+
+def was_open_before(
+    session: Session, *, community_id: int, member_id: int, conversation: str, moment: datetime
+) -> bool:
+    """Whether the question here was asked before a moment, as far as its time shows: none stands less than STANDS."""
+    until = session.scalar(
+        select(Pending.expires_at).where(
+            Pending.community_id == community_id,
+            Pending.member_id == member_id,
+            Pending.conversation == conversation,
+        )
+    )
+    return until is not None and until - STANDS < moment
 
 
 def lapsed_question(

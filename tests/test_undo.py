@@ -278,6 +278,11 @@ async def test_what_waits_for_a_yes_is_dropped_and_nothing_done_before_it_goes(s
             ("张敏", direct, "撤销", "好的，刚才问您的那件不办了。"),
             ("张敏", direct, "确认", "现在没有等您回复的事。看看我会什么，请发 帮助。"),
             ("张敏", direct, "撤销", "已撤销给 李建国 的+5分。"),
+            # What was done since the question goes before the question.
+            ("张敏", direct, "全部报名", "报名 哪一个？请回复数字：\n1 12号 清洁家园\n2 13号 义诊\n3 14号 反诈宣传"),
+            november(17, 19, 31),
+            ("张敏", direct, "加分 李建国 6 修灯", "已给 李建国 加6分（修灯），现有10分。"),
+            ("张敏", direct, "撤销", "已撤销给 李建国 的+6分。"),
         ],
     )
 
