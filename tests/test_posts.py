@@ -83,6 +83,13 @@ async def test_posts_are_spoken_of_in_the_words_of_neighbours(street: Street) ->
                 "王秀英", "3栋群", "绿化那个活儿我接了",
                 f"4号「环保护绿岗」归 王秀英 了，{TERM}，谢谢您！\n{DUTY_4}",
             ),
+            # A sigh among neighbours gives nothing up, and of whoever has no such post nobody hears.
+            (
+                "王秀英", "社区大群", "护绿岗我不想干了 太累人了",
+                "王秀英，要退出 4号「环保护绿岗」吗？退就回复 是，接着做回复 不是。",
+            ),
+            ("王秀英", "社区大群", "不是", "好的，不办了。"),
+            ("孙姐", "社区大群", "护绿岗我不想干了 太累人了", silence),
             ("王秀英", direct, "护绿岗太晒，干不动了", "王秀英 已退出「环保护绿岗」，谢谢您这段时间的付出！"),
             (
                 "何叔", direct, "巡逻岗让给孙姐做",

@@ -23,6 +23,7 @@ say = Texts(
     undone_question="已恢复：和 {partner} 一起认领「{title}」还等着答应。",
     declined_plain="好的，不一起认领「{title}」了。",
     not_holding="您现在没有认领岗位，不用退。",
+    weary="{name}，要退出 {number}号「{title}」吗？退就回复 是，接着做回复 不是。",
     which_release="您有好几个岗位，要退哪一个？请回复序号：\n{choices}",
     choice="{index} {number}号 {title}",
     why="，原因：{reason}",
@@ -97,6 +98,8 @@ TIRED = tuple(
     if end or word.endswith("不了")
 )
 """`不想干了`, `做不动了`, `干不下去了`."""
+WEARY = tuple(word for word in TIRED if not word.startswith(("不干", "不做")))
+"""Which of them may be no more than a sigh: nobody gives up a post by one."""
 
 
 @router.command(
@@ -126,6 +129,12 @@ def release_post(turn: Turn) -> Answer:
             return _which_release([post for post, _ in own[:LISTED]])
         number = own[0][0].number
     post = books.find_post(turn.session, community_id=turn.community.id, number=number)
+    if _overheard(turn) and any(word in turn.incoming.text for word in TIRED):
+        if post.number not in _own_numbers(turn):
+            # Said of some other work, by somebody who has none here.
+            return ""
+        if any(word in turn.incoming.text for word in WEARY):
+            return Ask(say("weary", name=turn.shown, number=post.number, title=post.title))
     reason = turn.slots.get("reason", "")[:100]
     ended = release(turn, post, turn.who.id, Why.RELEASED, reason)
     if ended.claim.member_id != turn.who.id:
@@ -139,6 +148,17 @@ def release_post(turn: Turn) -> Answer:
         turn.tell(ended.claim.partner_id, text, key=f"claim:{ended.claim.id}:off", ref=post.ref)
     held = ended.claim.state is ClaimState.HELD
     return Reply(say("released" if held else "released_waiting", name=turn.shown, title=post.title), ref=post.ref)
+
+
+def _overheard(turn: Turn) -> bool:
+    """Whether it was said among neighbours, and not in answer to the bot."""
+    spoken_to = turn.group is None or turn.incoming.addressed or turn.community.bot_name in turn.incoming.text
+    return not (turn.confirmed or spoken_to)
+
+
+def _own_numbers(turn: Turn) -> list[int]:
+    own = books.claims_of(turn.session, community_id=turn.community.id, member_ids=[turn.who.id])
+    return [post.number for post, _ in own]
 
 
 def _which_release(own: Sequence[PostHere]) -> Ask:
