@@ -97,6 +97,7 @@ say = Texts(
     look_again="有没有空位，请发 活动 {number} 看。",
     by_check_in="；签到要{way}",
     preview="【{title}】{when}\n地点：{place}；名额：{quota}；积分：{points}{check_in}{more}\n{ask}",
+    preview_twin="这个时间已有 {number}号「{title}」，要改它请发 改活动 {number}。\n",
     preview_ask="发布请回复 确认，不发回复 取消。",
     preview_unasked="要发布这个活动吗？要发请回复 确认，不发回复 取消。",
     preview_audience="；面向{audience}",
@@ -519,6 +520,7 @@ def create_activity(turn: Turn) -> Answer:
     if not turn.confirmed:
         books.refuse_odd_plans(**plan)
         terms = {"check_in": slots.get("check_in", ""), "more": _more_terms(slots), "again": _again(turn)}
+        terms["twin"] = _twin(turn, plan["title"], plan["starts_at"])
         return Ask(_preview(**plan, **body_in(slots), **terms, unasked="_unasked" in slots), minutes=30)
     activity = books.publish_activity(
         turn.session,
@@ -577,7 +579,8 @@ def _hold_again(turn: Turn, number: int) -> Answer:
     rules: dict[str, Any] = {"now": turn.now, "points_max": turn.rules["activities"].points_max}
     if not turn.confirmed:
         planned = books.placed(plan, starts_at=starts_at, **rules)
-        return Ask(_preview(**planned, check_in="", more="", again=_again(turn)), minutes=30)
+        twin = _twin(turn, planned["title"], planned["starts_at"])
+        return Ask(_preview(**planned, check_in="", more="", again=_again(turn), twin=twin), minutes=30)
     activity = books.publish_plan(
         turn.session,
         community_id=turn.community.id,
@@ -648,6 +651,19 @@ def _ends_at(slots: Mapping[str, Any], minutes: int) -> datetime:
     return until or slots["when_at"] + lasts
 
 
+def _twin(turn: Turn, title: str, starts_at: datetime) -> str:
+    """That the very same is announced already: it is easily written twice, and then people sign up for either."""
+    every = books.announced_between(
+        turn.session,
+        community_id=turn.community.id,
+        after=starts_at - timedelta(minutes=1),
+        until=starts_at,
+        ahead=timedelta(0),
+    )
+    same = next((one.activity for one in every if one.activity.title == title), None)
+    return say("preview_twin", number=same.number, title=title) if same else ""
+
+
 def _preview(
     *,
     title: str,
@@ -659,6 +675,7 @@ def _preview(
     check_in: str,
     more: str,
     again: str,
+    twin: str = "",
     outdoors: bool | None = None,
     demand: str = "",
     unasked: bool = False,
@@ -673,7 +690,7 @@ def _preview(
         points=say("by_rule") if points is None else f"{points}分",
         check_in=say("by_check_in", way=check_in) if check_in else "",
         more=body_of(outdoors, demand) + more,
-        ask=say("preview_unasked" if unasked else "preview_ask"),
+        ask=twin + say("preview_unasked" if unasked else "preview_ask"),
     )
 
 
