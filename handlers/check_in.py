@@ -50,6 +50,7 @@ say = Texts(
     already_other="{name} 在「{title}」已经签过到了，不用再签。",
     one_at_a_time="请一次替一位签，例如 替 王秀英 签到 {number}。",
     nothing_open="现在没有可以签到的活动。看看有哪些活动，请发 活动。",
+    photo_in="照片是来签到的吗？是就回复序号：\n{choices}",
     which_in="现在有好几个活动可以签到，是哪一个？请回复序号：\n{choices}",
     ask_code="「{title}」要现场的签到码。请看现场写着的四位数字，回复这四个数字。",
     ask_code_aloud="「{title}」要现场的签到码。请看现场写着的四位数字，发 签到 加数字，例如 签到 1234。",
@@ -319,19 +320,25 @@ def _by_showing(turn: Turn) -> Found | Answer:
     """
     here = books.where_checked_in(turn.session, **_here(turn), member_id=turn.who.id)
     wanted = {Way.PHOTO} if turn.incoming.photos else {Way.PLACE}
-    numbers = [
-        number
+    taking = [
+        (number, Way.WORD in terms.ways)
         for number, terms in books.open_now(turn.session, **_here(turn), now=turn.now)
         if wanted & set(terms.ways) and number not in here
     ]
-    if numbers:
-        return _choose(turn, numbers)
+    numbers = [number for number, _ in taking]
+    expected = [number for number, word_is_enough in taking if not word_is_enough or _signed_up(turn, number)]
+    if expected or (numbers and not turn.incoming.photos):
+        return _choose(turn, expected or numbers)
     if not turn.incoming.photos:
         return say("shown_for_nothing")
     entry = last_written(turn.session, **_here(turn), member_id=turn.who.id, since=turn.now - JUST_SAID)
     if entry is not None:
         title = post_by_id(turn.session, **_here(turn), post_id=entry.post_id).title
         return _add_photos(turn, title, f"duty:{entry.id}", "photo_logged")
+    if numbers:
+        # Any picture may come to the bot: where a word is enough and nobody is expected, the word is waited for.
+        offered = numbers[:3]
+        return Ask(say("photo_in", choices=_choices(turn, offered)), slot="activity", options=tuple(offered))
     if not here:
         return say("shown_for_nothing")
     activity = _coming(turn, here[0]).activity

@@ -211,6 +211,17 @@ async def test_a_photo_or_a_place_is_as_good_as_the_organiser_says(street: Stree
 
 
 @ON_SQLITE
+async def test_a_picture_out_of_the_blue_is_no_check_in_where_a_word_is_enough(street: Street) -> None:
+    await street.until(november(22, 14, 20))
+    asked = "照片是来签到的吗？是就回复序号：\n1 14号 反诈宣传"
+    assert await street.say("王秀英", "", photos=(PHOTO,)) == asked
+    assert (await street.say("王秀英", "1")).startswith("王秀英，「反诈宣传」签到成功 14:20")
+    # What was just said of a post is what the picture shows.
+    await street.say("小吴", "履职 4 浇了花")
+    assert await street.say("小吴", "", photos=(PHOTO,)) == "照片收到，放进「环保护绿岗」的履职记录里了，谢谢！"
+
+
+@ON_SQLITE
 async def test_how_strong_it_is_can_be_said_at_publishing(street: Street) -> None:
     await talk(
         street,
