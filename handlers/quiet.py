@@ -162,7 +162,7 @@ def _of_unit(turn: Turn, groups: list[Listed], target: str) -> list[Listed]:
 
 
 _DAY = re.compile("[今明后][天早晚]|[今明]日|周|星期|礼拜|[0-9十][号日月]")
-_SAME = re.compile(r"(?<!\d)(\d{1,2}(?:[:点时]\d{2})?)[点时]? ?[-~—–到至]+ ?\1(?!\d|:|[点时](?:\d|半))")
+_SAME = re.compile(r"(?<![\d:])(\d{1,2}(?:[:点时]\d{2})?)[点时]? ?[-~—–到至]+ ?\1(?!\d|:|[点时](?:\d|半))")
 """The same hour twice: one of the two may be read as one of the evening."""
 
 
