@@ -162,8 +162,13 @@ def _of_unit(turn: Turn, groups: list[Listed], target: str) -> list[Listed]:
 
 
 _DAY = re.compile("[今明后][天早晚]|[今明]日|周|星期|礼拜|[0-9十][号日月]")
-_SAME = re.compile(r"(?<![\d:])(\d{1,2}(?:[:点时]\d{2})?)[点时]? ?[-~—–到至]+ ?\1(?!\d|:|[点时](?:\d|半))")
+_SAME = re.compile(
+    r"(?<![\d:])(?<!晚上)(?<!夜里)(\d{1,2}(?:[:点时]\d{2})?)[点时]? ?[-~—–到至]+ ?\1(?!\d|:|[点时](?:\d|半))"
+)
 """The same hour twice: one of the two may be read as one of the evening."""
+_CLOCK = r"([01]?\d|2[0-3]):([0-5]\d)"
+_CLOCKS = re.compile(rf"(?<![\d:上午夜间晚早晨]){_CLOCK} ?[-~—–到至]+ ?{_CLOCK}(?![\d:])")
+"""As a clock of 24 hours shows them: 1:00-6:00 is no afternoon."""
 
 
 def _said_hours(turn: Turn) -> Quiet | None:
@@ -171,15 +176,18 @@ def _said_hours(turn: Turn) -> Quiet | None:
     slots = turn.slots
     if _DAY.search(slots.get("hours", "")):
         raise OnlyDaily
+    typed = unicodedata.normalize("NFKC", turn.incoming.text)
     if "hours_at" not in slots or "hours_grain" in slots:
         # 晚上 alone says not when it begins.
         return None
     begins = _time(slots["hours_at"])
     until = slots.get("hours_until") or slots.get("till_at")
     if until is not None:
-        if begins == _time(until) or _SAME.search(unicodedata.normalize("NFKC", turn.incoming.text)):
+        if begins == _time(until) or _SAME.search(typed):
             # 8:00-8:00 is the whole day, and no day and no half of it.
             raise books.too_long()
+        if clocks := _CLOCKS.search(typed):
+            return Quiet(time(int(clocks[1]), int(clocks[2])), time(int(clocks[3]), int(clocks[4])))
         return Quiet(begins, _time(until))
     night = reach_in(turn.rules).quiet
     return Quiet(begins, night.ends if night is not None and night.length else time(7))

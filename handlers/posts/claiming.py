@@ -105,7 +105,7 @@ WILLING = tuple(
     writes=True,
     slots=(
         POST, TOGETHER, IF_FREE, Slot("when", Kind.WHEN),
-        Slot("with", Kind.PERSON, labels=("跟", "和", "与", "同", "找")), WHY,
+        Slot("with", Kind.PERSON, labels=("跟", "和", "与", "同", "找", "邀请", "约", "叫上")), WHY,
     ),
     gestures=(
         *WILLING,
