@@ -57,7 +57,23 @@ class Ability:
     """It shows `Parcel.picture`."""
     cards: bool = False
     """It shows `Parcel.card`."""
+    file_bytes: int = 0
+    """The largest `Parcel.file` that it brings; 0 means that it brings none."""
     limits: tuple[Limit, ...] = ()
+
+
+FILE_BYTES = 20 * 1024 * 1024
+"""What WeCom takes on each of its ways (pages 91770, 90253, 101463)."""
+FILE_BYTES_LEAST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file on its way to somebody. `name` is what they see of it before they open it."""
+
+    name: str
+    content: bytes = field(repr=False)
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,8 @@ class Parcel:
     """A PNG to show in place of the text, for channels with that ability. The text says the same."""
     card: Card | None = None
     """The text in parts, for channels with that ability."""
+    file: File | None = None
+    """What is brought in place of the text, by channels with that ability alone."""
 
 
 class DeliveryError(Exception):
@@ -89,6 +107,12 @@ class DeliveryError(Exception):
         self.permanent = permanent
         self.code = code
         self.pause = pause
+
+
+def refuse_size(file: File, most: int) -> None:
+    """Raises DeliveryError for a file that the platform would not take, which no other try changes."""
+    if not FILE_BYTES_LEAST <= len(file.content) <= most:
+        raise DeliveryError(f"the file has {len(file.content)} bytes", permanent=True, code="file-size")
 
 
 class OutcomeUnknown(Exception):

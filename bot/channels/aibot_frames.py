@@ -177,26 +177,31 @@ def image(media_id: str) -> Body:
     return {"msgtype": "image", "image": {"media_id": media_id}}
 
 
-def upload_of(picture: bytes, name: str) -> Body:
-    """What announces the upload of a picture. Source: page 101463."""
+def file(media_id: str) -> Body:
+    """A file that was uploaded. Source: page 101463."""
+    return {"msgtype": "file", "file": {"media_id": media_id}}
+
+
+def upload_of(content: bytes, name: str, kind: str = "image") -> Body:
+    """What announces the upload of a picture, or of a `file`. Source: page 101463."""
     return {
-        "type": "image",
+        "type": kind,
         "filename": name,
-        "total_size": len(picture),
-        "total_chunks": -(-len(picture) // PIECE_BYTES),
-        "md5": hashlib.md5(picture, usedforsecurity=False).hexdigest(),
+        "total_size": len(content),
+        "total_chunks": -(-len(content) // PIECE_BYTES),
+        "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
     }
 
 
-def pieces_of(picture: bytes, upload_id: str) -> list[Body]:
-    """The pieces of a picture that is uploaded. They are counted from 0, as by the platform's own client."""
+def pieces_of(content: bytes, upload_id: str) -> list[Body]:
+    """The pieces of what is uploaded. They are counted from 0, as by the platform's own client."""
     return [
         {
             "upload_id": upload_id,
             "chunk_index": index,
-            "base64_data": base64.b64encode(picture[at : at + PIECE_BYTES]).decode(),
+            "base64_data": base64.b64encode(content[at : at + PIECE_BYTES]).decode(),
         }
-        for index, at in enumerate(range(0, len(picture), PIECE_BYTES))
+        for index, at in enumerate(range(0, len(content), PIECE_BYTES))
     ]
 
 

@@ -195,10 +195,12 @@ async def subscribed(url: str, bot_id: str, secret: str, pace: Pace) -> AsyncIte
             await socket.close()
 
 
-async def uploaded(tell: Callable[[str, Frame], Awaitable[Frame]], picture: bytes, name: str) -> str:
-    """Uploads a picture in pieces, each step told by `tell`; returns its media id. Raises a `CommandError`.
+async def uploaded(
+    tell: Callable[[str, Frame], Awaitable[Frame]], content: bytes, name: str, kind: str = "image"
+) -> str:
+    """Uploads a picture, or a `file`, in pieces; returns its media id. Each step is told by `tell`.
 
-    Once more where an acknowledgement was lost: the platform passes over what it has already.
+    Raises a `CommandError`. Once more where an acknowledgement was lost: the platform passes over what it has already.
     """
 
     async def told(cmd: str, body: Frame) -> Frame:
@@ -207,9 +209,9 @@ async def uploaded(tell: Callable[[str, Frame], Awaitable[Frame]], picture: byte
         except NoAnswer:
             return await tell(cmd, body)
 
-    begun = await told("aibot_upload_media_init", aibot_frames.upload_of(picture, name))
+    begun = await told("aibot_upload_media_init", aibot_frames.upload_of(content, name, kind))
     upload_id = begun.get("upload_id")
-    for piece in aibot_frames.pieces_of(picture, str(upload_id)):
+    for piece in aibot_frames.pieces_of(content, str(upload_id)):
         await told("aibot_upload_media_chunk", piece)
     ended = await told("aibot_upload_media_finish", {"upload_id": upload_id})
     media_id = ended.get("media_id")

@@ -25,6 +25,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar
+from urllib.parse import quote as encoded
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
@@ -32,8 +33,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import PydanticCustomError
 
 from bot import photos
-from bot.channels import Ability, DeliveryError, Hear, Hears, Parcel, Unavailable
-from bot.channels.transcript import Entry, Kind, Listener, Pictured, Quoted, Transcript, event, moment_json
+from bot.channels import FILE_BYTES, Ability, DeliveryError, File, Hear, Hears, Parcel, Unavailable
+from bot.channels.transcript import Enclosed, Entry, Kind, Listener, Pictured, Quoted, Transcript, event, moment_json
 from handlers.chat import Button, Incoming, Quote, Reply
 from models.clock import SHANGHAI, at, day_of, spoken
 from models.photos import Photo, data_url
@@ -49,6 +50,8 @@ PHOTO_BYTES_MAX = 4_000_000
 """Of a photo as the page sends it; the page scales it down itself."""
 PICTURES_MAX = 50
 """How many pictures that the bot showed are kept; in place of an older one its text is read."""
+FILES_MAX = 20
+"""How many files that the bot brought are kept."""
 THUMBNAIL = 320
 """Pixels of the longer side of what the transcript keeps of a photo."""
 AHEAD_MAX = timedelta(days=366)
@@ -384,6 +387,7 @@ class Simulator:
         text_bytes=TEXT_BYTES,
         buttons=True,
         pictures=True,
+        file_bytes=FILE_BYTES,
     )
 
     def __init__(
@@ -412,6 +416,8 @@ class Simulator:
         self._spoken_last = EVERY_GROUP
         self._shown: OrderedDict[str, bytes] = OrderedDict()
         """The pictures that the bot showed last, by name."""
+        self._brought: OrderedDict[str, File] = OrderedDict()
+        """The files that the bot brought last, by name."""
         self._moving = asyncio.Lock()
         self._moved: list[Push] | None = None
         self._closed = False
@@ -433,6 +439,7 @@ class Simulator:
             web.post("/simulator/hears", self._guarded(self._take_hears)),
             web.post("/simulator/clock", self._guarded(self._take_clock)),
             web.get("/simulator/pictures/{name}.png", self._guarded(self._show_picture)),
+            web.get("/simulator/files/{name}", self._guarded(self._give_file)),
             web.get("/simulator/{file}", self._guarded(self._show_file)),
         ]
 
@@ -462,6 +469,7 @@ class Simulator:
             buttons=parcel.buttons,
             beside=beside,
             picture=picture,
+            file=self._keep_file(parcel.file) if parcel.file else None,
         )
         if self._moved is not None:
             self._moved.append(Push(now, parcel.address, to, parcel.text))
@@ -474,6 +482,15 @@ class Simulator:
         while len(self._shown) > PICTURES_MAX:
             self._shown.popitem(last=False)
         return Pictured(f"/simulator/pictures/{name}.png", *struct.unpack(">II", picture[16:24]))
+
+    def _keep_file(self, file: File) -> Enclosed:
+        """Where the page finds a file that the bot brought."""
+        name = hashlib.sha256(file.content).hexdigest()[:32]
+        self._brought[name] = file
+        self._brought.move_to_end(name)
+        while len(self._brought) > FILES_MAX:
+            self._brought.popitem(last=False)
+        return Enclosed(f"/simulator/files/{name}", file.name)
 
     async def close(self) -> None:
         self._closed = True
@@ -623,6 +640,7 @@ class Simulator:
         buttons: tuple[Button, ...] = (),
         beside: str = "",
         picture: Pictured | None = None,
+        file: Enclosed | None = None,
     ) -> Entry:
         return self.transcript.add(
             conversation=conversation,
@@ -634,6 +652,7 @@ class Simulator:
             ref=ref,
             buttons=buttons,
             picture=picture,
+            file=file,
             beside="" if beside == conversation else beside,
         )
 
@@ -761,6 +780,15 @@ class Simulator:
             return _json({"error": "这张图不在了，请看文字。"}, 404)
         headers = {**PROTECTION, "Cache-Control": "private, max-age=86400, immutable", "Content-Type": "image/png"}
         return web.Response(body=picture, headers=headers)
+
+    async def _give_file(self, request: web.Request) -> web.StreamResponse:
+        file = self._brought.get(request.match_info["name"])
+        if file is None:
+            return _json({"error": "这个文件不在了，请再要一次。"}, 404)
+        headers = {**PROTECTION, "Cache-Control": "no-store", "Content-Type": file.media_type}
+        # Saved and never shown: what stands in it is no page of this place.
+        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{encoded(file.name)}"
+        return web.Response(body=file.content, headers=headers)
 
     async def _show_state(self, request: web.Request) -> web.StreamResponse:
         await self._look_again()

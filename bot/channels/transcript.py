@@ -40,6 +40,13 @@ class Quoted(NamedTuple):
     text: str
 
 
+class Enclosed(NamedTuple):
+    """Where the page finds a file, and what it is called."""
+
+    url: str
+    name: str
+
+
 class Pictured(NamedTuple):
     """Where the page finds a picture, and its pixels, so that the place is there before the picture is."""
 
@@ -80,6 +87,8 @@ class Entry:
     """Photo and place as they were sent."""
     picture: Pictured | None = None
     """What the bot showed; its text says the same."""
+    file: Enclosed | None = None
+    """What the bot brought beside its text."""
     buttons: tuple[Button, ...] = ()
     """What can be pressed below it."""
     done: dict[str, str] = field(default_factory=dict)
@@ -108,6 +117,7 @@ class Entry:
             "again": self.again,
             "photo": self.photo,
             "picture": self.picture._asdict() if self.picture else None,
+            "file": self.file._asdict() if self.file else None,
             "place": self.place,
             "buttons": [button.label for button in self.buttons],
             "done": self.done,

@@ -8,6 +8,8 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from bot.channels import DeliveryError
+
 UPLOAD_SECONDS = 4.0
 """An upload that takes longer is given up, so that its text still goes out in the time that a message has."""
 KEPT_MOST = 32
@@ -43,3 +45,16 @@ class Uploads:
     def forget(self) -> None:
         """The platform does not know some of them any more: everything is uploaded anew."""
         self._kept.clear()
+
+
+FILE_SECONDS = 6.0
+"""An upload that takes longer is given up well before a message is: nobody has seen anything of it."""
+
+
+async def in_time(uploading: Awaitable[str], seconds: float = FILE_SECONDS) -> str:
+    """The media id of a file that is uploaded in place of a text. Raises DeliveryError where it takes too long."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await uploading
+    except TimeoutError:
+        raise DeliveryError("the upload took too long", permanent=False, code="not_sent") from None

@@ -9,7 +9,8 @@ The channel is `Connected`: the house runs it beside its server, and the postman
 - After a connection has ended, whatever the reason, the next one is tried, with a growing wait and jitter. Who was
   kicked by another program, or refused, raises an alarm and tries again slowly: two that kick each other help nobody.
 - A push that was sent and not acknowledged is unknown, and is not sent again here.
-- A picture is uploaded in pieces before it is pushed, once for all chats; where that fails, its text goes out.
+- A picture is uploaded in pieces before it is pushed, once for all chats; where that fails, its text goes out. A file
+  is uploaded likewise; where that fails, nothing goes out.
 
 Source: developer.work.weixin.qq.com, pages 101463 (2026-03-13, revised 2026-04-01), 101027, 101031, 101032.
 """
@@ -30,7 +31,20 @@ from aiohttp import ClientError, web
 from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 
 from bot import logs
-from bot.channels import Ability, DeliveryError, Hear, Hears, Limit, OutcomeUnknown, Parcel, Unavailable, aibot_frames
+from bot.channels import (
+    FILE_BYTES,
+    Ability,
+    DeliveryError,
+    File,
+    Hear,
+    Hears,
+    Limit,
+    OutcomeUnknown,
+    Parcel,
+    Unavailable,
+    aibot_frames,
+    refuse_size,
+)
 from bot.channels.aibot_frames import Body, FrameError, Press
 from bot.channels.aibot_line import (
     CommandError,
@@ -47,7 +61,7 @@ from bot.channels.aibot_line import (
 )
 from bot.channels.budget import Budget
 from bot.channels.envelope import file_cipher, open_file
-from bot.channels.uploads import Uploads
+from bot.channels.uploads import Uploads, in_time
 from bot.photos import Album, Link
 from handlers.chat import Incoming, Reply
 
@@ -280,6 +294,8 @@ class WecomAibotSocket:
 
     async def send(self, parcel: Parcel) -> None:
         """Pushes one message; see `Channel`."""
+        if parcel.file is not None:
+            return await self._push_file(parcel.address, parcel.file)
         if parcel.picture and await self._showed(parcel.address, parcel.picture):
             return
         first, *rest = aibot_frames.pushes(parcel.text, parcel.buttons)
@@ -315,12 +331,24 @@ class WecomAibotSocket:
             self._uploads.forget()
             return False
 
-    async def _upload(self, picture: bytes) -> str:
-        """The media id of a picture that is uploaded. Raises a `CommandError`. Source: page 101463."""
+    async def _push_file(self, chat: str, file: File) -> None:
+        """Pushes a file. Raises DeliveryError and OutcomeUnknown."""
+        refuse_size(file, self.ability.file_bytes)
+        try:
+            media_id = await in_time(self._upload(file.content, file.name, "file"))
+        except Refused as no:
+            raise self._no(no) from None
+        except CommandError:
+            # Nobody has seen anything of it.
+            raise DeliveryError("the file was not uploaded", permanent=False, code="not_sent") from None
+        await self._push_once(chat, aibot_frames.file(media_id))
+
+    async def _upload(self, content: bytes, name: str = PICTURE, kind: str = "image") -> str:
+        """The media id of what is uploaded. Raises a `CommandError`. Source: page 101463."""
         if self._upload_budget.wait("") > 0:
             raise NotSent("upload")
         self._upload_budget.count("")
-        return await uploaded(lambda cmd, body: self._command("", cmd, body, ""), picture, PICTURE)
+        return await uploaded(lambda cmd, body: self._command("", cmd, body, ""), content, name, kind)
 
     async def _push_once(self, chat: str, body: Body) -> None:
         wait = self._budget.wait(chat)
@@ -684,6 +712,7 @@ def _ability(settings: Settings) -> Ability:
         markdown_bytes=aibot_frames.CONTENT_BYTES,
         buttons=True,
         pictures=settings.pictures,
+        file_bytes=FILE_BYTES,
         limits=LIMITS,
     )
 

@@ -24,13 +24,25 @@ from aiohttp import web
 from pydantic import Field, SecretStr, field_validator
 
 from bot import logs
-from bot.channels import Ability, DeliveryError, Hear, Hears, Limit, OutcomeUnknown, Parcel, cards
+from bot.channels import (
+    FILE_BYTES,
+    Ability,
+    DeliveryError,
+    File,
+    Hear,
+    Hears,
+    Limit,
+    OutcomeUnknown,
+    Parcel,
+    cards,
+    refuse_size,
+)
 from bot.channels.app_messages import TEXT_BYTES, messages, parse, read_fields, read_press, render, render_pressed
 from bot.channels.budget import Budget
 from bot.channels.callback import READ_SECONDS, CallbackSettings, CallbackUrl
 from bot.channels.envelope import Keys, open_xml, seal_xml
-from bot.channels.uploads import Uploads
-from bot.channels.wecom_calls import TOKEN_DEAD, File, Said, Tokens, Trouble, called, client, fetched, refused
+from bot.channels.uploads import Uploads, in_time
+from bot.channels.wecom_calls import TOKEN_DEAD, Said, Tokens, Trouble, called, client, fetched, refused
 from bot.photos import FETCH_BYTES_MAX, FETCH_SECONDS, Album, Link, NoPhoto, NotNow
 from handlers.chat import Incoming, Reply
 
@@ -172,6 +184,7 @@ class WecomApp:
             pushes_to_people=secret is not None,
             buttons=secret is not None,
             pictures=secret is not None and settings.pictures,
+            file_bytes=FILE_BYTES if secret is not None else 0,
             text_bytes=TEXT_BYTES,
             limits=LIMITS,
         )
@@ -190,6 +203,8 @@ class WecomApp:
         """Writes to one member. Raises DeliveryError and OutcomeUnknown."""
         if self._tokens is None:
             raise DeliveryError("自建应用没有填 secret，只能回答，不能主动发消息", permanent=True, code="no-push")
+        if parcel.file is not None:
+            return await self._bring_file(self._tokens, parcel.address, parcel.file)
         if parcel.picture and await self._showed(self._tokens, parcel.address, parcel.picture):
             return
         first, *rest = messages(parcel.text, parcel.buttons, task_id=cards.new_task_id())
@@ -212,7 +227,7 @@ class WecomApp:
         """Sends a picture in place of its text; whether it was taken. Raises DeliveryError and OutcomeUnknown."""
         for again in (True, False):
             try:
-                media_id = await self._uploads.id_of(picture, partial(self._upload, tokens))
+                media_id = await self._uploads.id_of(picture, partial(self._upload_picture, tokens))
             except (DeliveryError, OutcomeUnknown, TimeoutError) as error:
                 # Nobody has seen anything of it, and the text says the same.
                 log.warning("wecom_app.picture_lost", channel=self.name, error=str(error) or "timeout")
@@ -229,12 +244,29 @@ class WecomApp:
                     return False
         raise AssertionError("the second answer is returned")
 
-    async def _upload(self, tokens: Tokens, picture: bytes) -> str:
-        """The media id of a picture that is uploaded. Raises DeliveryError and OutcomeUnknown. Source: page 90253."""
-        file, url = File(PICTURE, picture, "image/png"), f"{self._api}/media/upload"
+    async def _bring_file(self, tokens: Tokens, user: str, file: File) -> None:
+        """Sends a file to one member. Raises DeliveryError and OutcomeUnknown."""
+        refuse_size(file, self.ability.file_bytes)
+        try:
+            media_id = await in_time(self._upload(tokens, "file", file))
+        except OutcomeUnknown as error:
+            # Nobody has seen anything of it.
+            raise DeliveryError(f"the upload was not answered: {error}", permanent=False) from None
+        except DeliveryError as no:
+            if no.code not in PICTURE_REFUSED - {NO_MEDIA}:
+                raise
+            raise DeliveryError("the platform does not take the file", permanent=True, code=no.code) from None
+        await self._write(tokens, user, {"msgtype": "file", "file": {"media_id": media_id}})
+
+    async def _upload_picture(self, tokens: Tokens, picture: bytes) -> str:
+        return await self._upload(tokens, "image", File(PICTURE, picture, "image/png"))
+
+    async def _upload(self, tokens: Tokens, kind: str, file: File) -> str:
+        """The media id of what is uploaded. Raises DeliveryError and OutcomeUnknown. Source: page 90253."""
+        url = f"{self._api}/media/upload"
 
         async def ask(session: aiohttp.ClientSession, token: Mapping[str, str]) -> Said | Trouble:
-            return await called(session, "POST", url, params={**token, "type": "image"}, file=file)
+            return await called(session, "POST", url, params={**token, "type": kind}, file=file)
 
         said = await self._with_token(tokens, ask)
         if not isinstance(said, Said):

@@ -8,14 +8,14 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
 
 from bot import logs
-from bot.channels import DeliveryError, OutcomeUnknown
+from bot.channels import DeliveryError, File, OutcomeUnknown
 
 log = logs.logger(__name__)
 
@@ -58,15 +58,6 @@ class Said:
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file on its way to the platform. Its name is of ASCII letters: others would be written as it does not read."""
-
-    name: str
-    content: bytes = field(repr=False)
-    media_type: str
-
-
 async def called(
     session: aiohttp.ClientSession,
     method: str,
@@ -79,7 +70,8 @@ async def called(
     """One call and its answer. What went wrong is returned, so that it is raised outside of the client's handlers."""
     form = None
     if file is not None:
-        form = aiohttp.FormData()
+        # The name as it is: the platform does not read what the client would make of Chinese letters (`filename*=`).
+        form = aiohttp.FormData(quote_fields=False)
         form.add_field("media", file.content, filename=file.name, content_type=file.media_type)
     try:
         async with session.request(method, url, params=params, json=body, data=form, allow_redirects=False) as response:

@@ -1,4 +1,4 @@
-"""WeCom 群机器人 (消息推送): one-way push into one internal group: texts, pictures, cards. Page 91770.
+"""WeCom 群机器人 (消息推送): one-way push into one internal group: texts, pictures, cards, files. Page 91770.
 
 The key of a group's robot is the endpoint's secret; the endpoint's address is a label made from it, so that one robot
 is one address, and its limits are its own. Whoever has the key can post, so it appears in no log, no error and no
@@ -8,6 +8,7 @@ is one address, and its limits are its own. Whoever has the key can post, so it 
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
@@ -16,8 +17,9 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot import logs
-from bot.channels import Ability, DeliveryError, Hear, Limit, Parcel
-from bot.channels.wecom_calls import Said, called, client, refused
+from bot.channels import FILE_BYTES, Ability, DeliveryError, File, Hear, Limit, OutcomeUnknown, Parcel, refuse_size
+from bot.channels.uploads import in_time
+from bot.channels.wecom_calls import Said, Trouble, called, client, refused
 from models.base import Card
 
 log = logs.logger(__name__)
@@ -38,11 +40,17 @@ PERMANENT = {
     40009: "picture too large",
 }
 """Answers that never heal by trying again (pages 91770, 90313)."""
+FILE_REFUSED = {
+    40004: "the file is of a kind that the platform does not take",
+    40006: "the file is too large, or empty",
+}
+"""Answers to a file that never heal by trying again (page 90313)."""
 KIND_REFUSED = frozenset({40008, 40009, 40058, 45002})
 """Of these, what the platform says of a picture or a card that it does not like."""
 
 CARD_HEADING, CARD_BODY, CARD_FOOT = 26, 112, 30
 """Characters that a notice card shows of each part; of what is longer the end is not seen."""
+_NONE: Mapping[str, str] = {}
 _MARKUP = re.compile(r"[<*`\[\]\\]|^[ ]*[#>]", re.MULTILINE)
 """What would change its looks as markdown; there is no way to write it as it is."""
 
@@ -90,7 +98,7 @@ class WecomGroupWebhook:
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
         self.adopt(settings)
-        self._url = settings.base_url.rstrip("/") + "/cgi-bin/webhook/send"
+        self._url = settings.base_url.rstrip("/") + "/cgi-bin/webhook"
         self._seconds = settings.timeout_seconds
         self._session: aiohttp.ClientSession | None = None
 
@@ -102,6 +110,7 @@ class WecomGroupWebhook:
             markdown_bytes=MARKDOWN_BYTES,
             pictures=settings.pictures,
             cards=settings.cards,
+            file_bytes=FILE_BYTES,
             limits=(Limit(settings.per_minute, timedelta(minutes=1)),),
         )
 
@@ -112,7 +121,10 @@ class WecomGroupWebhook:
         raise NotImplementedError("this channel reaches groups only")
 
     async def send(self, parcel: Parcel) -> None:
-        """Posts one text, picture or card. Raises DeliveryError and OutcomeUnknown."""
+        """Posts one text, picture, card or file. Raises DeliveryError and OutcomeUnknown."""
+        if parcel.file is not None:
+            media_id = await in_time(self._upload(parcel.secret, parcel.file))
+            return await self._post(parcel.secret, {"msgtype": "file", "file": {"media_id": media_id}})
         shown = self._shown(parcel)
         if shown is not None:
             try:
@@ -132,13 +144,42 @@ class WecomGroupWebhook:
             return None
         return notice_card(parcel.card) or _markdown(parcel.card)
 
+    async def _upload(self, key: str, file: File) -> str:
+        """The media id of a file, good for this robot alone. Raises DeliveryError: nobody has seen anything of it."""
+        refuse_size(file, self.ability.file_bytes)
+        said = await self._called(key, "upload_media", file=file, params={"type": "file"})
+        if isinstance(said, OutcomeUnknown):
+            raise DeliveryError(f"the upload was not answered: {said}", permanent=False)
+        if isinstance(said, DeliveryError):
+            raise said
+        if said.code in FILE_REFUSED:
+            raise DeliveryError(FILE_REFUSED[said.code], permanent=True, code=said.code)
+        if (trouble := _judged(said)) is not None:
+            raise trouble
+        media_id = said.fields.get("media_id")
+        if not isinstance(media_id, str) or not media_id:
+            raise DeliveryError("no media id in the platform's answer", permanent=False)
+        return media_id
+
     async def _post(self, key: str, body: dict[str, Any]) -> None:
-        if self._session is None:
-            self._session = client(self._seconds)
-        said = await called(self._session, "POST", self._url, params={"key": key}, body=body)
+        said = await self._called(key, "send", body=body)
         trouble = _judged(said) if isinstance(said, Said) else said
         if trouble is not None:
             raise trouble
+
+    async def _called(
+        self,
+        key: str,
+        what: str,
+        *,
+        body: dict[str, Any] | None = None,
+        file: File | None = None,
+        params: Mapping[str, str] = _NONE,
+    ) -> Said | Trouble:
+        if self._session is None:
+            self._session = client(self._seconds)
+        named = {"key": key, **params}
+        return await called(self._session, "POST", f"{self._url}/{what}", params=named, body=body, file=file)
 
     async def close(self) -> None:
         if self._session is not None:

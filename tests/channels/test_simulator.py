@@ -12,7 +12,7 @@ from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from bot.channels import Ability, DeliveryError, Hears, Parcel
+from bot.channels import FILE_BYTES, Ability, DeliveryError, File, Hears, Parcel
 from bot.channels.simulator import PICTURES_MAX, PRESETS, Misuse, Simulator, Someone, address_of
 from bot.channels.transcript import UNSENT_MAX, Kind, Listener, Transcript
 from handlers.chat import Button, Incoming, Quote
@@ -184,6 +184,19 @@ async def test_a_board_is_shown_as_its_picture_and_the_oldest_give_way(page: Pag
     assert (await page.get(first["picture"]["url"])).status == 404
 
 
+async def test_a_file_is_saved_under_its_name(page: Page) -> None:
+    simulator = page.house.simulator
+    assert simulator is not None
+    roll = File("清洁家园签到表.html", b"<script>alert(1)</script>", "text/html")
+    await simulator.send(Parcel("g3", "签到表", file=roll))
+    (shown,) = (await page.state())["entries"]
+    assert shown["file"]["name"] == roll.name
+    given = await page.get(shown["file"]["url"])
+    assert (given.content_type, await given.read()) == ("text/html", roll.content)
+    assert given.headers["Content-Disposition"].startswith("attachment; ")
+    assert given.headers["Content-Security-Policy"].startswith("default-src 'self'")
+
+
 async def test_a_photo_that_did_not_arrive_goes_along_when_it_is_sent_again(page: Page) -> None:
     page.house.busy = True
     body = {"as": "wangxiuying", "message_id": "m-1", "photo": base64.b64encode(drawn(20, 10)).decode()}
@@ -267,6 +280,7 @@ async def test_say_shows_the_answer_where_the_question_was(page: Page) -> None:
         "again": False,
         "photo": "",
         "picture": None,
+        "file": None,
         "place": "",
         "buttons": [],
         "done": {},
@@ -586,6 +600,7 @@ def test_ability_says_what_the_page_can_show() -> None:
         text_bytes=20480,
         buttons=True,
         pictures=True,
+        file_bytes=FILE_BYTES,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bot.channels import Connected, DeliveryError, Hears, OutcomeUnknown, Parcel, Unavailable, cards
+from bot.channels import Connected, DeliveryError, File, Hears, OutcomeUnknown, Parcel, Unavailable, cards
 from bot.channels.aibot_line import Pace
 from bot.channels.wecom_aibot_socket import BUSY, Settings, Waits, WecomAibotSocket
 from handlers.chat import Button, Incoming, Reply
@@ -490,6 +490,35 @@ async def test_what_became_of_a_picture_is_told_as_of_a_text(gateway: AibotGatew
         await bot.send(board)
     assert (refused.value.code, refused.value.permanent) == ("not_sent", False)
     assert [one.kind for one in gateway.shown] == ["image", "image"]
+
+
+# -- files ----------------------------------------
+
+ROLL = File("清洁家园 签到表.pdf", b"%PDF-1.7 " + bytes(700_000), "application/pdf")
+
+
+async def test_a_file_is_uploaded_in_pieces_and_pushed(gateway: AibotGateway, bot: WecomAibotSocket) -> None:
+    gateway.chats.add(GROUP)
+    await bot.send(Parcel(GROUP, "签到表", file=ROLL))
+    (shown,) = gateway.shown
+    media_id = shown.content["media_id"]
+    assert (shown.kind, gateway.media[media_id], gateway.names[media_id]) == ("file", "file", ROLL.name)
+    assert gateway.files[media_id] == ROLL.content
+
+
+@pytest.mark.parametrize(
+    ("faults", "code", "permanent"),
+    [([LOST, LOST], "not_sent", False), ([Fault(code=40058)], 40058, True), ([Fault(code=45009)], 45009, False)],
+    ids=["lost-twice", "refused", "too-often"],
+)
+async def test_a_file_that_was_not_uploaded_is_not_there_and_no_words_stand_for_it(
+    gateway: AibotGateway, bot: WecomAibotSocket, faults: list[Fault], code: int | str, permanent: bool
+) -> None:
+    gateway.chats.add(GROUP)
+    gateway.meets(*faults)
+    with pytest.raises(DeliveryError) as no:
+        await bot.send(Parcel(GROUP, "签到表", file=ROLL))
+    assert (no.value.code, no.value.permanent, gateway.shown) == (code, permanent, [])
 
 
 # -- buttons ----------------------------------------

@@ -1,4 +1,4 @@
-"""Pictures of a self-built app: what members send is asked for by its id, what is shown to them is uploaded first."""
+"""Pictures and files of a self-built app: what members send is asked for by its id, what they get is uploaded first."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from bot.channels import DeliveryError, OutcomeUnknown, Parcel
+from bot.channels import FILE_BYTES, DeliveryError, File, OutcomeUnknown, Parcel
 from bot.channels.wecom_app import Settings, WecomApp
 from bot.photos import FETCH_BYTES_MAX, FETCH_SECONDS
 from handlers.chat import Incoming, Reply
@@ -190,3 +190,35 @@ async def test_what_became_of_a_picture_is_told_as_of_a_text(
         await app.send(BOARD)
 
     assert (corp.texts("wangxiuying"), len(corp.pictures("wangxiuying"))) == ([], len(corp.shown))
+
+
+# -- files ----------------------------------------
+
+ROLL = File("清洁家园 签到表.pdf", b"%PDF-1.7 roll", "application/pdf")
+
+
+async def test_a_member_gets_a_file_under_its_name(app: WecomApp, corp: WecomCorp) -> None:
+    await app.send(Parcel("wangxiuying", "签到表", file=ROLL))
+    assert corp.files("wangxiuying") == [(ROLL.name, ROLL.content)]
+    assert corp.texts("wangxiuying") == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "permanent"),
+    [(refuses(40006), 40006, True), (refuses(45009), 45009, False), (RESET, "", False), (BAD_GATEWAY, 502, False)],
+)
+async def test_a_file_that_was_not_taken_says_whether_it_heals(
+    app: WecomApp, corp: WecomCorp, fault: Fault, code: int | str, permanent: bool
+) -> None:
+    await app.send(Parcel("wangxiuying", "您好"))
+    corp.meets(fault)
+    with pytest.raises(DeliveryError) as no:
+        await app.send(Parcel("wangxiuying", "签到表", file=ROLL))
+    assert (no.value.code, no.value.permanent, corp.files("wangxiuying")) == (code, permanent, [])
+
+
+async def test_a_file_that_is_too_large_does_not_leave(app: WecomApp, corp: WecomCorp) -> None:
+    large = File("名单.xlsx", bytes(FILE_BYTES + 1), "application/octet-stream")
+    with pytest.raises(DeliveryError) as no:
+        await app.send(Parcel("wangxiuying", "名单", file=large))
+    assert (no.value.code, no.value.permanent, corp.uploaded) == ("file-size", True, 0)

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from bot import logs
-from bot.channels import DeliveryError, OutcomeUnknown, Parcel
+from bot.channels import FILE_BYTES, DeliveryError, File, OutcomeUnknown, Parcel
 from bot.channels.wecom_group_webhook import Settings, WecomGroupWebhook, label, read_key
 from models.base import Card
 from models.clock import MovedClock
@@ -96,6 +96,47 @@ async def test_a_refused_picture_goes_out_as_its_text(webhook: WecomGroupWebhook
 URL = "https://bot.example.com/r/693a91f67ccc4bc497a0"
 NOTICE = Card("锦绣社区通知 8", "明早8点到10点停水，请提前存水", "收到请私聊小邻发 收到 8。", URL)
 LONG = NOTICE._replace(body="停水，请存水。" * 20)
+
+
+ROLL = File('清洁家园 "签到表".pdf', b"%PDF-1.7 roll", "application/pdf")
+
+
+async def test_a_file_comes_under_its_name_and_without_words(webhook: WecomGroupWebhook, api: WecomApi) -> None:
+    await webhook.send(Parcel(label(KEY), "签到表", KEY, file=ROLL))
+    assert api.files(KEY) == [(ROLL.name, ROLL.content)]
+    assert api.texts() == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "means"),
+    [
+        ([wecom_api.refuses(40006)], DeliveryError("", permanent=True, code=40006)),
+        ([wecom_api.refuses(40058)], DeliveryError("", permanent=True, code=40058)),
+        ([wecom_api.refuses(wecom_api.TOO_OFTEN)], DeliveryError("", permanent=False, code=45009)),
+        # Of an upload nobody has seen anything, whether its answer came or not.
+        ([wecom_api.LOST], DeliveryError("", permanent=False, code="")),
+        ([wecom_api.RESET], DeliveryError("", permanent=False, code="")),
+        ([Fault(takes=True), wecom_api.LOST], OutcomeUnknown()),
+    ],
+    ids=["too-large", "bad", "too-often", "upload-lost", "upload-reset", "message-lost"],
+)
+async def test_what_became_of_a_file(
+    webhook: WecomGroupWebhook, api: WecomApi, faults: list[Fault], means: DeliveryError | OutcomeUnknown
+) -> None:
+    api.meets(*faults)
+    with pytest.raises(type(means)) as no:
+        await webhook.send(Parcel(label(KEY), "签到表", KEY, file=ROLL))
+    if isinstance(means, DeliveryError):
+        assert isinstance(no.value, DeliveryError)
+        assert (no.value.code, no.value.permanent, api.files(KEY)) == (means.code, means.permanent, [])
+    assert api.texts() == [], "words never stand for a file"
+
+
+async def test_a_file_that_is_too_large_does_not_leave(webhook: WecomGroupWebhook, api: WecomApi) -> None:
+    large = File("名单.xlsx", bytes(FILE_BYTES + 1), "application/octet-stream")
+    with pytest.raises(DeliveryError) as no:
+        await webhook.send(Parcel(label(KEY), "名单", KEY, file=large))
+    assert (no.value.code, no.value.permanent, api.requests) == ("file-size", True, [])
 
 
 async def test_a_notice_with_a_page_is_a_card_that_opens_it(webhook: WecomGroupWebhook, api: WecomApi) -> None:

@@ -218,6 +218,7 @@ class AibotGateway:
         self.media: dict[str, str] = {}
         """The kind of each file that was uploaded."""
         self.files: dict[str, bytes] = {}
+        self.names: dict[str, str] = {}
         self.most_in_flight = 0
         """The most commands of one req_id that were under way at once."""
         self._times: dict[str, list[float]] = {}
@@ -639,6 +640,7 @@ class AibotGateway:
             raise Refused(BAD_PARAMETER)
         media_id = f"3a8{next(self._numbers):05d}"
         self.media[media_id], self.files[media_id] = upload.asked["type"], raw
+        self.names[media_id] = upload.asked["filename"]
         return {"type": upload.asked["type"], "media_id": media_id, "created_at": "1767225600"}
 
 

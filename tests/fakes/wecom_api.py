@@ -101,6 +101,8 @@ class Media:
     key: str
     kind: str
     at: datetime
+    content: bytes = b""
+    name: str = ""
 
 
 class Refused(Exception):
@@ -168,7 +170,12 @@ class WecomApi:
 
     def texts(self, key: str | None = None) -> list[str]:
         """What was taken, for one key or all."""
-        return [message.text for message in self.messages if key in (None, message.key)]
+        return [one.text for one in self.messages if key in (None, one.key) and "file" not in one.body]
+
+    def files(self, key: str) -> list[tuple[str, bytes]]:
+        """The files that a group was shown: their names and what is in them."""
+        shown = [one.body["file"]["media_id"] for one in self.messages if one.key == key and "file" in one.body]
+        return [(self.media[media_id].name, self.media[media_id].content) for media_id in shown]
 
     def most_in_a_minute(self, key: str) -> int:
         """The most messages of a key that any sliding minute holds."""
@@ -335,7 +342,7 @@ class WecomApi:
             raise Refused(BAD_PARAMETER)
         reader = await request.multipart()
         raw: bytes | None = None
-        parts = 0
+        parts, name = 0, ""
         while (part := await reader.next()) is not None:
             parts += 1
             # `filename*=` alone is not understood.
@@ -343,6 +350,7 @@ class WecomApi:
             if getattr(part, "name", None) != "media" or not plain:
                 raise Refused(BAD_PARAMETER)
             raw = await part.read()  # type: ignore[union-attr]
+            name = getattr(part, "filename", None) or ""
         if parts != 1 or raw is None:
             raise Refused(BAD_PARAMETER)
         if not 5 < len(raw) <= (FILE_BYTES if kind == "file" else IMAGE_BYTES):
@@ -350,7 +358,7 @@ class WecomApi:
         if kind == "voice" and not raw.startswith(b"#!AMR"):
             raise Refused(BAD_PARAMETER)
         media_id = f"3a8{next(self._numbers):05d}"
-        self.media[media_id] = Media(key, kind, self.now())
+        self.media[media_id] = Media(key, kind, self.now(), raw, name)
         return {"type": kind, "media_id": media_id, "created_at": str(int(self.now().timestamp()))}
 
 

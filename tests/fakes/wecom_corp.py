@@ -28,6 +28,7 @@ PER_MINUTE, PER_HOUR = 30, 1000
 """What one person is shown of one app; the rest is dropped without a word (page 90312)."""
 TEXT_BYTES = 2048
 IMAGE_BYTES = 10 * 1024 * 1024
+FILE_BYTES = 20 * 1024 * 1024
 MEDIA_LIVES = timedelta(days=3)
 PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 TASK_ID = re.compile(r"[0-9a-zA-Z_\-@]{1,128}")
@@ -64,6 +65,8 @@ class Media:
 
     content: bytes
     at: datetime
+    kind: str = "image"
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class WecomCorp:
         self._over = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=2 * IMAGE_BYTES, middlewares=[self._watched])
+        app = web.Application(client_max_size=2 * FILE_BYTES, middlewares=[self._watched])
         app.router.add_get("/cgi-bin/gettoken", self._gettoken)
         app.router.add_get("/cgi-bin/media/get", self._give_media)
         app.router.add_post("/cgi-bin/media/upload", self._take_media)
@@ -165,11 +168,16 @@ class WecomCorp:
             f"<AgentID>{self.agent_id}</AgentID></xml>"
         ).encode()
 
-    def keeps(self, content: bytes) -> str:
+    def keeps(self, content: bytes, kind: str = "image", name: str = "") -> str:
         """The id of a file that lies with the platform from now on."""
         media_id = f"1G6nrLmr5EC3MMb_-zK{next(self._numbers):05d}"
-        self.media[media_id] = Media(content, self.now())
+        self.media[media_id] = Media(content, self.now(), kind, name)
         return media_id
+
+    def files(self, user: str) -> list[tuple[str, bytes]]:
+        """The files that one person was sent: their names and what is in them."""
+        sent = [one.body["file"]["media_id"] for one in self.shown if one.user == user and "file" in one.body]
+        return [(self.media[media_id].name, self.media[media_id].content) for media_id in sent]
 
     def pictures(self, user: str) -> list[bytes]:
         """The pictures that one person sees, in order."""
@@ -178,7 +186,9 @@ class WecomCorp:
 
     def texts(self, user: str) -> list[str]:
         """What one person reads, in order."""
-        return [shown.text for shown in self.shown if shown.user == user and shown.body["msgtype"] != "image"]
+        return [
+            shown.text for shown in self.shown if shown.user == user and shown.body["msgtype"] not in ("image", "file")
+        ]
 
     def card(self, user: str, at: int = -1) -> dict[str, Any]:
         """The card that is the last message of a person, or an earlier one."""
@@ -296,7 +306,8 @@ class WecomCorp:
         try:
             self._refuse_address()
             self._refuse_token(request.query.get("access_token", ""))
-            if request.query.get("type") != "image" or request.content_type != "multipart/form-data":
+            kind = request.query.get("type", "")
+            if kind not in ("image", "file") or request.content_type != "multipart/form-data":
                 raise Refused(BAD_PARAMETER)
             part = await (await request.multipart()).next()
             # `filename*=` alone is not understood.
@@ -304,13 +315,15 @@ class WecomCorp:
             if getattr(part, "name", None) != "media" or not plain:
                 raise Refused(BAD_PARAMETER)
             content = bytes(await part.read())  # type: ignore[union-attr]
-            if not 5 < len(content) <= IMAGE_BYTES or not content.startswith(PICTURES):
+            if not 5 < len(content) <= (IMAGE_BYTES if kind == "image" else FILE_BYTES):
+                raise Refused(BAD_FILE)
+            if kind == "image" and not content.startswith(PICTURES):
                 raise Refused(BAD_FILE)
         except Refused as refused:
             return self._no(refused)
         self.uploaded += 1
-        media_id = self.keeps(content)
-        return self._yes({"type": "image", "media_id": media_id, "created_at": str(int(self.now().timestamp()))})
+        media_id = self.keeps(content, kind, getattr(part, "filename", None) or "")
+        return self._yes({"type": kind, "media_id": media_id, "created_at": str(int(self.now().timestamp()))})
 
     def _living(self, media_id: str) -> Media:
         found = self.media.get(media_id)
@@ -417,7 +430,14 @@ class WecomCorp:
             raise Refused(TOO_LONG)
 
     def _image(self, content: dict[str, Any]) -> None:
-        self._living(str(content.get("media_id")))
+        self._attached(content, "image")
+
+    def _file(self, content: dict[str, Any]) -> None:
+        self._attached(content, "file")
+
+    def _attached(self, content: dict[str, Any], kind: str) -> None:
+        if self._living(str(content.get("media_id"))).kind != kind:
+            raise Refused(BAD_MEDIA, "invalid media type")
 
     def _card(self, content: dict[str, Any]) -> None:
         task = content.get("task_id")
@@ -452,5 +472,6 @@ def _without_secrets(fields: Any) -> dict[str, Any]:
 RULES: dict[str, Callable[[WecomCorp, dict[str, Any]], None]] = {
     "text": WecomCorp._text,
     "image": WecomCorp._image,
+    "file": WecomCorp._file,
     "template_card": WecomCorp._card,
 }

@@ -199,6 +199,7 @@ function lineElement(entry) {
   }
   if (entry.place) bubble.append(make("div", "place", `位置：${entry.place}`));
   if (entry.picture) bubble.append(pictureElement(entry));
+  else if (entry.file) bubble.append(fileElement(entry.file));
   else if (entry.text) bubble.append(textWithMentions(entry.text));
   bubble.tabIndex = 0;
   bubble.setAttribute("role", "button");
@@ -225,6 +226,16 @@ function lineElement(entry) {
   const face = ofBot ? avatar(entry.name, "", "bot") : avatar(entry.name, entry.author, kindOf(person));
   const classes = ["line", own ? "own" : "", ofBot ? "bot" : "", view.quote?.id === entry.id ? "chosen" : ""];
   return make("li", classes.filter(Boolean).join(" "), face, body);
+}
+
+/** A file as a chat shows it: its name, to be saved by a tap. */
+function fileElement(file) {
+  const link = make("a", "file", file.name);
+  link.href = file.url;
+  link.download = file.name;
+  link.addEventListener("click", (event) => event.stopPropagation());
+  link.addEventListener("keydown", (event) => event.stopPropagation());
+  return make("div", "", link);
 }
 
 /** A board as the group sees it; where the picture is gone, the words that it stands for. */
