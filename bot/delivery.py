@@ -15,7 +15,7 @@ import random
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Protocol, TypeVar
@@ -25,7 +25,8 @@ from sqlalchemy.orm import Session
 from bot import alarms, logs
 from bot.alarms import News
 from bot.books import Books, BooksBusy, BooksClosed, Unit
-from bot.channels import Channel, Connected, DeliveryError, OutcomeUnknown, Parcel
+from bot.channels import Channel, Connected, DeliveryError, File, OutcomeUnknown, Parcel
+from bot.enclosures import Enclosures
 from bot.pictures import Pictures
 from bot.secrets import Sealer
 from bot.ways import Known, Way, Ways
@@ -122,7 +123,7 @@ class Taken:
     """What waits for the end of the quiet hours, by that."""
     buried: list[Buried] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
-    known: dict[tuple[int, int | None, int | None, str | None, str | None], Known] = field(default_factory=dict)
+    known: dict[tuple[int, int | None, int | None, str | None, str | None, bool], Known] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -161,6 +162,11 @@ class Bundle:
     def card(self) -> Card | None:
         """Its text in parts."""
         return self.messages[0].card if self.parts == 1 else None
+
+    @property
+    def enclosed(self) -> bool:
+        """Whether it brings a file in place of its text."""
+        return self.messages[0].enclosure is not None
 
     @property
     def to_a_group(self) -> bool:
@@ -219,7 +225,7 @@ def _cut(text: str, most: int) -> tuple[str, str]:
 def bundled(messages: Sequence[Claimed], limit: int) -> list[Bundle]:
     """Merges what one recipient is due in the same minute, as far as it fits; splits what is too long by itself.
 
-    What has buttons, a placard or a card is merged with nothing.
+    What has buttons, a placard, a card or a file is merged with nothing.
     """
     bundles: list[Bundle] = []
     for message in messages:
@@ -244,7 +250,7 @@ def bundled(messages: Sequence[Claimed], limit: int) -> list[Bundle]:
 
 def _together(message: Claimed) -> tuple[int, int | None, int | None, str | None, datetime, int]:
     """Messages that agree in this are merged: one recipient of one community, one minute, words alone."""
-    alone = message.id if message.buttons or message.placard or message.card else 0
+    alone = message.id if message.buttons or message.placard or message.card or message.enclosure else 0
     return message.community_id, message.group_id, message.member_id, message.external_id, _minute(message), alone
 
 
@@ -273,6 +279,7 @@ class Postman:
         wall: Clock,
         sealer: Sealer,
         settings: Settings,
+        public_url: str = "",
         pushed: Callable[[str, str], None] | None = None,
         waiting: Callable[[int], None] | None = None,
         broken: Callable[[int], None] | None = None,
@@ -289,6 +296,7 @@ class Postman:
         self._wall = wall
         self._settings = settings
         self._pictures = Pictures(settings.font)
+        self._enclosures = Enclosures(books, public_url)
         self._pushed = pushed
         self._waiting = waiting
         self._broken = broken
@@ -457,6 +465,7 @@ class Postman:
             state = OutboxState.UNKNOWN if lost else OutboxState.FAILED
             outbox.finish(session, ids=[message.id], token=token, state=state, wall=wall, reason=reason)
             taken.buried.append(Buried(message, channel, outcome, reason))
+            self._enclosures.tell(session, message, state, reason, now)
             if channel:
                 taken.news += self._missed(session, message, channel, reason, state)
 
@@ -487,7 +496,8 @@ class Postman:
 
     def _known(self, session: Session, message: Claimed, wall: datetime, taken: Taken) -> Known:
         """The ways to a recipient, looked up once a claim, that which may be gone soonest first."""
-        to = (message.community_id, message.group_id, message.member_id, message.namespace, message.external_id)
+        whom = (message.community_id, message.group_id, message.member_id, message.namespace, message.external_id)
+        to = (*whom, message.enclosure is not None)
         if to not in taken.known:
             taken.known[to] = self._ways.look_up(session, message, wall)
         return taken.known[to]
@@ -606,12 +616,22 @@ class Postman:
             return b""
         return await self._pictures.of(bundle.placard) or b""
 
+    async def _enclosed(self, bundle: Bundle) -> File | DeliveryError | None:
+        """The file that is brought in place of the text; nothing where it is the text, else why there can be none."""
+        if not bundle.enclosed:
+            return None
+        try:
+            return await self._enclosures.of(bundle.messages[0], self._clock.now())
+        except DeliveryError as no:
+            return no
+
     async def _send(self, one: Round, bundle: Bundle) -> timedelta | None:
         """Sends one bundle. Returns how long what follows at this address has to wait, None where it need not."""
         if isinstance(one.channel, Connected) and (away := one.channel.away(one.address)) is not None:
             # Waiting for a connection is no attempt.
             return away
         picture = await self._picture(one.channel, bundle)
+        file = await self._enclosed(bundle)
         try:
             begun = await self._books.write(lambda session: self._begin(session, one, bundle))
         except LeaseLost:
@@ -620,9 +640,13 @@ class Postman:
             return begun
         ref = bundle.messages[0].ref if len(bundle.ids) == 1 else ""
         parcel = Parcel(one.address, bundle.text, one.ways[0].secret, ref, bundle.buttons, picture, bundle.card)
+        if isinstance(file, File):
+            parcel = replace(parcel, file=file)
         pause: timedelta | None = None
         outcome, detail = AttemptOutcome.SENT, ""
         try:
+            if isinstance(file, DeliveryError):
+                raise file
             await self._hand_over(one.channel, parcel)
         except DeliveryError as error:
             outcome = AttemptOutcome.REFUSED if error.permanent else AttemptOutcome.FAILED
@@ -744,6 +768,7 @@ class Postman:
                 outbox.part_sent(session, outbox_id=bundle.ids[0], token=one.token, parts=bundle.part + 1)
             else:
                 outbox.finish(session, ids=bundle.ids, token=one.token, state=OutboxState.SENT, wall=wall)
+                self._enclosures.tell(session, first, OutboxState.SENT, "", now)
             return Ended(
                 {OutboxState.SENT: len(bundle.ids)},
                 None,
@@ -791,6 +816,7 @@ class Postman:
         # What may have arrived is not called failed.
         state = OutboxState.UNKNOWN if lost else OutboxState.FAILED
         outbox.finish(session, ids=[message.id], token=one.token, state=state, wall=wall, reason=detail)
+        self._enclosures.tell(session, message, state, detail, now)
         return state
 
 

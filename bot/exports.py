@@ -27,8 +27,9 @@ from models.activities import Activity, ActivityState, SignupState, find_activit
 from models.clock import at, local
 from models.directory import CommunityHere
 from models.duties import DutyLog, EntryState
+from models.handouts import Names
 from models.ledger import Currency, MonthlyTotal, SystemAccount, Transfer, TransferNote
-from models.members import Member, Person, masked
+from models.members import Member, Neighbour, Person, masked
 from models.posts import Post
 from models.roll import RollLine, people_now, roll_of
 from models.roster import roster_lines
@@ -319,10 +320,19 @@ def roll_sheet(session: Session, *, community_id: int, number: int) -> Sheet:
     return Sheet("名单", (("号", 6), *ROLL_COLUMNS), rows)
 
 
-def hours_sheet(session: Session, *, community_id: int, first: int, last: int, reach: Sequence[str] = ("",)) -> Sheet:
+def hours_sheet(
+    session: Session,
+    *,
+    community_id: int,
+    first: int,
+    last: int,
+    reach: Sequence[str] = ("",),
+    names: Names = Names.WHOLE,
+) -> Sheet:
     """Minutes of service in the months from `first` to `last` (202611), of those who live within `reach` (unit paths).
 
-    As the books have them: what was taken back is not in them, and who was merged is one person.
+    As the books have them: what was taken back is not in them, and who was merged is one person. Homes are for whoever
+    keeps the books: with other than whole `names` they are left out.
     """
     tree = read_tree(session, community_id=community_id)
     served: dict[int, dict[str, int]] = {}
@@ -340,14 +350,20 @@ def hours_sheet(session: Session, *, community_id: int, first: int, last: int, r
     people = people_now(session, community_id=community_id, member_ids=list(served))
     rows = sorted(
         (
-            (people[member_id].name, tree.title[people[member_id].unit_id],
+            (_called(people[member_id], names), tree.title[people[member_id].unit_id],
              minutes.get(Currency.RECORDED_MINUTES, 0), minutes.get(Currency.VOUCHED_MINUTES, 0))
             for member_id, minutes in served.items()
             if any(people[member_id].unit_path.startswith(path) for path in reach)
         ),
         key=lambda row: (-row[2], -row[3], row[0]),
     )  # fmt: skip
+    if names is not Names.WHOLE:
+        return Sheet("服务时长", (("姓名", 12), *MINUTES), [(name, *minutes) for name, _, *minutes in rows])
     return Sheet("服务时长", (("姓名", 12), ("住址", 16), *MINUTES), rows)
+
+
+def _called(person: Neighbour, names: Names) -> str:
+    return masked(person.name) if names is not Names.WHOLE and person.hides_name else person.name
 
 
 def _hours(session: Session, order: Order) -> Iterator[Sheet]:

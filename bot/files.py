@@ -20,12 +20,13 @@ from bot.books import Books, BooksBusy, BooksClosed
 from bot.chart import NoPdf
 from bot.poster import poster_page
 from bot.records import records_file
+from handlers.handouts import SHEET
 from handlers.privacy import RECORDS
-from handlers.roll import HOURS, PRINTED, SHEET
 from handlers.site import POSTER
 from models.activities import find_activity
 from models.clock import Clock
 from models.files import Ordered, offered_file, take_file
+from models.handouts import HOURS, PRINTED, Names
 
 log = logs.logger(__name__)
 
@@ -63,12 +64,21 @@ def _poster(session: Session, ordered: Ordered, now: datetime) -> File:
 
 def _printed_roll(session: Session, ordered: Ordered, now: datetime) -> File:
     activity = find_activity(session, community_id=ordered.community_id, number=ordered.detail["activity"])
+    names = _names(ordered)
     try:
-        return File("签到表.pdf", "application/pdf", printing.as_file(session, activity=activity, now=now))
+        return File("签到表.pdf", "application/pdf", printing.as_file(session, activity=activity, now=now, names=names))
     except NoPdf:
         # A browser prints it as well.
-        page = printing.as_file(session, activity=activity, now=now, html=True)
+        page = printing.as_file(session, activity=activity, now=now, html=True, names=names)
         return File("签到表.html", "text/html", page, inline=True)
+
+
+NAMES = "names"
+
+
+def _names(ordered: Ordered) -> Names:
+    """How people are called in it: by their names, where the order says nothing else."""
+    return Names(ordered.detail.get(NAMES, Names.WHOLE))
 
 
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -80,7 +90,8 @@ def _roll_sheet(session: Session, ordered: Ordered, now: datetime) -> File:
 
 
 def _hours_sheet(session: Session, ordered: Ordered, now: datetime) -> File:
-    sheet = exports.hours_sheet(session, community_id=ordered.community_id, **ordered.detail)
+    asked = {name: value for name, value in ordered.detail.items() if name != NAMES}
+    sheet = exports.hours_sheet(session, community_id=ordered.community_id, names=_names(ordered), **asked)
     return File("服务时长.xlsx", EXCEL, exports.as_workbook([sheet]))
 
 

@@ -13,8 +13,10 @@ import segno
 from sqlalchemy.orm import Session
 
 from bot.chart import FONTS, HEIGHT, INK, MARGIN, PALE, WIDTH, as_html, as_pdf, fitted, line_to, text_at
-from models.activities import ActivityHere, SignupState
+from models.activities import PLACED, ActivityHere, SignupState
 from models.clock import clock_time, spoken_date, spoken_span
+from models.handouts import Names
+from models.members import masked
 from models.roll import RollLine, roll_of
 
 ROW = 9.0
@@ -53,18 +55,26 @@ def code_text(activity: ActivityHere) -> str:
     return f"签到 {activity.number}"
 
 
-def lines_of(session: Session, *, activity: ActivityHere) -> list[Line]:
+def lines_of(session: Session, *, activity: ActivityHere, names: Names = Names.WHOLE) -> list[Line]:
     """Everybody who is signed up, then those who wait; who has left the list keeps their number to themselves."""
     roll = [line for line in roll_of(session, activity=activity) if line.state is not None or line.stay is not None]
-    return [_line(line) for line in sorted(roll, key=lambda line: line.state is SignupState.WAITING)]
+    if names is Names.HIDDEN:
+        # Who is expected, and no word of who came or has to wait.
+        expected = [line for line in roll if line.state in PLACED]
+        return [Line(str(line.number or ""), masked(line.person.name), _companions(line)) for line in expected]
+    return [_line(line, names) for line in sorted(roll, key=lambda line: line.state is SignupState.WAITING)]
 
 
-def _line(line: RollLine) -> Line:
-    stay = line.stay
+def _companions(line: RollLine) -> str:
+    return f"+{line.companions}" if line.companions else ""
+
+
+def _line(line: RollLine, names: Names) -> Line:
+    stay, person = line.stay, line.person
     return Line(
         str(line.number or ""),
-        line.person.name,
-        f"+{line.companions}" if line.companions else "",
+        masked(person.name) if names is Names.SPARED and person.hides_name else person.name,
+        _companions(line),
         clock_time(stay.came_at) if stay else "",
         clock_time(stay.left_at) if stay and stay.left_at else "",
         "候补" if line.state is SignupState.WAITING else "",
@@ -178,7 +188,9 @@ def _row(row: Line, edges: Sequence[float], y: float) -> Iterator[str]:
 # -- the files ----------------------------------------
 
 
-def as_file(session: Session, *, activity: ActivityHere, now: datetime, html: bool = False) -> bytes:
+def as_file(
+    session: Session, *, activity: ActivityHere, now: datetime, html: bool = False, names: Names = Names.WHOLE
+) -> bytes:
     """The sheet as a PDF, or as a page for a browser's printer. Raises NoPdf."""
-    drawn = pages(activity, lines_of(session, activity=activity), now)
+    drawn = pages(activity, lines_of(session, activity=activity, names=names), now)
     return as_html(drawn, f"{activity.title} 签到表").encode() if html else as_pdf(drawn)

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.app import House
-from bot.channels import Ability, Hear, Hears, Parcel
+from bot.channels import FILE_BYTES, Ability, Hear, Hears, Parcel
 from bot.demo import CHANNEL, NAMESPACE, NEW_CHAT
 from bot.troubles import revived
 from handlers.chat import Button, Incoming, Quote, Reply
@@ -39,7 +39,12 @@ class Script:
     name = CHANNEL
     namespace = NAMESPACE
     ability = Ability(
-        hears=Hears.EVERYTHING, pushes_to_groups=True, pushes_to_people=True, text_bytes=20_480, buttons=True
+        hears=Hears.EVERYTHING,
+        pushes_to_groups=True,
+        pushes_to_people=True,
+        text_bytes=20_480,
+        buttons=True,
+        file_bytes=FILE_BYTES,
     )
 
     def __init__(self) -> None:
@@ -55,7 +60,8 @@ class Script:
         return external_id
 
     async def send(self, parcel: Parcel) -> None:
-        self.sent.append((parcel.address, parcel.text))
+        # A file is seen by its name.
+        self.sent.append((parcel.address, parcel.file.name if parcel.file else parcel.text))
 
     async def close(self) -> None:
         pass

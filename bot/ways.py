@@ -25,6 +25,7 @@ class NoRoute(StrEnum):
     MUTE_GROUP = "no route: no channel can write to this group first"
     NO_ACCOUNT = "no route: the person has no account"
     MUTE_ACCOUNT = "no route: no channel can write to this account first"
+    NO_FILES = "no route: no channel brings files here"
     NOT_OPENED = "no route: the person has never written to the bot alone"
 
 
@@ -62,6 +63,8 @@ class Ways:
     def look_up(self, session: Session, message: Claimed, wall: datetime) -> Known:
         routes = outbox.routes(session, message)
         found = self._to_group(routes) if message.group_id is not None else self._to_person(routes)
+        if not isinstance(found, NoRoute) and message.enclosure is not None:
+            found = [one for one in found if one[0].ability.file_bytes] or NoRoute.NO_FILES
         if isinstance(found, NoRoute):
             return Known(why=found)
         ways, why = [], ""

@@ -1,4 +1,4 @@
-"""名单打印, 补录, 导出: the organiser's roll on paper, typed back in one line, and as a sheet.
+"""补录: the organiser's roll on paper, typed back in one line.
 
 11月21日 9:00
 李建国（3栋群）: 签到
@@ -16,30 +16,21 @@
 小邻 → 陈美玲: 张敏 按纸质名单给您补了「清洁家园」的签到：荣誉时 1小时，积分+6。不对请和社区说一声。
 """
 
-import secrets
 from collections.abc import Sequence
-from typing import Any
 
 from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.paper import Paper, read_paper
 from handlers.language.slots import Kind, Slot
-from models import files
 from models import roll as books
 from models.activities import ActivityHere, find_activity
 from models.audit import Act
-from models.clock import month_of, spoken_minutes
+from models.clock import spoken_minutes
 from models.members import Role, require
 from models.roll import Entry, NotOver, TooLongAgo, Written
 from models.units import unit_by_id
 
 say = Texts(
     "roll",
-    no_link="这里还没有设好网址，取不了文件。请让管理员在电脑上用 {command}。",
-    print_link="「{title}」的名单，打印出来带到现场：\n{url}\n一小时内可以取一次。纸上签到的，回来请发 补录 {number}。",
-    sheet_link="{what}的表格：\n{url}\n一小时内可以取一次，里面有姓名，请自己留着。",
-    sheet_roll="「{title}」名单",
-    sheet_hours="{first}到{last}服务时长",
-    sheet_hours_month="{month}服务时长",
     entry_preview="补录 {number}号「{title}」：{came}{besides}\n{then}",
     entry_then="确认就记荣誉时和积分，请回复 确认，不记回复 取消。",
     entry_came="来了{count}位：{names}。",
@@ -73,9 +64,6 @@ router = Router(
 NAMED = 12
 """Names that one line holds; it says how many there are."""
 
-PRINTED, SHEET, HOURS = "printed_roll", "roll_sheet", "hours_sheet"
-"""The kinds of files that are ordered here."""
-
 ACTIVITY = Slot(
     "activity", Kind.OBJECT, of="activity", required=True, ask="哪一个活动？请写编号，例如 补录 12", chosen=False
 )
@@ -87,115 +75,6 @@ def _activity(turn: Turn, role: Role) -> ActivityHere:
     unit = unit_by_id(turn.session, community_id=turn.community.id, unit_id=activity.unit_id)
     require(turn.who, role, unit.path)
     return activity
-
-
-# -- on paper, and as a sheet ----------------------------------------
-
-
-@router.command(
-    "print_roll",
-    "名单打印",
-    "打印名单",
-    "签到表",
-    "打印签到表",
-    slots=(ACTIVITY,),
-    fillers=("活动", "的", "一下", "一份"),
-    role=Role.BUILDING_LEAD,
-    direct=True,
-    writes=True,
-    overheard=False,
-    usage="名单打印 12",
-    gist="取一份 A4 名单带到现场，有二维码和空行",
-)
-def print_roll(turn: Turn) -> Answer:
-    activity = _activity(turn, Role.BUILDING_LEAD)
-    url = _link(turn, PRINTED, {"activity": activity.number})
-    if not url:
-        return say("no_link", command=f"linli roll {activity.number}")
-    turn.wrote("print_roll", activity.number)
-    return say("print_link", title=activity.title, url=url, number=activity.number)
-
-
-@router.command(
-    "export_sheet",
-    "导出",
-    "导出名单",
-    "导出时长",
-    "导出表格",
-    slots=(
-        Slot("activity", Kind.OBJECT, of="activity", chosen=False),
-        Slot("what", Kind.CHOICE, choices=(("时长", ("服务时长", "信用时", "荣誉时", "工时", "时间")),)),
-        Slot("span", Kind.CHOICE, choices=(("今年", ("本年", "全年")), ("全部", ("所有", "至今")))),
-        Slot("when", Kind.WHEN),
-    ),
-    implies={"导出时长": {"what": "时长"}},
-    fillers=("活动", "的", "名单", "一下", "一份", "表格", "表"),
-    role=Role.STAFF,
-    direct=True,
-    writes=True,
-    overheard=False,
-    usage="导出 时长 11月",
-    gist="取服务时长或一次活动的名单（导出 12），Excel 表格",
-)
-def export_sheet(turn: Turn) -> Answer:
-    if "activity" in turn.slots:
-        activity = _activity(turn, Role.STAFF)
-        url = _link(turn, SHEET, {"activity": activity.number})
-        what = say("sheet_roll", title=activity.title)
-        ref = activity.number
-    else:
-        first, last = _months(turn)
-        reach = [held.path for held in turn.who.held if held.role.rank >= Role.STAFF.rank]
-        url = _link(turn, HOURS, {"first": first, "last": last, "reach": reach})
-        what = (
-            say("sheet_hours", first=_month(first), last=_month(last))
-            if first < last
-            else say("sheet_hours_month", month=_month(first))
-        )
-        ref = 0
-    if not url:
-        return say("no_link", command="linli export")
-    turn.wrote("export_sheet", ref, what=SHEET if "activity" in turn.slots else HOURS)
-    return say("sheet_link", what=what, url=url)
-
-
-def _months(turn: Turn) -> tuple[int, int]:
-    """The first and the last Shanghai month that are meant: the named one, this year, all, else this one."""
-    now = month_of(turn.now)
-    match turn.slots.get("span"):
-        case "今年":
-            return now // 100 * 100 + 1, now
-        case "全部":
-            return EARLIEST, now
-    month = month_of(turn.slots["when_at"]) if "when_at" in turn.slots else now
-    # 12月, said in November, is the one that is over.
-    return (month, month) if month <= now else (month - 100, month - 100)
-
-
-EARLIEST = 202001
-"""No community has books from before."""
-
-
-def _month(month: int) -> str:
-    return f"{month // 100}年{month % 100}月"
-
-
-def _link(turn: Turn, kind: str, detail: dict[str, Any]) -> str:
-    """An address from which one file of this kind can be fetched once; empty where there is no address at all."""
-    public_url: str = turn.rules["http"].public_url
-    if not public_url:
-        return ""
-    token = secrets.token_urlsafe(24)
-    files.offer_file(
-        turn.session,
-        community_id=turn.community.id,
-        member_id=turn.who.id,
-        kind=kind,
-        token=token,
-        now=turn.now,
-        detail=detail,
-    )
-    return f"{public_url}/files/{token}"
 
 
 def _undo_entry(turn: Turn, act: Act) -> str:

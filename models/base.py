@@ -120,6 +120,24 @@ def card_of(kept: Sequence[str] | None) -> Card | None:
     return Card(*kept) if kept else None
 
 
+class Enclosure(NamedTuple):
+    """A file that a message brings in place of its text: what it is made from when it leaves. Kept as a list."""
+
+    kind: str
+    """Which file: the maker's name in `bot/files.py`."""
+    detail: Mapping[str, Any]
+    """What the maker needs to know besides: ids, never names of people."""
+    name: str
+    """What it is called."""
+    member_id: int
+    """Who asked for it."""
+
+
+def enclosure_of(kept: Sequence[Any] | None) -> Enclosure | None:
+    """The order that the books kept; NULL is none."""
+    return Enclosure(*kept) if kept else None
+
+
 class Refusal(Exception):
     """An expected no. Its class is its name, `fields` are what its sentence needs; the sentence is the handler's."""
 

@@ -8,6 +8,8 @@ and about whom; the file itself is made when it is fetched, so that no copy of p
 """
 
 import hashlib
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,6 +86,26 @@ def offer_file(
             "fetched_at": None,
         },
     )
+
+
+def link(
+    session: Session,
+    *,
+    public_url: str,
+    community_id: int,
+    member_id: int,
+    kind: str,
+    now: datetime,
+    detail: Mapping[str, Any],
+) -> str:
+    """An address from which a member can fetch one file once; empty where the house has no address of its own."""
+    if not public_url:
+        return ""
+    token = secrets.token_urlsafe(24)
+    offer_file(
+        session, community_id=community_id, member_id=member_id, kind=kind, token=token, now=now, detail=dict(detail)
+    )
+    return f"{public_url}/files/{token}"
 
 
 def offered_file(session: Session, *, token: str, now: datetime) -> Ordered | None:

@@ -33,6 +33,10 @@ class Reach:
     """Channels whose messages have buttons."""
     tapped: frozenset[str] = frozenset()
     """Those of `people` in which everybody sees the buttons beside what is written to them."""
+    files: frozenset[str] = frozenset()
+    """Channels that bring files into groups."""
+    carried: frozenset[str] = frozenset()
+    """Namespaces in which files are brought to people."""
     quiet: Quiet | None = None
     """When nobody is written to unless it is urgent, where a group or a person has no hours of their own."""
     posts_max: int = 0

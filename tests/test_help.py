@@ -32,19 +32,19 @@ async def test_help_names_what_this_person_may_do(street: Street) -> None:
                 "老赵",
                 direct,
                 "帮助",
-                f"{HEAD}\n{ALSO}\n您还能：加分、发布岗位、广播、任命、签到方式、审核、名单打印。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：加分、发布岗位、广播、任命、签到方式、审核、名单打印、补录。\n{MORE}",
             ),
             (
                 "孙丽",
                 direct,
                 "帮助",
-                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、名单、发布岗位、广播、任命、签到方式、审核、登记居民、改活动、名单打印。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、名单、发布岗位、广播、任命、签到方式、审核、登记居民、改活动、名单打印、补录。\n{MORE}",
             ),
             (
                 "张敏",
                 "3栋群",
                 "@小邻 帮助",
-                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、名单、发布岗位、广播、任命、签到方式、审核、登记居民、改活动、名单打印。\n{MORE}",
+                f"{HEAD}\n{ALSO}\n您还能：发布活动、加分、名单、发布岗位、广播、任命、签到方式、审核、登记居民、改活动、名单打印、补录。\n{MORE}",
             ),
             ("陌生人", direct, "帮助", STRANGER),
             ("陌生人", "3栋群", "@小邻 帮助", STRANGER),
@@ -118,6 +118,7 @@ LONG_NAME = "欧阳娜娜·阿卜杜拉"
 LONG_TITLE = "第十二届邻里节暨中秋敬老爱老志愿服务活动"
 THREE = "\n".join(f"{index} {index}号 {LONG_TITLE}" for index in (1, 2, 3))
 VALUES: dict[str, Any] = {
+    "example": "发名单 12 到党员群",
     "answer": "照样去请回复 照样报名，不去了回复 算了。",
     "born": "1946-1956",
     "shown": f"，群里只显示 {LONG_NAME}",

@@ -18,12 +18,13 @@ from bot.chart import NoPdf
 from bot.files import MAKERS
 from bot.script import Push
 from bot.terminal.commands import app
+from handlers.handouts import SHEET
 from handlers.language.paper import read_paper
-from handlers.roll import HOURS, PRINTED, SHEET
 from models import accounts, activities, check_in, ledger, roll
 from models.activities import find_activity
 from models.check_in import CheckIn, find_coming
 from models.files import Ordered
+from models.handouts import HOURS, PRINTED
 from models.ledger import Currency
 from models.verify import violations
 from tests import ground

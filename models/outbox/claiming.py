@@ -1,5 +1,6 @@
 """The postman holds what is due for the time of a lease, and says what becomes of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
-from models.base import Button, Card, Placard, buttons_of, card_of, placard_of
+from models.base import Button, Card, Enclosure, Placard, buttons_of, card_of, enclosure_of, placard_of
 from models.database import Among, Prepared, lock_name
 from models.outbox.messages import HELD, STILL_WAITING, Outbox, OutboxState
 
@@ -33,6 +34,7 @@ class Claimed:
     otherwise: str = ""
     placard: Placard | None = None
     card: Card | None = None
+    enclosure: Enclosure | None = None
 
 
 _other = aliased(Outbox, name="other")
@@ -65,6 +67,7 @@ _COLUMNS = (
     Outbox.otherwise,
     Outbox.placard,
     Outbox.card,
+    Outbox.enclosure,
 )
 
 _DUE = Prepared(
@@ -105,12 +108,16 @@ def claim(session: Session, *, now: datetime, wall: datetime, until: datetime, t
     # Found and taken by two statements: as one, PostgreSQL would walk over the whole table for so many ids that it
     # cannot foresee.
     rows = _DUE.all(session, now=now, wall=wall, most=most)
-    found = [
-        Claimed(*(*row[:-5], buttons_of(row[-5]), *row[-4:-2], placard_of(row[-2]), card_of(row[-1]))) for row in rows
-    ]
+    found = [_claimed(row) for row in rows]
     if found:
         _TAKE.run(session, ids=[message.id for message in found], token=token, until=until)
     return found
+
+
+def _claimed(row: Sequence[Any]) -> Claimed:
+    *first, buttons, urgent, otherwise, placard, card, enclosure = row
+    shown = placard_of(placard), card_of(card), enclosure_of(enclosure)
+    return Claimed(*(*first, buttons_of(buttons), urgent, otherwise, *shown))
 
 
 def finish(

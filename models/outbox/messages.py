@@ -120,6 +120,8 @@ class Outbox(Base):
     """What is shown in place of the text where a channel shows pictures; see `Placard`."""
     card: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     """What is shown in place of the text where a channel shows cards; see `Card`."""
+    enclosure: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What the file is made from that is brought in place of the text; see `Enclosure`."""
     created_at: Mapped[datetime]
     not_before: Mapped[datetime]
     expires_at: Mapped[datetime]

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from models.base import Button, Card, Placard
+from models.base import Button, Card, Enclosure, Placard
 from models.database import Prepared
 from models.outbox.messages import Outbox, OutboxState
 
@@ -25,6 +25,7 @@ _PUT = Prepared(
         "buttons",
         "placard",
         "card",
+        "enclosure",
         "created_at",
         "not_before",
         "expires_at",
@@ -50,15 +51,17 @@ def put(
     buttons: Sequence[Button] = (),
     placard: Placard | None = None,
     card: Card | None = None,
+    enclosure: Enclosure | None = None,
     urgent: bool = False,
     otherwise: str = "",
 ) -> bool:
     """Puts a message into the outbox once per `key`; False where it was put in before.
 
     `account` is the namespace and the outside id of somebody who is no member. The text says without its buttons what
-    can be answered, and without its `placard` or `card` what stands there. `urgent` ones wait neither for the end of
-    the quiet hours nor for the next day. `otherwise` is what the building lead is told (in words of its own, which say
-    whom to tell what) where no channel reaches the group or the person: never anything private.
+    can be answered, and without its `placard` or `card` what stands there; with an `enclosure` a file comes in its
+    place. `urgent` ones wait neither for the end of the quiet hours nor for the next day. `otherwise` is what the
+    building lead is told (in words of its own, which say whom to tell what) where no channel reaches the group or the
+    person: never anything private.
     """
     row = _PUT.first(
         session,
@@ -73,6 +76,7 @@ def put(
         buttons=buttons or None,
         placard=placard,
         card=card,
+        enclosure=enclosure,
         created_at=now,
         not_before=not_before or now,
         expires_at=expires_at,
