@@ -466,7 +466,7 @@ class Postman:
             outbox.finish(session, ids=[message.id], token=token, state=state, wall=wall, reason=reason)
             taken.buried.append(Buried(message, channel, outcome, reason))
             self._enclosures.tell(session, message, state, reason, now)
-            if channel:
+            if channel and message.enclosure is None:
                 taken.news += self._missed(session, message, channel, reason, state)
 
         if lost and (message.group_id is not None or len(lost) >= UNKNOWN_TRIES):
@@ -624,6 +624,12 @@ class Postman:
             return await self._enclosures.of(bundle.messages[0], self._clock.now())
         except DeliveryError as no:
             return no
+        except (BooksBusy, BooksClosed):
+            raise
+        except Exception:
+            # A bug in what makes it must not hold up what follows, and is tried again as a broken channel is.
+            log.exception("delivery.file_failed", outbox=bundle.ids)
+            return DeliveryError("the file could not be made", permanent=False)
 
     async def _send(self, one: Round, bundle: Bundle) -> timedelta | None:
         """Sends one bundle. Returns how long what follows at this address has to wait, None where it need not."""
@@ -791,8 +797,9 @@ class Postman:
                 outbox.put_back(session, ids=[message.id], token=one.token, retry_at=wall + wait, reason=detail)
             ended.states[state] = ended.states.get(state, 0) + 1
             late = state is OutboxState.WAITING and now - message.not_before >= LATE
-            # That one person's account takes nothing is no trouble of the channel's.
-            dead = state is OutboxState.FAILED and not (refused and message.group_id is None)
+            # That one person's account takes nothing, or a file is refused, is no trouble of the channel's.
+            alone = message.group_id is None or bundle.enclosed
+            dead = state is OutboxState.FAILED and not (refused and alone)
             if late or dead or state is OutboxState.UNKNOWN:
                 ended.news += self._missed(session, message, one.channel.name, detail, state)
         return ended

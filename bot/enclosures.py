@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from bot.books import Books
 from bot.channels import DeliveryError, File
 from bot.files import MAKERS
-from handlers.handouts import told_of
+from handlers.handouts import NOT_FOR_THEM, not_brought, told_of
 from models import files, handouts, outbox
-from models.base import Refusal
+from models.base import Enclosure, Refusal
 from models.directory import Group
 from models.files import Ordered
 from models.outbox import Claimed, OutboxState
@@ -43,7 +43,7 @@ class Enclosures:
         if message.group_id is not None and not handouts.still_for(
             session, community_id=here, group_id=message.group_id, enclosure=order
         ):
-            raise DeliveryError("the group is bound to something else", permanent=True, code="not-for-them")
+            raise DeliveryError("the group is bound to something else", permanent=True, code=NOT_FOR_THEM)
         try:
             made = MAKERS[order.kind](session, Ordered(here, order.member_id, order.kind, dict(order.detail)), now)
         except Refusal as refusal:
@@ -53,27 +53,35 @@ class Enclosures:
         return File(f"{order.name.rpartition('.')[0]}.{made.name.rpartition('.')[2]}", made.content, made.media_type)
 
     def tell(self, session: Session, message: Claimed, state: OutboxState, reason: str, now: datetime) -> None:
-        """Tells whoever had a file sent into a group what became of it."""
-        order, here = message.enclosure, message.community_id
-        if order is None or message.group_id is None:
+        """Tells whoever asked for a file what became of it: where it is theirs, only that it did not come."""
+        order = message.enclosure
+        if order is None or (message.group_id is None and state is OutboxState.SENT):
             return
-        group = session.execute(
-            select(Group.name).where(Group.community_id == here, Group.id == message.group_id)
-        ).scalar_one()
-        url = ""
-        if state not in WITHOUT_LINK:
-            detail = {**order.detail, "names": str(handouts.Names.WHOLE)}
-            url = files.link(
-                session, public_url=self._public_url, community_id=here, member_id=order.member_id, kind=order.kind,
-                now=now, detail=detail,
-            )  # fmt: skip
         outbox.put(
             session,
-            community_id=here,
+            community_id=message.community_id,
             key=f"handout-told:{message.id}:{state}",
-            message=told_of(order.name, group, state, reason, url),
+            message=self._words(session, message, order, state, reason, now),
             now=now,
             expires_at=now + TOLD_WITHIN,
             member_id=order.member_id,
             ref=message.ref,
         )
+
+    def _words(
+        self, session: Session, message: Claimed, order: Enclosure, state: OutboxState, reason: str, now: datetime
+    ) -> str:
+        here, group_id = message.community_id, message.group_id
+        if group_id is None:
+            return not_brought(order.name)
+        group = session.execute(select(Group.name).where(Group.community_id == here, Group.id == group_id)).scalar_one()
+        if not handouts.still_for(session, community_id=here, group_id=group_id, enclosure=order):
+            return told_of(order.name, group, state, NOT_FOR_THEM, "")
+        url = ""
+        if state not in WITHOUT_LINK:
+            # Called as in that group: whoever asked may pass it on.
+            url = files.link(
+                session, public_url=self._public_url, community_id=here, member_id=order.member_id, kind=order.kind,
+                now=now, detail=order.detail,
+            )  # fmt: skip
+        return told_of(order.name, group, state, reason, url)

@@ -64,6 +64,7 @@ say = Texts(
     which_example_hours="发时长表到党员群",
     no_group="没有 {group}。有哪些群请发 群列表。",
     no_files="{group} 那边机器人发不了文件。给您一份，请自己转过去：\n{url}\n一小时内可以取一次。",
+    no_files_at_all="{group} 那边机器人发不了文件。",
     no_files_no_link="{group} 那边机器人发不了文件。{then}",
     then_print="请发 名单打印 {number} 取一份，自己转过去。",
     then_sheet="请发 导出 时长 取一份，自己转过去。",
@@ -71,6 +72,7 @@ say = Texts(
     arrived="{what} 发到 {group} 了。",
     not_arrived="{what} 没有发进 {group}{why}。",
     not_arrived_link="\n给您一份，请自己转过去：\n{url}\n一小时内可以取一次。",
+    not_brought="{what} 没有发成，请过一会儿再要一次。",
     unknown="{what} 发到 {group} 了没有，平台没有回话。请看一眼群里，没有的话再发一次。",
     too_large="：文件太大",
     not_taken="：那边不收文件",
@@ -194,7 +196,7 @@ def _month(month: int) -> str:
 # -- for oneself ----------------------------------------
 
 
-def _link(turn: Turn, ordered: Ordered) -> str:
+def _link(turn: Turn, ordered: Ordered, names: Names = Names.WHOLE) -> str:
     """An address from which the file can be fetched once; empty where there is no address at all."""
     return files.link(
         turn.session,
@@ -203,7 +205,7 @@ def _link(turn: Turn, ordered: Ordered) -> str:
         member_id=turn.who.id,
         kind=ordered.kind,
         now=turn.now,
-        detail=ordered.detail,
+        detail={**ordered.detail, "names": str(names)} if names is not Names.WHOLE else ordered.detail,
     )
 
 
@@ -395,7 +397,7 @@ def hand_out(turn: Turn) -> Answer:
     if not books.takes_files(
         turn.session, community_id=turn.community.id, group_id=group.id, reach=reach_in(turn.rules)
     ):
-        return _for_oneself(turn, ordered, group)
+        return _for_oneself(turn, ordered, group, names)
     what = say("hours", what=ordered.what) if hours else ordered.what
     if not turn.confirmed:
         return Ask(say("preview", what=what, group=group.name, names=say(SHOWN[names])), minutes=30)
@@ -422,16 +424,34 @@ def _quiet_until(turn: Turn, group: Listed) -> datetime | None:
     return groups_end(turn.session, night=reach_in(turn.rules).quiet, groups=[group.id], moment=turn.now)
 
 
-def _for_oneself(turn: Turn, ordered: Ordered, group: Listed) -> str:
-    """What whoever asked does where no channel brings files into the group."""
-    if turn.group is None and (url := _link(turn, ordered)):
+def _for_oneself(turn: Turn, ordered: Ordered, group: Listed, names: Names) -> str:
+    """What whoever asked does where no channel brings files into the group: people are called in it as there."""
+    if turn.group is None and (url := _link(turn, ordered, names)):
         turn.wrote("print_roll" if ordered.number else "export_sheet", ordered.number, what=ordered.kind)
         return say("no_files", group=group.name, url=url)
+    if names is Names.HIDDEN:
+        # What they would fetch for themselves has everybody's name, and is not to be passed on.
+        return say("no_files_at_all", group=group.name)
     then = say("then_print", number=ordered.number) if ordered.number else say("then_sheet")
     return say("no_files_no_link", group=group.name, then=then)
 
 
 # -- what became of it ----------------------------------------
+
+
+NOT_FOR_THEM = "not-for-them"
+REASONS = {
+    "file-size": "too_large",
+    "40006": "too_large",
+    **dict.fromkeys(("40004", "40008", "40009", "40058"), "not_taken"),
+    NOT_FOR_THEM: "not_for_them",
+}
+"""By the first word of the postman's reason."""
+
+
+def not_brought(what: str) -> str:
+    """What somebody hears whose own file did not come."""
+    return say("not_brought", what=what)
 
 
 def told_of(what: str, group: str, state: OutboxState, why: str, url: str) -> str:
@@ -440,7 +460,6 @@ def told_of(what: str, group: str, state: OutboxState, why: str, url: str) -> st
         return say("arrived", what=what, group=group)
     if state is OutboxState.UNKNOWN:
         return say("unknown", what=what, group=group)
-    reasons = {"file-size": "too_large", "not-for-them": "not_for_them"}
-    reason = next((name for code, name in reasons.items() if why.startswith(code)), "not_taken")
-    text = say("not_arrived", what=what, group=group, why=say(reason))
+    name = REASONS.get(why.split(" ")[0], "not_taken" if "brings files" in why else "")
+    text = say("not_arrived", what=what, group=group, why=say(name) if name else "")
     return text + say("not_arrived_link", url=url) if url else text

@@ -21,13 +21,13 @@ from handlers.handouts import filed, told_of
 from models.activities import find_activity
 from models.clock import MovedClock, WallClock
 from models.directory import Group, add_endpoint, groups_of
-from models.files import Ordered
+from models.files import Download, Ordered
 from models.handouts import HOURS, PRINTED, Names, hand_out
 from models.members import Member
 from models.outbox import Attempt, Outbox, OutboxState
 from models.units import Unit
 from tests.dialogue import ON_SQLITE, direct, november, talk
-from tests.fakes.street import Street
+from tests.fakes.street import Street, without_files
 from tests.fakes.wecom_api import Fault, WecomApi, refuses
 from tests.moments import TUESDAY_EVENING
 
@@ -113,6 +113,24 @@ async def test_what_waits_for_the_morning_can_be_taken_back(street: Street) -> N
         ],
     )  # fmt: skip
     assert [push for push in await street.until(november(18, 7, 5)) if "签到表" in push.text] == []
+
+
+@ON_SQLITE
+async def test_where_no_channel_brings_files_nobody_is_promised_one(street: Street) -> None:
+    here = without_files(street)
+    pushes = await talk(
+        here,
+        [
+            (
+                "张敏", direct, "名单 12 发到党员群",
+                "党员群 那边机器人发不了文件。请发 名单打印 12 取一份，自己转过去。",
+            ),
+            # What one gets for oneself has everybody's name: it is not to be passed on to there.
+            ("张敏", direct, "名单 12 发到3栋群", "3栋群 那边机器人发不了文件。"),
+            ("张敏", direct, "名单打印 12", "这里还没有设好网址，取不了文件。请让管理员在电脑上用 linli roll 12。"),
+        ],
+    )  # fmt: skip
+    assert pushes == []
 
 
 @ON_SQLITE
@@ -230,6 +248,7 @@ async def test_the_file_arrives_or_whoever_sent_it_gets_a_link(
                 .order_by(Outbox.id)
             ).all()
         )
+        links = await house.books.read(lambda session: list(session.scalars(select(Download.detail))))
         await house.close()
     assert rows[0].state == state
     (told,) = [row.text for row in rows[1:]]
@@ -240,7 +259,9 @@ async def test_the_file_arrives_or_whoever_sent_it_gets_a_link(
         assert api.files(KEY)[0][1].startswith((b"%PDF", b"<!doctype html>"))
     elif state is OutboxState.FAILED:
         begin, url, end = told.split("\n")[0], told.split("\n")[2], told.split("\n")[3]
-        assert (names, begin) == ([], f"{FILE}.pdf 没有发进 党员群：那边不收文件。")
+        assert (names, begin) == ([], f"{FILE}.pdf 没有发进 党员群：文件太大。")
+        # People are called as in the group: it may be passed on to there.
+        assert links == [{"activity": 12, "names": "spared"}]
         assert url.startswith(f"{URL}/files/")
         assert end == "一小时内可以取一次。"
     else:

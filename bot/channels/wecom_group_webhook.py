@@ -9,6 +9,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
@@ -45,6 +46,7 @@ FILE_REFUSED = {
     40006: "the file is too large, or empty",
 }
 """Answers to a file that never heal by trying again (page 90313)."""
+BAD_PARAMETER = 40058
 KIND_REFUSED = frozenset({40008, 40009, 40058, 45002})
 """Of these, what the platform says of a picture or a card that it does not like."""
 
@@ -148,6 +150,10 @@ class WecomGroupWebhook:
         """The media id of a file, good for this robot alone. Raises DeliveryError: nobody has seen anything of it."""
         refuse_size(file, self.ability.file_bytes)
         said = await self._called(key, "upload_media", file=file, params={"type": "file"})
+        if isinstance(said, Said) and said.code == BAD_PARAMETER and not file.name.isascii():
+            # Perhaps of its name, of which the page says nothing: better a plain one than no file.
+            plain = replace(file, name=f"file.{file.name.rpartition('.')[2]}")
+            said = await self._called(key, "upload_media", file=plain, params={"type": "file"})
         if isinstance(said, OutcomeUnknown):
             raise DeliveryError(f"the upload was not answered: {said}", permanent=False)
         if isinstance(said, DeliveryError):

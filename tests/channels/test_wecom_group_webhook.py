@@ -103,7 +103,9 @@ ROLL = File('清洁家园 "签到表".pdf', b"%PDF-1.7 roll", "application/pdf")
 
 async def test_a_file_comes_under_its_name_and_without_words(webhook: WecomGroupWebhook, api: WecomApi) -> None:
     await webhook.send(Parcel(label(KEY), "签到表", KEY, file=ROLL))
-    assert api.files(KEY) == [(ROLL.name, ROLL.content)]
+    api.meets(wecom_api.refuses(40058))
+    await webhook.send(Parcel(label(KEY), "签到表", KEY, file=ROLL))
+    assert api.files(KEY) == [(ROLL.name, ROLL.content), ("file.pdf", ROLL.content)]
     assert api.texts() == []
 
 
@@ -111,7 +113,7 @@ async def test_a_file_comes_under_its_name_and_without_words(webhook: WecomGroup
     ("faults", "means"),
     [
         ([wecom_api.refuses(40006)], DeliveryError("", permanent=True, code=40006)),
-        ([wecom_api.refuses(40058)], DeliveryError("", permanent=True, code=40058)),
+        ([wecom_api.refuses(40058)] * 2, DeliveryError("", permanent=True, code=40058)),
         ([wecom_api.refuses(wecom_api.TOO_OFTEN)], DeliveryError("", permanent=False, code=45009)),
         # Of an upload nobody has seen anything, whether its answer came or not.
         ([wecom_api.LOST], DeliveryError("", permanent=False, code="")),

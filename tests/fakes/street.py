@@ -5,7 +5,7 @@ else may happen.
 """
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bot.app import CHANNEL_SETTINGS, FEATURE_SETTINGS, House
@@ -99,6 +99,17 @@ class Opened(Script):
 def reserved(street: Street) -> Street:
     """The same street, but the bot writes only to those who have written to it alone: nobody yet."""
     return _on(street, Opened())
+
+
+class WithoutFiles(Script):
+    """A channel of words alone."""
+
+    ability = replace(Script.ability, file_bytes=0)
+
+
+def without_files(street: Street) -> Street:
+    """The same street, but no channel brings files."""
+    return _on(street, WithoutFiles())
 
 
 class DeafTo(Script):
