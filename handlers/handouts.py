@@ -111,9 +111,16 @@ class Ordered:
     """Of the file."""
     what: str
     """As it is spoken of."""
-    number: int = 0
-    """Of the activity, where it is about one."""
-    ref: str = ""
+    activity: ActivityHere | None = None
+    """What it is about, where that is one."""
+
+    @property
+    def number(self) -> int:
+        return self.activity.number if self.activity else 0
+
+    @property
+    def ref(self) -> str:
+        return self.activity.ref if self.activity else ""
 
 
 # -- what there is ----------------------------------------
@@ -128,28 +135,22 @@ def _activity(turn: Turn, role: Role) -> ActivityHere:
 
 
 def _printed(turn: Turn) -> Ordered:
-    activity = _activity(turn, Role.BUILDING_LEAD)
-    named = {"day": short_day(activity.starts_at), "title": filed(activity.title)}
-    return Ordered(
-        PRINTED,
-        {"activity": activity.number},
-        say("roll_name", **named),
-        say("roll", number=activity.number, title=activity.title),
-        activity.number,
-        activity.ref,
-    )
+    return _of_activity(turn, Role.BUILDING_LEAD, PRINTED, "roll_name", "roll")
 
 
 def _roll_sheet(turn: Turn) -> Ordered:
-    activity = _activity(turn, Role.STAFF)
-    named = {"day": short_day(activity.starts_at), "title": filed(activity.title)}
+    return _of_activity(turn, Role.STAFF, SHEET, "roll_sheet_name", "sheet_roll")
+
+
+def _of_activity(turn: Turn, role: Role, kind: str, name: str, what: str) -> Ordered:
+    """A file about the activity that is meant; `name` and `what` are the sentences for how it is called."""
+    activity = _activity(turn, role)
     return Ordered(
-        SHEET,
+        kind,
         {"activity": activity.number},
-        say("roll_sheet_name", **named),
-        say("sheet_roll", title=activity.title),
-        activity.number,
-        activity.ref,
+        say(name, day=short_day(activity.starts_at), title=filed(activity.title)),
+        say(what, number=activity.number, title=activity.title),
+        activity,
     )
 
 
@@ -244,7 +245,9 @@ def _brought(turn: Turn, ordered: Ordered) -> bool:
     gist="取一份 A4 名单带到现场，有二维码和空行",
 )
 def print_roll(turn: Turn) -> Answer:
-    ordered, title = _printed(turn), _activity(turn, Role.BUILDING_LEAD).title
+    ordered = _printed(turn)
+    assert ordered.activity is not None
+    title = ordered.activity.title
     if url := _link(turn, ordered):
         answer = say("print_link", title=title, url=url, number=ordered.number)
     elif _brought(turn, ordered):
