@@ -19,7 +19,9 @@ from tests.language.corpus import figures, heard, lines, parts
 from tests.language.street import NOW
 
 MADE_WITH = [
-    line for name in ("core", "street", "market", "stairs", "yard", "posts", "doors", "doorway") for line in lines(name)
+    line
+    for name in ("core", "street", "market", "stairs", "yard", "posts", "doors", "doorway", "noticeboard")
+    for line in lines(name)
 ]
 UNSEEN = [*lines("unseen"), *lines("late")]
 UNSEEN_POSTS = lines("unseen_posts")
