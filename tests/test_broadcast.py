@@ -35,6 +35,7 @@ from models.verify import violations
 from tests.dialogue import ON_SQLITE, direct, november, silence, talk
 from tests.fakes.street import Street, muted
 from tests.ground import NAMESPACE, Ground, add_person, lay, person
+from tests.language.corpus import heard
 from tests.moments import TUESDAY_EVENING
 
 NOW = TUESDAY_EVENING
@@ -445,6 +446,55 @@ async def test_property_and_party_members_write_drafts(street: Street) -> None:
         ("3栋群", "【3栋通知 9】周四学习"),
         ("李建国", "9号「学习」发完了：3栋群已发。"),
     ]
+
+
+FRIDAYS, WHEN = "FREQ=WEEKLY;BYDAY=FR", "什么时候发？请这样说：定时广播 明早8点 3栋 停水"
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "content", "when"),
+    [
+        ("每周五 广播 在职党员 下午三点学习", "在职党员", "下午三点学习", FRIDAYS),
+        ("每周五 下午三点 广播 在职党员 学习", "在职党员", "学习", FRIDAYS),
+        ("广播 每周五15:00 在职党员 学习", "在职党员", "学习", FRIDAYS),
+        ("每周五提醒在职党员 学习", "在职党员", "学习", FRIDAYS),
+        ("请在明早8点广播3栋，今天停水", "3栋", "今天停水", november(18, 8)),
+        ("半小时后 广播 3栋 停水", "3栋", "停水", november(17, 20)),
+        ("明天广播 3栋 停水", "3栋", "停水", november(18, 0)),
+        # Now, and what the notice itself tells.
+        ("今天 广播 3栋 停水", "3栋", "停水", None),
+        ("马上 广播 3栋 停水", "3栋", "停水", None),
+        ("广播 3栋 明早8点 停水", "3栋", "明早8点 停水", None),
+        ("明早8点 停水，广播 3栋", "3栋", "明早8点,停水", None),
+        ("明早8点到10点停水 广播 3栋", "3栋", "明早8点到10点停水", None),
+    ],
+)
+def test_a_time_before_the_verb_is_when_it_goes_out(
+    text: str, target: str, content: str, when: str | datetime | None
+) -> None:
+    found = heard({"text": text, "channel": "dm", "role": "secretary"})
+    slots = found.slots
+    assert (found.outcome, slots["target"], slots["content"]) == ("act", target, content)
+    assert slots.get("when_recur", slots.get("when_at")) == when
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "明早8点到10点 广播 3栋 停水",
+        "周五前 广播 3栋 停水",
+        "下周一到周五每天早上8点 广播 全体 垃圾分类",
+        "每周五的时候广播 在职党员 学习",
+    ],
+)
+def test_a_time_that_is_not_sure_is_asked_about_and_nothing_waits_to_be_confirmed(text: str) -> None:
+    found = heard({"text": text, "channel": "dm", "role": "secretary"})
+    assert (found.outcome, found.say, found.command) == ("ask", WHEN, None)
+
+
+def test_a_neighbour_who_tells_of_broadcasts_gives_no_command() -> None:
+    line = {"text": "每天早上广播 全体 都烦死了", "channel": "group", "role": "secretary"}
+    assert heard(line).outcome == "ignore"
 
 
 @ON_SQLITE

@@ -116,7 +116,7 @@ def _draft(turn: Turn, parts: tuple[Part, ...], **more: Any) -> Draft:
 def _due(slots: Mapping[str, Any]) -> datetime | None:
     """When it goes out; of a day that is named without an hour, in the morning."""
     due: datetime | None = slots.get("when_at")
-    return due + MORNING if due is not None and slots.get("when_grain") == "day" else due
+    return due + MORNING if due is not None and slots.get("when_grain") in ("day", "week", "month") else due
 
 
 def _where(plan: Plan) -> str:
@@ -186,14 +186,14 @@ REMINDERS_WANTED = (
     "转告", "告诉", "提醒", "紧急广播", "紧急通知",
     slots=(
         Slot("target", Kind.TARGET, required=True, ask="发给谁？例如 广播 3栋 明天停水"),
-        Slot("when", Kind.WHEN, labels=("定时",)),
+        Slot("when", Kind.WHEN, labels=("定时",), ahead=True, ask="什么时候发？请这样说：定时广播 明早8点 3栋 停水"),
         Slot("ack", Kind.FLAG, labels=ACK_WANTED),
         Slot("remind", Kind.FLAG, labels=REMINDERS_WANTED),
         Slot("urgent", Kind.FLAG, labels=("紧急", "加急")),
         Slot("content", Kind.TEXT, required=True, ask="请写上通知的内容，例如 广播 3栋 明天停水"),
     ),
     implies={"紧急广播": {"urgent": True}, "紧急通知": {"urgent": True}},
-    fillers=("群", "给", "的", "居民", "邻居", "说", "内容是", "内容"),
+    fillers=("群", "给", "的", "居民", "邻居", "说", "内容是", "内容", "在"),
     aloud=("广播", "定时广播", "发广播", "紧急广播"), role=Role.PROPERTY, overheard=False, writes=True, bare=False,
     usage="广播 3栋 明早8点停水 回执", gist="发通知，先预览再确认；定时说 定时广播 明早8点",
     undo={"broadcast": _undo_broadcast},

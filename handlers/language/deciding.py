@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from handlers.chat import Command
-from handlers.language import phrasing
+from handlers.language import dates, phrasing
 from handlers.language.filling import Filling, Plan
 from handlers.language.filling import missing as lacking
 from handlers.language.slots import Kind, Slot
@@ -161,6 +161,8 @@ def decide(reading: Reading, text: str, scene: Scene) -> Understanding:
         return Understanding("smalltalk", outcome="ignore", why=(*why, f"overheard: {doubt}"))
     foreign = [aside for aside in filled.asides if not phrasing.is_own_aside(aside)]
     unexplained = " ".join(filter(None, (filled.before, *filled.left, *foreign)))
+    if (ahead := reading.plan.ahead) is not None and _mistimed(reading, ahead, unexplained, scene):
+        return Understanding(command.intent, filled.slots, None, "ask", say=ahead.ask, why=(*why, "when is not clear"))
     question = (phrasing.DOUBT.search(unexplained) or phrasing.ASKED.search(text)) if unexplained else None
     if question is not None and (hint := _close(reading, unexplained, question, why, scene)):
         return hint
@@ -177,6 +179,13 @@ def decide(reading: Reading, text: str, scene: Scene) -> Understanding:
         Understanding(command.intent, {**filled.slots, slot.name: value}, command) for slot, value in filled.again
     )
     return Understanding(command.intent, filled.slots, command, "act", also=again, why=tuple(why))
+
+
+def _mistimed(reading: Reading, ahead: Slot, unexplained: str, scene: Scene) -> bool:
+    """Whether a time was said and is not sure: without it, or with another one, the command would not be this one."""
+    filled = reading.filled
+    beside = " ".join((filled.before, *filled.asides))
+    return (bool(unexplained) and ahead.name in filled.slots) or dates.find(beside, scene.now) is not None
 
 
 def _overheard_doubt(reading: Reading, text: str, scene: Scene) -> str:
@@ -196,6 +205,10 @@ def _doubt_of_words(reading: Reading, text: str) -> str:
         return f"“{filled.before}” stands before the verb"
     if filled.left:
         return f"“{' '.join(filled.left)}” is no part of the command"
+    when = filled.slots.get(plan.ahead.name) if plan.ahead is not None else None
+    if when is not None and text.find(when) < text.find(reading.verb.word):
+        # 每天早上广播 全体 都烦死了
+        return "a day before the verb tells something"
     free = plan.text or plan.reason or plan.titled
     if not free and not phrasing.ASKS.search(reading.verb.word) and (question := phrasing.ASKS.search(text)):
         return f"“{question[0]}” makes it a question"

@@ -86,6 +86,8 @@ class Plan:
     fillers: re.Pattern[str]
     own: set[str]
     """Everything that means this command."""
+    ahead: Slot | None
+    """When it is to be done, said before the verb."""
     partner: Slot | None
     """The person beside the speaker."""
     required: tuple[Slot, ...]
@@ -124,6 +126,7 @@ class Plan:
             starts=frozenset(starts),
             fillers=_fillers(command.fillers),
             own=set(),
+            ahead=next((slot for slot in slots if slot.ahead), None),
             partner=next((slot for slot in slots if slot.kind is Kind.PERSON and "跟" in slot.labels), None),
             required=tuple(slot for slot in slots if slot.required),
             gives=any(slot.kind is Kind.POINTS and slot.required for slot in slots),
@@ -163,6 +166,8 @@ class Filling:
     asked: int = 0
     """The question of a survey that a quoted message shows."""
     slots: dict[str, Any] = field(default_factory=dict)
+    ahead: bool = False
+    """What stands before the verb is being read."""
     before: str = ""
     """What stands in the verb's own clause before it and is neither courtesy nor a slot."""
     left: list[str] = field(default_factory=list)
@@ -455,7 +460,7 @@ def read_before(filling: Filling, before: str) -> None:
     if len(before) > SENTENCE:
         filling.before = before.strip()
         return
-    whole, filling.text = filling.text, before
+    whole, filling.text, filling.ahead = filling.text, before, True
     try:
         if (at := _oneself(filling, before)) is not None or (at := _whom(filling, before)) is not None:
             before = filling.text = before[:at]
@@ -482,7 +487,7 @@ def read_before(filling: Filling, before: str) -> None:
                 del filling.notes[kept[1] :]
                 filling.asides.append(before[start:end].strip(phrasing.BLANKS))
     finally:
-        filling.text = whole
+        filling.text, filling.ahead = whole, False
 
 
 def _names_new(filling: Filling, before: dict[str, Any]) -> bool:
@@ -529,8 +534,10 @@ def _read_clause(filling: Filling, at: int, end: int, last: bool) -> int:
             # The person is read from the end; what stands between is read on.
             inner = _read_clause(filling, at, start, False)
             return end if inner == start else inner
-        named = len(filling.again)
-        if (after := _leading(filling, at)) is not None and (after <= end or len(filling.again) > named):
+        named, timed = len(filling.again), _is_timed(filling)
+        if (after := _leading(filling, at)) is not None and (
+            after <= end or len(filling.again) > named or _is_timed(filling) > timed
+        ):
             at = after
             continue
         filler = filling.plan.fillers.match(before, at, end)
@@ -543,6 +550,11 @@ def _read_clause(filling: Filling, at: int, end: int, last: bool) -> int:
         if at == filler.start():
             return at
     return at
+
+
+def _is_timed(filling: Filling) -> bool:
+    """Whether it is known when it is to be done: `每周五 下午三点` is one time, though a blank stands in it."""
+    return filling.plan.ahead is not None and filling.plan.ahead.name in filling.slots
 
 
 def _introduce(filling: Filling, name: str) -> bool:

@@ -923,6 +923,11 @@ def _settle(filled: Filling, scene: Scene, commands: Sequence[bool]) -> None:
     if text is not None and text.name not in slots and text.required and (scene.addressed or filled.asides):
         told = [*filled.asides, *([filled.before] if filled.before else [])]
         if told and not filled.left:
+            if plan.ahead is not None and plan.ahead.name in slots:
+                # 明早8点 停水, 广播 3栋: it is the water that stops at eight.
+                told.insert(0, slots[plan.ahead.name])
+                for name in [name for name in slots if name.split("_")[0] == plan.ahead.name]:
+                    del slots[name]
             filled.put(text, ",".join(told), "before the verb")
             filled.asides, filled.before = [], ""
             _name_ahead(filled, text)

@@ -16,6 +16,7 @@ from handlers.language import dates, festivals, phrasing, places
 from handlers.language.numerals import CHINESE, NUMERAL, number, read_duration
 from handlers.language.slots import Kind, Slot
 from handlers.language.surroundings import WORK
+from models.clock import local
 from models.members import CATEGORY_WORDS, KNOWN_CATEGORIES, category_called
 
 if TYPE_CHECKING:
@@ -99,7 +100,13 @@ def _read_when(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[A
         # 重阳敬老 is the name of something.
         return None
     if slot.labels and not any(label in filling.text[:at] for label in slot.labels):
-        return None
+        if not slot.ahead or not (filling.ahead or _target_behind(filling, end)):
+            return None
+        if moment.grain == "now" or (moment.grain == "day" and moment.start.date() == local(filling.now).date()):
+            return None, end
+        if moment.grain == "deadline" or (moment.grain != "part" and moment.end is not None):
+            # 明早8点到10点 is when the water is cut off, or when it is said: one has to ask.
+            return None
     if filling.plan.periods and moment.grain in ("week", "month"):
         return None
     if moment.grain == "day" and filling.plan.kinds and (match := _NUMBERED.match(filling.text, at)):
@@ -127,6 +134,16 @@ def _read_when(filling: "Filling", slot: Slot, at: int, inside: bool) -> tuple[A
 
 
 _ONE_DAY = timedelta(days=1)
+
+
+def _target_behind(filling: "Filling", at: int) -> bool:
+    """Whether it is said next, and by itself, to whom: `广播 明早8点 3栋 停水`."""
+    at = phrasing.skip_courtesy(filling.text, at)
+    for slot in filling.plan.command.slots:
+        if slot.kind is Kind.TARGET and slot.name not in filling.slots:
+            found = READERS[slot.kind](filling, slot, at, False) if at < len(filling.text) else None
+            return found is not None and filling.text[found[1] : found[1] + 1] in phrasing.BLANKS
+    return False
 
 
 def _goes_on(text: str, end: int) -> bool:

@@ -99,5 +99,7 @@ class Slot:
     """Not required where this other slot is filled: a copied activity has a title."""
     chosen: bool = True
     """Where an object is not named, the only one that is possible is meant."""
+    ahead: bool = False
+    """Before the verb it needs no label: `每周五 广播 …` is when, `广播 3栋 每周五 …` what is said."""
     apart: bool = False
     """Its choices count only where they stand by themselves: 户外 is a choice, 户外徒步 the name of something."""
