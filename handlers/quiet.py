@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any
 
-from handlers.chat import Answer, Router, Texts, Turn, in_few_lines
+from handlers.chat import Answer, Ask, Router, Texts, Turn, in_few_lines
 from handlers.language.slots import Kind, Slot
 from models import quiet as books
 from models.audit import Act
@@ -48,6 +48,8 @@ say = Texts(
     most_none="一天几条不限",
     own="（自己定的）",
     which_group="哪个群？请在群里说，或写上楼栋，例如 3栋群安静 22:00-8:00。",
+    which_hour="{when}几点以后不发？请回复几点，例如 9点。",
+    which_hours="{when}几点到几点不发？请照样子回复，例如 {begins}点到{ends}点。",
     which_count="一天最多几条？例如 本群一天最多 4 条，不限就说 本群一天最多 不限。",
     no_group="{target} 没有绑定的群。有哪些群请发 群列表。",
     groups_line="{group}：{rule}",
@@ -81,6 +83,11 @@ GROUP = Slot("group", Kind.TARGET)
 HOURS = (Slot("hours", Kind.WHEN), Slot("till", Kind.WHEN, labels=("到", "至", "-")))
 USUAL = Slot("usual", Kind.FLAG, labels=("照旧", "恢复默认", "默认", "取消", "和别的群一样", "恢复"))
 NEVER = Slot("never", Kind.FLAG, labels=("不限", "不设", "不用", "随时", "全天都发", "关闭", "无限", "不限条数"))
+DUSK, NOON, EVENING = 5, 12, 17
+"""Hours of the day: what begins in the evening goes on into the night, and 5点 there is the first that means it."""
+_SAYS_MORNING = re.compile("[早晨凌上]")
+AS_LONG = 2
+"""Hours of rest in an example."""
 FILLERS = (
     "群",
     "的",
@@ -181,6 +188,8 @@ def _said_hours(turn: Turn) -> Quiet | None:
         # 晚上 alone says not when it begins.
         return None
     begins = _time(slots["hours_at"])
+    if slots.get("_evening") and DUSK <= begins.hour < NOON and not _SAYS_MORNING.match(slots["hours"]):
+        begins = begins.replace(hour=begins.hour + NOON)
     until = slots.get("hours_until") or slots.get("till_at")
     if until is not None:
         if begins == _time(until) or _SAME.search(typed):
@@ -191,6 +200,21 @@ def _said_hours(turn: Turn) -> Quiet | None:
         return Quiet(begins, _time(until))
     night = reach_in(turn.rules).quiet
     return Quiet(begins, night.ends if night is not None and night.length else time(7))
+
+
+def _ask_hour(turn: Turn) -> Ask | None:
+    """Asks from when on, where only a part of the day was said: 晚上别吵我."""
+    slots = turn.slots
+    if slots.get("hours_grain") != "part":
+        return None
+    begins, part = local(slots["hours_at"]).hour, slots["hours"]
+    for name in [name for name in slots if name.split("_")[0] == "hours"]:
+        del slots[name]
+    # What they answer is of that part: 8点 in the evening is 20:00.
+    slots["_evening"] = begins >= EVENING
+    if slots["_evening"]:
+        return Ask(say("which_hour", when=part), slot="hours")
+    return Ask(say("which_hours", when=part, begins=begins, ends=begins + AS_LONG), slot="hours")
 
 
 def _time(moment: datetime) -> time:
@@ -220,6 +244,8 @@ def group_quiet(turn: Turn) -> Answer:
     group = _group(turn)
     if isinstance(group, str):
         return group
+    if turn.incoming.direct and (asked := _ask_hour(turn)) is not None:
+        return asked
     quiet = ANY_TIME if turn.slots.get("never") else _said_hours(turn)
     if quiet is None and not turn.slots.get("usual"):
         return _shown(turn, group)
@@ -314,6 +340,8 @@ ANY_MOMENT = (
     undo={"my_quiet": _undo_mine},
 )  # fmt: skip
 def my_quiet(turn: Turn) -> Answer:
+    if (asked := _ask_hour(turn)) is not None:
+        return asked
     quiet, night = _said_hours(turn), _night(turn)
     if quiet is None and not turn.slots.get("usual"):
         own = books.own_of(turn.session, community_id=turn.community.id, member_id=turn.who.id)

@@ -86,7 +86,9 @@ class Questions:
     def filled(self, scene: Scene, question: pending.Question) -> dict[str, Any] | None:
         """The slots of a free question with what this text adds; None where it is no answer to it."""
         command = self._by_intent[question.intent]
-        return self._grammar.fill(command, question.slots, scene.typed.text, world=scene.world, now=scene.now)
+        return self._grammar.fill(
+            command, question.slots, scene.typed.text, wanted=question.slot, world=scene.world, now=scene.now
+        )
 
     def misfit(self, scene: Scene, question: pending.Question | None) -> Heard | None:
         """What becomes of an answer that no open question asked for; None where it fits the one that is open.

@@ -30,7 +30,7 @@ from handlers.language.deciding import (
 from handlers.language.filling import Filling, Plan
 from handlers.language.normalise import Typed, normalise
 from handlers.language.numerals import CHINESE, NUMERAL
-from handlers.language.readers import READERS
+from handlers.language.readers import READERS, before_category
 from handlers.language.slots import Kind, Slot
 from handlers.language.sounds import Sounds
 from handlers.language.surroundings import WORK, OpenObject, Surroundings
@@ -195,6 +195,10 @@ class Grammar:
         """The text with a verb that was taken apart put together again."""
         if "不想在" in text:
             text = phrasing.NOT_AT.sub(r"\g<thing>我不\g<act>了", text)
+        if "掉" in text and (match := phrasing.TAKEN_OFF.search(text)):
+            whose = before_category(match["what"] or match["behind"], world)
+            if whose is not None:
+                return f"{text[: match.start()]}去掉 {' '.join(whose)}"
         if not any(head in text for head in phrasing.UNDOING) or (match := self._halves.search(text)) is None:
             return text
         verb = (match["head"] or match["act"]) + (match["tail"] or match["noun"])
@@ -221,6 +225,7 @@ class Grammar:
             or self._cue(text)
             or self._asking_cue(text)
             or self._kind_cue(text)
+            or phrasing.WHO_IS_IN.search(text)
             or _ANNOUNCES.match(text)
             or self._sounds.find(text)
         ):
@@ -236,16 +241,26 @@ class Grammar:
         return any(slot.name == name and slot.kind in (Kind.UNIT, Kind.ROOM, Kind.DIGITS) for slot in command.slots)
 
     def fill(
-        self, command: Command, slots: dict[str, Any], text: str, *, world: Surroundings, now: datetime
+        self,
+        command: Command,
+        slots: dict[str, Any],
+        text: str,
+        *,
+        wanted: str | None,
+        world: Surroundings,
+        now: datetime,
     ) -> dict[str, Any] | None:
         """The slots of an open question with what a text adds; None where the text is no answer and nothing else.
 
+        A bare number answers a question for a time (`wanted` is the slot) with its hour.
         A place that is named again, with or without its building, takes the place of the one before.
         """
         places = {slot.name for slot in command.slots if slot.kind is Kind.UNIT}
         building = next((str(slots[name]) for name in places if name in slots), "")
         if building and _DOOR.match(text):
             text = building.partition("栋")[0] + "栋" + text
+        if _HOUR.fullmatch(text) and any(slot.name == wanted and slot.kind is Kind.WHEN for slot in command.slots):
+            text = f"{text}点"
         filled = Filling(self._plans[command.intent], text, now, world)
         filled.slots |= {name: value for name, value in slots.items() if name not in places}
         before = dict(filled.slots)
@@ -573,12 +588,32 @@ class Grammar:
 
     def _asked(self, text: str, scene: Scene) -> Understanding | None:
         """流动党员有哪些, said to the bot: the whole message asks who is of a kind."""
-        cue = self._kind_cue(text) if scene.addressed and len(text) <= LISTENED else None
-        if cue is None:
+        if not scene.addressed or len(text) > LISTENED:
             return None
+        if (cue := self._kind_cue(text)) is None:
+            return self._asked_of_own(text, scene)
         plan = self._cues[cue[0]]
         reading = self._read(Verb("", (plan,)), plan, text, "", phrasing.skip_courtesy(text, 0), scene)
         return decide(reading, text, scene) if reading.complete and not reading.filled.asides else None
+
+    def _asked_of_own(self, text: str, scene: Scene) -> Understanding | None:
+        """舞蹈队有谁: the same of what only this community has, a category of its own or a squad.
+
+        Whoever may not know hears what a stranger word is answered with: that there is such a category is private too.
+        """
+        if (asked := phrasing.WHO_IS_IN.search(text)) is None:
+            return None
+        text = f"{text[: asked.start()]} {text[asked.end() :]}".replace("的", " ").strip()
+        squads = tuple(name for name in scene.world.unit_names if name.endswith("队"))
+        own = (("category_people", "category", scene.world.categories), ("squads", "squad", squads))
+        for intent, slot, names in own:
+            plan = self._plans.get(intent)
+            if plan is None or not any(name in text for name in names):
+                continue
+            reading = self._read(Verb("", (plan,)), plan, text, "", phrasing.skip_courtesy(text, 0), scene)
+            if reading.complete and not reading.filled.asides and slot in reading.filled.slots:
+                return replace(decide(reading, text, scene), say=nothing(text, scene).say)
+        return None
 
     def _announced(self, text: str, scene: Scene) -> Understanding | None:
         """每周六9点 清洁家园 中心花园 20人, said to the bot by whoever may publish it: a time of the day, a name, and
@@ -706,7 +741,11 @@ class Grammar:
         return match is not None and match.start() - at <= LEAD
 
 
-_VALUE = re.compile(r"[0-9]{3}|[零〇一二三四五六七八九]{3}|[0-9零〇一二三四五六七八九十A-Za-z](?:栋|幢|座|号楼|单元|#)")
+_HOUR = re.compile(r"[0-9]{1,2}")
+_VALUE = re.compile(
+    r"[0-9]{3}|[0-9零一二两三四五六七八九十]点|[0-9]:[0-9]"
+    r"|[零〇一二三四五六七八九]{3}|[0-9零〇一二三四五六七八九十A-Za-z](?:栋|幢|座|号楼|单元|#)"
+)
 _DOOR = re.compile(rf"{NUMERAL}[ ]?(?:单元|门栋|门(?!牌))")
 _SAID = re.compile(r"(?:我家?|俺家?)?(?:的(?=手机|电话))?(?:(?:住|是|在)+)?[ ]*(?:(?:房间?|门牌)号?(?:是|:)?[ ]*)?")
 """What people say before the value that they were asked for."""

@@ -150,6 +150,14 @@ def _words(text: str) -> tuple[str, ...]:
 NOT_AT = re.compile(r"我?不想在(?P<thing>[^ ,;.!~\n]{2,10}?)(?:上|里)?(?P<act>干|做|待|呆)(?:下去)?了")
 """`不想在调解岗干了`: the thing stands within what is said of it."""
 
+TAKEN_OFF = re.compile(
+    r"(?:把(?P<what>[^ ,;.!~\n]{3,24}?)(?:的?(?:类别|身份))?给?(?:去掉|拿掉|删掉|除掉|取消掉)"
+    r"|(?<!把)去掉[ ]?(?P<behind>[^ ,;.!~\n]{3,24}?)(?:的?(?:类别|身份))?)[吧了 !.]*\Z"
+)
+"""`把李建国的流动党员去掉`, `去掉李建国的流动`."""
+WHO_IS_IN = re.compile(r"有(?:谁|哪些人?|哪几[个位]人?|几个人|多少人)|都?是谁|谁是|名单")
+"""A question for the people of something."""
+
 UNDOING = ("取消", "退出", "撤销")
 """With these a verb becomes its opposite, also from a distance: 取消12的报名."""
 

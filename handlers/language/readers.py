@@ -21,6 +21,7 @@ from models.members import CATEGORY_WORDS, KNOWN_CATEGORIES, category_called
 
 if TYPE_CHECKING:
     from handlers.language.filling import Filling
+    from handlers.language.surroundings import Surroundings
 
 Reader = Callable[["Filling", Slot, int, bool], tuple[Any, int] | None]
 
@@ -685,6 +686,14 @@ def _read_category(filling: "Filling", slot: Slot, at: int, inside: bool) -> tup
     for word in (*filling.world.categories, *_SHORT):
         if filling.text.startswith(word, at):
             return category_called(word) or word, at + len(word)
+    return None
+
+
+def before_category(text: str, world: "Surroundings") -> tuple[str, str] | None:
+    """Whose category it is, and which: `李建国的流动党员`."""
+    for word in (*world.categories, *_SHORT):
+        if text.endswith(word) and (who := text.removesuffix(word).rstrip(" 的")):
+            return who, word
     return None
 
 
