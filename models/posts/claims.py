@@ -10,9 +10,10 @@ asked → held, applied → held, waiting → offered → held; every state ends
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -22,8 +23,8 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     and_,
+    bindparam,
     func,
-    insert,
     or_,
     select,
     text,
@@ -32,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models.base import Base, Invariant, Refusal
+from models.database import Prepared
 from models.members.people import Member
 from models.posts.post import (
     Post,
@@ -229,6 +231,16 @@ def refuse_over(post: PostHere, now: datetime) -> None:
         raise PostOver(number=post.number, title=post.title)
 
 
+_INSERT = Prepared(
+    lambda insert: insert(Claim),
+    makes=Claim.id,
+    columns=(
+        "community_id", "post_id", "member_id", "state", "number", "partner_id", "at", "made_by", "note", "since",
+        "answer_by",
+    ),
+)  # fmt: skip
+
+
 def insert_claim(
     session: Session,
     post: PostHere,
@@ -236,49 +248,68 @@ def insert_claim(
     state: ClaimState,
     made_by: int | None,
     now: datetime,
-    **more: Any,
+    *,
+    number: int | None = None,
+    partner_id: int | None = None,
+    answer_by: datetime | None = None,
+    note: str = "",
 ) -> ClaimHere:
-    claim_id = session.execute(
-        insert(Claim).returning(Claim.id),
-        {
-            "community_id": post.community_id,
-            "post_id": post.id,
-            "member_id": member_id,
-            "state": state,
-            "number": None,
-            "partner_id": None,
-            "at": now,
-            "made_by": made_by,
-            "since": now if state is ClaimState.HELD else None,
-            "term_ends_at": None,
-            "answer_by": None,
-            "unit_member_id": None,
-            "decided_by": None,
-            "ended_at": None,
-            "ended_by": None,
-            **more,
-        },
-    ).scalar_one()
-    return claim_by_id(session, community_id=post.community_id, claim_id=claim_id)
+    since = now if state is ClaimState.HELD else None
+    claim_id = _INSERT.scalar(
+        session,
+        community_id=post.community_id,
+        post_id=post.id,
+        member_id=member_id,
+        state=state,
+        number=number,
+        partner_id=partner_id,
+        at=now,
+        made_by=made_by,
+        note=note,
+        since=since,
+        answer_by=answer_by,
+    )
+    return ClaimHere(
+        id=claim_id,
+        post_id=post.id,
+        member_id=member_id,
+        state=state,
+        number=number,
+        partner_id=partner_id,
+        at=now,
+        since=since,
+        term_ends_at=None,
+        answer_by=answer_by,
+        unit_member_id=None,
+        ended_at=None,
+    )
+
+
+@cache
+def _setting(names: tuple[str, ...]) -> Prepared:
+    return Prepared(
+        update(Claim)
+        .where(Claim.community_id == bindparam("community"), Claim.id == bindparam("claim"))
+        .values({name: bindparam(f"{name}_", type_=Claim.__table__.c[name].type) for name in names})
+    )
 
 
 def set_claim(session: Session, post: PostHere, claim_id: int, **values: Any) -> None:
-    session.execute(update(Claim).where(Claim.community_id == post.community_id, Claim.id == claim_id).values(**values))
+    given = {f"{name}_": value for name, value in values.items()}
+    _setting(tuple(values)).run(session, community=post.community_id, claim=claim_id, **given)
 
 
 def seat(session: Session, post: PostHere, live: ClaimHere, now: datetime) -> ClaimHere:
     joined = join_squad(session, post=post, member_id=live.member_id, now=now)
-    set_claim(
-        session,
-        post,
-        live.id,
-        state=ClaimState.HELD,
-        since=now,
-        term_ends_at=term_end(post, now),
-        answer_by=None,
-        unit_member_id=joined,
-    )
-    return claim_by_id(session, community_id=post.community_id, claim_id=live.id)
+    held: dict[str, Any] = {
+        "state": ClaimState.HELD,
+        "since": now,
+        "term_ends_at": term_end(post, now),
+        "answer_by": None,
+        "unit_member_id": joined,
+    }
+    set_claim(session, post, live.id, **held)
+    return replace(live, **held)
 
 
 def end_claim(
@@ -341,37 +372,45 @@ def offer_free(session: Session, post: PostHere, *, now: datetime, offer_hours: 
 # -- queries ----------------------------------------
 
 
+_FIND = Prepared(
+    select(*COLUMNS).where(
+        Claim.community_id == bindparam("community"),
+        Claim.post_id == bindparam("post"),
+        Claim.member_id == bindparam("member"),
+        Claim.ended_at.is_(None),
+    )
+)
+
+
 def find_claim(session: Session, *, post: PostHere, member_id: int) -> ClaimHere | None:
     """Somebody's live claim on a post."""
-    row = session.execute(
-        select(*COLUMNS).where(
-            Claim.community_id == post.community_id,
-            Claim.post_id == post.id,
-            Claim.member_id == member_id,
-            Claim.ended_at.is_(None),
-        )
-    ).one_or_none()
+    row = _FIND.first(session, community=post.community_id, post=post.id, member=member_id)
     return claim_here(row) if row else None
+
+
+_BY_ID = Prepared(select(*COLUMNS).where(Claim.community_id == bindparam("community"), Claim.id == bindparam("claim")))
 
 
 def claim_by_id(session: Session, *, community_id: int, claim_id: int) -> ClaimHere:
     """A claim, live or ended, by its id."""
-    return claim_here(
-        session.execute(select(*COLUMNS).where(Claim.community_id == community_id, Claim.id == claim_id)).one()
+    row = _BY_ID.first(session, community=community_id, claim=claim_id)
+    assert row is not None
+    return claim_here(row)
+
+
+_TAKEN = Prepared(
+    select(func.count()).where(
+        Claim.community_id == bindparam("community"),
+        Claim.post_id == bindparam("post"),
+        Claim.ended_at.is_(None),
+        or_(*(Claim.state == one for one in SEATED)),
     )
+)
 
 
 def free_slots(session: Session, post: PostHere) -> int:
     """Slots that nobody holds or is offered; never less than none."""
-    taken = session.execute(
-        select(func.count()).where(
-            Claim.community_id == post.community_id,
-            Claim.post_id == post.id,
-            Claim.ended_at.is_(None),
-            Claim.state.in_(SEATED),
-        )
-    ).scalar_one()
-    return max(0, post.slots - int(taken))
+    return max(0, post.slots - int(_TAKEN.scalar(session, community=post.community_id, post=post.id)))
 
 
 _live = Claim.ended_at.is_(None)

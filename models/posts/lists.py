@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from models.database import Prepared
 from models.members.people import Member
 from models.posts.claims import COLUMNS, SEATED, Claim, ClaimHere, ClaimState, claim_here
 from models.posts.post import PostHere, open_posts, post_by_id
@@ -114,31 +115,35 @@ def list_posts(session: Session, *, community_id: int, now: datetime, member_id:
     return sorted(listed, key=lambda one: (not one.free, one.post.number))
 
 
+_ASKED = Prepared(
+    select(*COLUMNS)
+    .where(
+        Claim.community_id == bindparam("community"),
+        Claim.post_id == bindparam("post"),
+        Claim.partner_id == bindparam("member"),
+        Claim.state == ClaimState.ASKED,
+        Claim.ended_at.is_(None),
+    )
+    .order_by(Claim.id)
+    .limit(1)
+)
+
+
 def asked_by(session: Session, post: PostHere, member_id: int) -> ClaimHere | None:
-    row = session.execute(
-        select(*COLUMNS)
-        .where(
-            Claim.community_id == post.community_id,
-            Claim.post_id == post.id,
-            Claim.partner_id == member_id,
-            Claim.state == ClaimState.ASKED,
-            Claim.ended_at.is_(None),
-        )
-        .order_by(Claim.id)
-        .limit(1)
-    ).one_or_none()
+    row = _ASKED.first(session, community=post.community_id, post=post.id, member=member_id)
     return claim_here(row) if row else None
 
 
-def place_of(session: Session, post: PostHere, claim_id: int) -> int:
-    return int(
-        session.execute(
-            select(func.count()).where(
-                Claim.community_id == post.community_id,
-                Claim.post_id == post.id,
-                Claim.ended_at.is_(None),
-                Claim.state == ClaimState.WAITING,
-                Claim.id <= claim_id,
-            )
-        ).scalar_one()
+_AHEAD = Prepared(
+    select(func.count()).where(
+        Claim.community_id == bindparam("community"),
+        Claim.post_id == bindparam("post"),
+        Claim.ended_at.is_(None),
+        Claim.state == ClaimState.WAITING,
+        Claim.id <= bindparam("claim"),
     )
+)
+
+
+def place_of(session: Session, post: PostHere, claim_id: int) -> int:
+    return int(_AHEAD.scalar(session, community=post.community_id, post=post.id, claim=claim_id))

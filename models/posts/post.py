@@ -367,16 +367,19 @@ def lock(session: Session, post: PostHere) -> PostHere:
     return locked
 
 
+_LOCK = Prepared(
+    select(*COLUMNS)
+    .where(Post.community_id == bindparam("community"), Post.id == bindparam("post"))
+    .with_for_update(key_share=True)
+)
+
+
 def relock(session: Session, post: PostHere) -> PostHere:
     """Like `lock`, whatever its state."""
     # The slots' parent row: of two claims at one instant the second waits here and counts the first.
-    return here(
-        session.execute(
-            select(*COLUMNS)
-            .where(Post.community_id == post.community_id, Post.id == post.id)
-            .with_for_update(key_share=True)
-        ).one()
-    )
+    row = _LOCK.first(session, community=post.community_id, post=post.id)
+    assert row is not None
+    return here(row)
 
 
 # -- queries ----------------------------------------

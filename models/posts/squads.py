@@ -6,10 +6,11 @@ another way stays whatever becomes of the post.
 
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from models.base import Refusal
+from models.database import Prepared
 from models.organisation import UnitMember
 from models.posts.post import PostHere
 from models.units import Unit, UnitHere, UnitKind, unit_open
@@ -28,19 +29,21 @@ def find_squad(session: Session, *, community_id: int, name: str) -> UnitHere:
     return found[0]
 
 
+_BELONGS = Prepared(
+    select(UnitMember.id).where(
+        UnitMember.community_id == bindparam("community"),
+        UnitMember.unit_id == bindparam("unit"),
+        UnitMember.member_id == bindparam("member"),
+        UnitMember.until.is_(None),
+    )
+)
+
+
 def join_squad(session: Session, *, post: PostHere, member_id: int, now: datetime) -> int | None:
     """Lets a holder belong to the post's squad; returns the membership that this made, if it made one."""
     if post.squad_id is None or not unit_open(session, community_id=post.community_id, unit_id=post.squad_id):
         return None
-    there = session.scalar(
-        select(UnitMember.id).where(
-            UnitMember.community_id == post.community_id,
-            UnitMember.unit_id == post.squad_id,
-            UnitMember.member_id == member_id,
-            UnitMember.until.is_(None),
-        )
-    )
-    if there is not None:
+    if _BELONGS.first(session, community=post.community_id, unit=post.squad_id, member=member_id) is not None:
         return None
     made: int = session.execute(
         insert(UnitMember).returning(UnitMember.id),
