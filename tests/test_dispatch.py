@@ -136,6 +136,35 @@ async def test_a_question_is_answered_by_the_one_who_was_asked_where_they_were_a
 
 
 @ON_SQLITE
+async def test_a_plain_yes_right_after_the_question_answers_it_and_one_to_somebody_else_does_not(
+    street: Street,
+) -> None:
+    ask = ("张敏", "3栋群", f"@小邻 {PUBLISHING}", PREVIEW)
+    await talk(
+        street,
+        [
+            ask,
+            ("李建国", "3栋群", "好的", silence),
+            ("张敏", "3栋群", "好的", silence),
+            ask,
+            ("王秀英", "3栋群", "张书记，晚上来吗", silence),
+            ("张敏", "3栋群", "好的", silence),
+            ask,
+            # Said on by whoever was asked, it answers what they have said themselves.
+            ("张敏", "3栋群", "大家看看行不", silence),
+            ("张敏", "3栋群", "好的", silence),
+            ask,
+            november(17, 19, 32),
+            ("张敏", "3栋群", "好的", silence),
+            ask,
+            ("张敏", "5栋群", "好的", silence),
+            ("张敏", "3栋群", "好的", PUBLISHED.format(15, 15)),
+            ("张敏", "3栋群", "好的", silence),
+        ],
+    )
+
+
+@ON_SQLITE
 async def test_a_newer_question_takes_the_place_of_the_older(street: Street) -> None:
     await talk(
         street,

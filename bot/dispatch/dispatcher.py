@@ -14,9 +14,9 @@ from bot.books import Books, BooksBusy, BooksClosed
 from bot.channels import Unavailable
 from bot.dispatch.keeping import stored_answer
 from bot.dispatch.questions import YES_OR_NO, Questions
-from bot.dispatch.queues import Queues
+from bot.dispatch.queues import Groups, Queues
 from bot.dispatch.running import Runner
-from bot.dispatch.scene import SILENCE, AnsweredMeanwhile, Heard, Scene, echo, is_free
+from bot.dispatch.scene import SILENCE, AnsweredMeanwhile, Heard, Scene, echo, is_free, token_of
 from bot.dispatch.senders import Senders, chosen_of
 from bot.dispatch.units import Units
 from bot.troubles import kept
@@ -85,7 +85,7 @@ class Dispatcher:
         """Who is known here to have written to the bot alone."""
         self._count = heard
         self._worlds = Worlds(books, promised)
-        self._queues = Queues()
+        self._queues, self._groups = Queues(), Groups()
         self.grammar = _grammar(tuple(features))
         self._senders = Senders(rules)
         self._runner = Runner(features, self.grammar, rules)
@@ -102,11 +102,12 @@ class Dispatcher:
         began = asyncio.get_running_loop().time()
         sender = (incoming.namespace, incoming.sender)
         mine, earlier = self._queues.join(sender)
+        follows = self._groups.hear(incoming, self._clock.now())
         try:
             if earlier is not None:
                 await asyncio.shield(earlier)
             with logs.about(incoming.channel, incoming.message_id):
-                heard = await self._answer(incoming)
+                heard = await self._answer(incoming, follows)
         except (BooksBusy, BooksClosed) as busy:
             if self._count is not None:
                 self._count(incoming.channel, "busy", asyncio.get_running_loop().time() - began)
@@ -146,7 +147,8 @@ class Dispatcher:
             "why": list(meant.why),
         }
 
-    async def _answer(self, incoming: Incoming) -> Heard:
+    async def _answer(self, incoming: Incoming, follows: str = "") -> Heard:
+        """`follows`: the id of the message that was heard right before it in its group."""
         now = self._clock.now()
         snapshot = await self._worlds.at(now)
         typed = normalise(incoming.text, snapshot.bot_names)
@@ -164,6 +166,7 @@ class Dispatcher:
             return self._chatter(incoming, typed, snapshot, now) if addressed else SILENCE
         if scene is None:
             scene = await self._scene(incoming, now, snapshot, typed, addressed)
+        scene.follows = token_of(incoming.channel, follows) if follows else ""
         meant = scene.understanding
         log.debug("dispatch.understood", intent=meant.intent, outcome=meant.outcome, reading="; ".join(meant.why))
         if meant.outcome == "ignore":

@@ -88,7 +88,7 @@ def _ask(session: Session, scene: Scene, person: Person | None, ran: Ran) -> Non
     asker = ran.turn.command.intent if ran.turn else ran.part.intent if ran.part else ""
     slots = ran.turn.slots if ran.turn else ran.part.slots if ran.part else {}
     where = asked_under(scene, person)
-    token = token_of(scene.incoming)
+    token = token_of(scene.incoming.channel, scene.incoming.message_id)
     ran.reply = dataclasses.replace(
         ran.reply, buttons=tuple(button._replace(question=token) for button in ran.reply.buttons)
     )

@@ -108,7 +108,7 @@ class Questions:
             elif is_free(question):
                 sentence = say("value_wanted")
             elif question.slot in (None, RUN):
-                if yes is True and (scene.addressed or says_plainly(scene)):
+                if yes is True and (scene.addressed or says_plainly(scene) or _at_once(scene, question)):
                     return None
                 sentence = say("yes_or_no")
             else:
@@ -116,3 +116,8 @@ class Questions:
                     return None
                 sentence, heard = say("number_out", most=most), scene.addressed or number is not None
         return Heard(echo(scene, Reply(sentence)), "refused") if heard else SILENCE
+
+
+def _at_once(scene: Scene, question: pending.Question) -> bool:
+    """Whether 好的 was said to nobody else: it follows the very message that brought the question up."""
+    return scene.incoming.quote is None and bool(question.token) and scene.follows == question.token

@@ -85,7 +85,7 @@ class Runner:
         if command.role is not None and person is None:
             official = command.role is not Role.RESIDENT and not scene.addressed
             return Ran(Reply("" if official else _to_stranger(session, scene)), stranger=True)
-        if command.direct and scene.incoming.address:
+        if command.direct and scene.incoming.address and _may(session, person, command):
             return Ran(Reply(say("ask_privately", usage=_usage(part, command))))
         aside = command.private and bool(scene.incoming.address)
         if aside and not scene.reached:
@@ -107,7 +107,7 @@ class Runner:
         assert scene.community is not None
         if command.role is not None and person is not None:
             # Overheard, words that only others may say to the bot were said to the neighbours.
-            if not person.may(command.role) and not (command.also and command.also(session, person)):
+            if not _may(session, person, command):
                 denied = part.say if part.outcome == "act" else ""
                 denied = denied or say("not_allowed", role=ROLE_NAMES[command.role])
                 return Ran(Reply(denied if scene.addressed else ""))
@@ -171,6 +171,13 @@ def _to_stranger(session: Session, scene: Scene) -> str:
     if last is not None and last.state is RegistrationState.WAITING:
         return say("stranger_waiting", number=last.number)
     return say("stranger")
+
+
+def _may(session: Session, person: Person | None, command: Command) -> bool:
+    """Whether somebody may say it, wherever their role holds; what is open to strangers, anybody."""
+    if command.role is None or person is None or person.may(command.role):
+        return True
+    return command.also is not None and command.also(session, person)
 
 
 def _usage(part: Understanding, command: Command) -> str:

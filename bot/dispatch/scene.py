@@ -20,7 +20,8 @@ RUN = ""
 SHOWN = (PHOTO, PLACE)
 
 PLAIN_YES = frozenset(("确认", "确定", "是", "是的"))
-"""What 确认 may be in talk that was only overheard: 好的 and 行 are said to neighbours all day long."""
+"""What 确认 may be in talk that was only overheard: 好的 and 行 are said to neighbours all day long, and mean the bot
+only where nobody has said anything since it asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Scene:
     """The bot can write to the sender by itself."""
     opens: bool = False
     """By writing here alone, the sender lets the bot write to them by itself."""
+    follows: str = ""
+    """The token of the message that was heard right before it in this group, less than a minute ago."""
 
 
 def asked_under(scene: Scene, person: Person | None) -> dict[str, Any]:
@@ -92,6 +95,6 @@ def is_free(question: pending.Question) -> bool:
     return question.slot not in (None, RUN, *SHOWN) and not question.options
 
 
-def token_of(incoming: Incoming) -> str:
+def token_of(channel: str, message_id: str) -> str:
     """Names the question that a message is answered with, the same one whenever that message is delivered."""
-    return hashlib.sha256(f"{incoming.channel}/{incoming.message_id}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{channel}/{message_id}".encode()).hexdigest()[:12]
