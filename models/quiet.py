@@ -34,6 +34,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from models.base import Base, Refusal
 from models.clock import at, day_of, local
 from models.directory import Group, Listed, groups_of
+from models.members.people import Member
 
 
 class Held(StrEnum):
@@ -295,15 +296,34 @@ class Owners:
 
 
 def owners(session: Session, *, groups: Collection[int], people: Collection[int]) -> Owners:
-    """What these recipients have of their own, whichever community they belong to."""
+    """What these recipients have of their own, whichever community they belong to.
+
+    Somebody who was merged since has what the person has who they are.
+    """
     by_group, by_person = {}, {}
     if groups:
         rows = session.execute(select(OwnQuiet.group_id, *_OWN).where(OwnQuiet.group_id.in_(groups)))
         by_group = {row.group_id: _own(row) for row in rows}
     if people:
-        rows = session.execute(select(OwnQuiet.member_id, *_OWN).where(OwnQuiet.member_id.in_(people)))
-        by_person = {row.member_id: _own(row) for row in rows}
+        keepers = _keepers(session, people)
+        rows = session.execute(select(OwnQuiet.member_id, *_OWN).where(OwnQuiet.member_id.in_({*keepers.values()})))
+        own = {row.member_id: _own(row) for row in rows}
+        by_person = {one: own[keeper] for one, keeper in keepers.items() if keeper in own}
     return Owners(by_group, by_person)
+
+
+def _keepers(session: Session, people: Collection[int]) -> dict[int, int]:
+    """Under whose id what these people have is kept, each by their own."""
+    keepers = {one: one for one in people}
+    near = set(people)
+    while near:
+        rows = session.execute(
+            select(Member.id, Member.merged_into).where(Member.id.in_(near), Member.merged_into.is_not(None))
+        )
+        merged: dict[int, int] = {row.id: row.merged_into for row in rows}
+        keepers = {one: merged.get(keeper, keeper) for one, keeper in keepers.items()}
+        near = set(merged.values())
+    return keepers
 
 
 def groups_end(session: Session, *, night: Quiet | None, groups: Collection[int], moment: datetime) -> datetime | None:

@@ -311,7 +311,10 @@ UNSCOPED: dict[str, dict[str, str]] = {
         "ended_badly": "a figure for the operator",
     },
     "models/outbox/recipients.py": {"home_path": "selects nothing until a scope is added to it"},
-    "models/quiet.py": {"owners": "the postman serves all communities"},
+    "models/quiet.py": {
+        "owners": "the postman serves all communities",
+        "_keepers": "the postman serves all communities",
+    },
     "models/pending.py": {
         "ask": "ends what an account of nobody was asked about another community",
         "where_asked": "decides the community of an account that asked to be recognised",
