@@ -40,6 +40,8 @@ say = Texts(
     declined="好的，没有接 {number}号「{title}」，还是 {name} 的。",
     declined_notice="{name} 这次不方便接 {number}号「{title}」，岗位还是您的。\n想问别人请发 转岗 {number} 加姓名。",
     lapsed_notice="{name} 一直没有答复，{number}号「{title}」还是您的。\n想问别人请发 转岗 {number} 加姓名。",
+    unheard_notice="{name} 那里我没有发到，{number}号「{title}」还是您的。"
+    "\n见到了请让 TA 加我；想问别人请发 转岗 {number} 加姓名。",
     withdrawn="已撤回，{number}号「{title}」还是您的。",
     withdrawn_notice="{name} 不转 {number}号「{title}」了，不用答复。",
     nothing="现在没有人要把岗位转给您。看看有哪些岗位，请发 岗位。",
@@ -267,6 +269,6 @@ def decline(turn: Turn) -> Answer:
     return Reply(say("declined", name=turn.named(_giver(turn, offered)), **_fields(offered)), ref=offered.post.ref)
 
 
-def lapsed_line(offered: Offered) -> str:
-    """What a holder hears whose offer nobody has answered."""
-    return say("lapsed_notice", name=offered.taker_name, **_fields(offered))
+def lapsed_line(offered: Offered, *, heard: bool) -> str:
+    """What a holder hears whose offer nobody has answered; whom it has not reached (`heard`) has not been silent."""
+    return say("lapsed_notice" if heard else "unheard_notice", name=offered.taker_name, **_fields(offered))

@@ -66,6 +66,8 @@ say = Texts(
     ending_post="{number}号「{title}」",
     ending_more="等{count}个岗位",
     over_leader="{name} 的 {number}号「{title}」任期到了，岗位空出来了。看空岗请发 岗位。",
+    over_unasked="{name} 的 {number}号「{title}」任期到了，续不续我没能问到本人，岗位先空出来了。"
+    "\n还做请让 TA 发 认领 {number}。",
     away="记下了，{number}号「{title}」您请假到{until}，这段时间不催您。",
     away_leader="{name} 的 {number}号「{title}」请假到{until}{why}。",
     away_why="（{reason}）",
@@ -162,12 +164,15 @@ def ending_line(posts: Sequence[PostHere]) -> str:
     )
 
 
-def over_lines(one: Held) -> tuple[str, str]:
-    """What the holder and whoever is in charge hear when a term is over."""
+def over_lines(one: Held, *, asked: bool) -> tuple[str, str]:
+    """What the holder and whoever is in charge hear when a term is over.
+
+    `asked`: somebody has heard the question if it goes on.
+    """
     fields = _fields(one.post)
     for_all = one.post.term_ends_at is not None and one.post.term_ends_at == one.claim.term_ends_at
     ended = say("over_for_all" if for_all else "over", **fields)
-    return ended, say("over_leader", name=one.name, **fields)
+    return ended, say("over_leader" if asked or for_all else "over_unasked", name=one.name, **fields)
 
 
 # -- answering ----------------------------------------

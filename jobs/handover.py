@@ -21,11 +21,13 @@ def due(session: Session, community: CommunityHere, span: Span, _rules: Mapping[
 
 def run(tick: Tick) -> bool:
     for offered in lapse_offers(tick.session, community_id=tick.community.id, now=tick.at):
+        key = f"handover:{offered.id}"
+        unheard = outbox.is_unheard(tick.session, community_id=tick.community.id, key=key)
         outbox.put(
             tick.session,
             community_id=tick.community.id,
-            key=f"handover:{offered.id}:lapsed",
-            message=lapsed_line(offered),
+            key=f"{key}:lapsed",
+            message=lapsed_line(offered, heard=not unheard),
             now=tick.at,
             expires_at=tick.at + TELL_WITHIN,
             member_id=offered.giver_id,

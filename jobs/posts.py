@@ -55,14 +55,15 @@ def _give_unheard(tick: Tick) -> None:
 
 
 def _tell_lapsed(tick: Tick, one: Ended) -> None:
-    partner = ""
+    here, partner = tick.community.id, ""
+    unheard = outbox.is_unheard(tick.session, community_id=here, key=f"claim:{one.claim.id}:asked")
     if one.claim.partner_id is not None:
-        partner = member_by_id(tick.session, community_id=tick.community.id, member_id=one.claim.partner_id).shown
+        partner = member_by_id(tick.session, community_id=here, member_id=one.claim.partner_id).shown
     outbox.put(
         tick.session,
-        community_id=tick.community.id,
+        community_id=here,
         key=f"post-lapsed:{one.claim.id}:{tick.at:%Y%m%d%H%M}",
-        message=lapsed_line(one, partner),
+        message=lapsed_line(one, partner, heard=not unheard),
         now=tick.at,
         expires_at=tick.at + NEWS_FRESH,
         member_id=one.claim.member_id,

@@ -114,11 +114,12 @@ def end(tick: Tick) -> bool:
     here, hours = tick.community.id, tick.rules["posts"].offer_hours
     tenure.drop_void(tick.session, community_id=here, now=tick.at)
     for one in tenure.over(tick.session, community_id=here, now=tick.at):
+        asked_before = _was_asked(tick, one)
         ended = release(
             tick.session, post=one.post, member_id=one.claim.member_id, by=None, why=Why.TERM, now=tick.at,
             offer_hours=hours,
         )  # fmt: skip
-        _tell_both(tick, one, over_lines(one), f"term-over:{one.claim.id}")
+        _tell_both(tick, one, over_lines(one, asked=asked_before), f"term-over:{one.claim.id}")
         _tell_offered(tick, ended.offers)
     for asked in tenure.open_questions(tick.session, community_id=here):
         _follow(tick, asked)
@@ -133,6 +134,14 @@ def end(tick: Tick) -> bool:
         _tell_offered(tick, ended.offers)
     tenure.drop_void(tick.session, community_id=here, now=tick.at)
     return False
+
+
+def _was_asked(tick: Tick, one: Held) -> bool:
+    """Whether somebody has heard the question if the post goes on."""
+    asked = tenure.renewal_of(tick.session, community_id=tick.community.id, claim_id=one.claim.id)
+    return asked is not None and not outbox.is_unheard(
+        tick.session, community_id=tick.community.id, key=f"tenure:{asked}"
+    )
 
 
 def _follow(tick: Tick, asked: tenure.Asked) -> None:

@@ -335,6 +335,17 @@ def over(session: Session, *, community_id: int, now: datetime) -> list[Held]:
     return held(session, community_id=community_id, claim_ids=ids)
 
 
+def renewal_of(session: Session, *, community_id: int, claim_id: int) -> int | None:
+    """The last question if this claim goes on after its term, by its id."""
+    return session.scalar(
+        select(func.max(TenureQuestion.id)).where(
+            TenureQuestion.community_id == community_id,
+            TenureQuestion.claim_id == claim_id,
+            TenureQuestion.kind == QuestionKind.RENEWAL,
+        )
+    )
+
+
 def ask(session: Session, *, one: Held, kind: QuestionKind, asked_id: int, now: datetime, silence_days: int) -> "Asked":
     """Writes down that somebody is asked; a renewal is due at the term's end, the other after so many days."""
     due_at = one.claim.term_ends_at

@@ -11,7 +11,7 @@ from models.handover import Handover
 from models.members import Member
 from models.posts import Claim, ClaimState, Post
 from tests.dialogue import ON_SQLITE, count_rows, direct, grown, november, silence, talk
-from tests.fakes.street import Street, muted
+from tests.fakes.street import Street, deaf_to, muted
 
 ASKED = "已问 {}，同意了我就告诉您。没答复前，3号「治安巡逻岗」还是您的。"
 NOTICE = "{} 想把 3号「治安巡逻岗」交给您，11月20日 周五 19:30前答复都行。\n愿意请回复 接岗 3，不方便请回复 不接岗 3。"
@@ -124,6 +124,21 @@ async def test_an_offer_that_nobody_answers_ends_by_itself(street: Street) -> No
             ("何叔", direct, "撤销", "最近10分钟里没有可以撤销的事。时间久了请找楼长或社区帮忙改。"),
         ],
     )
+
+
+@ON_SQLITE
+async def test_whom_the_offer_does_not_reach_has_not_been_silent(street: Street) -> None:
+    deaf = deaf_to(street, "李建国")
+    await deaf.say("何叔", "转岗 3 李建国")
+    pushes = [
+        push for push in await deaf.until(november(20, 19, 30)) if push.to == "何叔" and "治安巡逻岗" in push.text
+    ]
+    assert pushes == [
+        Push(
+            "何叔",
+            "李建国 那里我没有发到，3号「治安巡逻岗」还是您的。\n见到了请让 TA 加我；想问别人请发 转岗 3 加姓名。",
+        )
+    ]
 
 
 @ON_SQLITE

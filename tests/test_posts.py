@@ -318,6 +318,11 @@ async def test_a_question_to_claim_together_lapses(street: Street) -> None:
     assert pushes[-1] == Push(
         "王秀英", "李建国 没有答复，「环保护绿岗」没有认领成。一个人做请发 认领 4。"
     )  # fmt: skip
+    deaf = deaf_to(street, "李建国")
+    await deaf.say("王秀英", "认领 4 和 李建国 一起")
+    assert [push for push in await deaf.until(november(23, 19, 32)) if push.to == "王秀英"][-1].text == (
+        "李建国 那里我没有发到，「环保护绿岗」没有认领成。\n见到了请让 TA 加我；一个人做请发 认领 4。"
+    )
 
 
 async def test_those_in_charge_decide_about_a_post_with_approval(street: Street) -> None:

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot.script import Push
@@ -255,6 +255,24 @@ async def test_a_term_is_renewed_or_ends_as_its_holder_says(street: Street) -> N
             "李建国",
             "好消息：8号「夜巡岗」空出来了，先问您。\n愿意请在1月20日 周三 9:30前发 认领 8，不愿意请发 退岗 8。",
         ),
+    ]
+
+
+@ON_SQLITE
+async def test_a_term_about_which_nobody_could_be_asked_does_not_simply_end(street: Street) -> None:
+    def end_soon(session: Session) -> None:
+        held = select(Member.id).where(Member.name == "何叔").scalar_subquery()
+        session.execute(update(Claim).where(Claim.member_id == held).values(term_ends_at=at(11, 20, 0)))
+
+    await street.house.books.write(end_soon)
+    deaf = deaf_to(street, "何叔", "孙丽")
+    await deaf.until(november(19, 12))
+    deaf.script.names = frozenset({"何叔"})  # type: ignore[attr-defined]
+    assert [push for push in await posts_of(deaf, november(20, 9, 31)) if push.to == "孙丽"] == [
+        Push(
+            "孙丽",
+            "何叔 的 3号「治安巡逻岗」任期到了，续不续我没能问到本人，岗位先空出来了。\n还做请让 TA 发 认领 3。",
+        )
     ]
 
 

@@ -16,6 +16,8 @@ say = Texts(
     empty_more="还有{count}个请发 岗位。",
     lapsed_offer="{number}号「{title}」给您留的时间过了，已经问下一位。还想做请再发 认领 {number}。",
     lapsed_asked="{partner} 没有答复，「{title}」没有认领成。一个人做请发 认领 {number}。",
+    lapsed_unheard="{partner} 那里我没有发到，「{title}」没有认领成。"
+    "\n见到了请让 TA 加我；一个人做请发 认领 {number}。",
 )
 
 PLACARD_HEAD = ("编号", "岗位", "还缺", "")
@@ -48,7 +50,11 @@ def empty_placard(listed: Sequence[Listed]) -> Placard:
     return Placard(say("empty_head").rstrip("："), PLACARD_HEAD, rows, foot)
 
 
-def lapsed_line(ended: Ended, partner: str) -> str:
-    """What somebody hears whose offer or question nobody answered in time; `partner` is who was asked."""
-    name = "lapsed_offer" if ended.claim.state is ClaimState.OFFERED else "lapsed_asked"
+def lapsed_line(ended: Ended, partner: str, *, heard: bool) -> str:
+    """What somebody hears whose offer or question nobody answered in time; `partner` is who was asked, if they `heard`
+    of it.
+    """
+    name = "lapsed_asked" if heard else "lapsed_unheard"
+    if ended.claim.state is ClaimState.OFFERED:
+        name = "lapsed_offer"
     return say(name, number=ended.post.number, title=ended.post.title, partner=partner)
