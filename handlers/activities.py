@@ -57,7 +57,7 @@ from models.check_in import CheckedOut, Terms, Way, call_back, how_many_came, se
 from models.clock import at, clock_time, day_of, local, spoken, spoken_minutes, spoken_span, start_of
 from models.members import Role, require
 from models.points import refuse_long
-from models.series import announce_ahead, coming_of, find_series, start_series, stop_series
+from models.series import announce_ahead, coming_of, find_series, series_it_is_of, start_series, stop_series
 from models.units import UnitHere, unit_by_id
 
 say = Texts(
@@ -83,6 +83,8 @@ say = Texts(
     points="积分：{points}分",
     points_by_rule="积分按社区规则",
     next_sign_up="报名请发 报名 {number}。",
+    next_sign_up_again="报名请发 报名 {number}；次次都来请发 每次都来 {number}。",
+    every="（{rule}都有）",
     next_mine="您已报名{party}。来不了请发 取消报名 {number}。",
     next_waiting="您在候补第{place}位{party}，{then}",
     next_offered="位置给您留到{until}{party}。能来请回复 能来 {number}，来不了请回复 取消报名 {number}。",
@@ -350,6 +352,7 @@ def _show(turn: Turn, number: int) -> Reply:
     activity = books.find_activity(turn.session, community_id=turn.community.id, number=number)
     if activity.state is books.ActivityState.CANCELLED:
         raise ActivityCancelled(number=number, title=activity.title, reason=activity.cancel_reason)
+    series = series_it_is_of(turn.session, activity=activity)
     taken, _ = books.how_full(turn.session, activity)
     quota = say("no_quota", taken=taken) if activity.quota is None else say("quota", taken=taken, quota=activity.quota)
     points = say("points_by_rule") if activity.points is None else say("points", points=activity.points)
@@ -357,23 +360,26 @@ def _show(turn: Turn, number: int) -> Reply:
         "one",
         number=number,
         title=activity.title,
-        when=_when(activity),
+        when=_when(activity) + (say("every", rule=spoken_rule(series.rule)) if series else ""),
         where=say("where", place=activity.place) if activity.place else "",
         quota=quota,
         points=points,
-        next=_next_step(turn, activity),
+        next=_next_step(turn, activity, again=series is not None),
     )
-    return Reply(text, activity.ref, _next_buttons(turn, activity))
+    return Reply(text, activity.ref, _next_buttons(turn, activity, again=series is not None))
 
 
-def _next_buttons(turn: Turn, activity: ActivityHere) -> tuple[Button, ...]:
+def _next_buttons(turn: Turn, activity: ActivityHere, *, again: bool) -> tuple[Button, ...]:
     """What the next step says, as something to press."""
     if turn.now >= activity.ends_at:
         return ()
     if turn.now >= activity.check_in_opens_at:
         return (Button("签到", f"签到 {activity.number}"),)
     own = books.own_signup(turn.session, activity=activity, member_id=turn.who.id)
-    return sign_up_button(activity.number) if own is None else leave_button(activity.number)
+    if own is not None:
+        return leave_button(activity.number)
+    always = (Button("每次都来", f"每次都来 {activity.number}"),) if again else ()
+    return (*sign_up_button(activity.number), *always)
 
 
 def sign_up_button(number: int) -> tuple[Button, ...]:
@@ -391,7 +397,7 @@ def reminder_buttons(activity: ActivityHere) -> tuple[Button, ...]:
     return (Button("签到", f"签到 {activity.number}"), *leave_button(activity.number))
 
 
-def _next_step(turn: Turn, activity: ActivityHere) -> str:
+def _next_step(turn: Turn, activity: ActivityHere, *, again: bool) -> str:
     number = activity.number
     if turn.now >= activity.ends_at:
         return say("next_none")
@@ -399,7 +405,8 @@ def _next_step(turn: Turn, activity: ActivityHere) -> str:
         return say("next_check_in", number=number)
     own = books.own_signup(turn.session, activity=activity, member_id=turn.who.id)
     if own is None:
-        return _whether_open(activity, turn.now) or say("next_sign_up", number=number)
+        name = "next_sign_up_again" if again else "next_sign_up"
+        return _whether_open(activity, turn.now) or say(name, number=number)
     if own.state is SignupState.OFFERED and own.until is not None:
         return say("next_offered", until=spoken(own.until), party=_party(own.companions), number=number)
     if own.state is SignupState.ASKED:

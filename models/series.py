@@ -557,6 +557,14 @@ def find_series(session: Session, *, community_id: int, number: int) -> SeriesHe
 
 def series_of(session: Session, *, activity: ActivityHere) -> SeriesHere:
     """The series to which an activity belongs. Raises NoSeriesOfIt."""
+    series = series_it_is_of(session, activity=activity)
+    if series is None:
+        raise NoSeriesOfIt(number=activity.number, title=activity.title)
+    return series
+
+
+def series_it_is_of(session: Session, *, activity: ActivityHere) -> SeriesHere | None:
+    """The same; None where the activity is held once, or its series has ended."""
     row = session.execute(
         select(*_COLUMNS)
         .join(Occurrence, Occurrence.series_id == Series.id)
@@ -566,9 +574,7 @@ def series_of(session: Session, *, activity: ActivityHere) -> SeriesHere:
             Series.stopped_at.is_(None),
         )
     ).one_or_none()
-    if row is None:
-        raise NoSeriesOfIt(number=activity.number, title=activity.title)
-    return SeriesHere(*row)
+    return SeriesHere(*row) if row else None
 
 
 def in_series(session: Session, *, community_id: int) -> frozenset[int]:

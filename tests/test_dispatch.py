@@ -294,7 +294,7 @@ async def test_what_comes_next_is_one_tap(street: Street) -> None:
         played = await street.play(Line(who, where, text, message_id=uuid.uuid4().hex))
         return [button.say for button in played.buttons]
 
-    assert await offered("陈美玲", "活动 13") == ["报名 13"]
+    assert await offered("陈美玲", "活动 13") == ["报名 13", "每次都来 13"]
     assert await offered("陈美玲", "报名 13") == ["取消报名 13"]
     assert await offered("陈美玲", "活动 13") == ["取消报名 13"]
     assert await offered("陈美玲", "取消报名 13") == ["报名 13"]
@@ -538,7 +538,8 @@ async def test_a_misheard_verb_is_forgotten_after_five_minutes_and_blocks_nothin
                 "李建国",
                 "3栋群",
                 "活动 13",
-                "13号「义诊」11月22日 周日 9:00-11:00\n地点：活动室；名额：0/30；积分：3分\n报名请发 报名 13。",
+                "13号「义诊」11月22日 周日 9:00-11:00（每月第4个周日都有）\n地点：活动室；名额：0/30；积分：3分"
+                "\n报名请发 报名 13；次次都来请发 每次都来 13。",
             ),
             november(17, 19, 36),
             ("王秀英", "3栋群", "是", "等得太久了，刚才那件没有办。还要办的话，请重新发一次。"),

@@ -190,7 +190,7 @@ async def test_series_is_announced_ahead_skipped_and_stopped(street: Street) -> 
     )
 
 
-CARD = "{}号「读书会」{} 周三 19:00-21:00\n地点：活动室；名额：1/2；积分：4分\n"
+CARD = "{}号「读书会」{} 周三 19:00-21:00（每周三都有）\n地点：活动室；名额：1/2；积分：4分\n"
 STOPPED = "好的，以后「读书会」不再自动给 {} 报名。\n已经报上的还算数，来不了请发 取消报名。"
 
 
