@@ -20,6 +20,7 @@ from typing import Any
 from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn, sentence
 from handlers.language.outdoors import BODY
 from handlers.language.slots import Kind, Slot
+from handlers.shared.burdens import burden_line
 from handlers.shared.care import body_in, body_of, cared_for
 from handlers.shared.people import otherwise
 from handlers.shared.places import tell_promoted
@@ -206,8 +207,10 @@ def _tell_change(turn: Turn, changed: activities.Changed, key: str) -> str:
 
     for member_id in others:
         text = say("changed_notice", number=activity.number, title=activity.title, **_where(activity))
-        if line := cared_for(turn, activity, member_id):
-            text = f"{text}\n{line}"
+        line, burden = cared_for(turn, activity, member_id), ""
+        if activity.starts_at != changed.before.starts_at:
+            burden = burden_line(turn.session, turn.rules, activity, member_id, cared_for=bool(line))
+        text = "\n".join(filter(None, (text, burden, line)))
         turn.tell(
             member_id, text, key=f"{key}:{member_id}", ref=activity.ref,
             otherwise=otherwise(turn, member_id, missed),

@@ -99,3 +99,15 @@ async def test_change_that_was_changed_again_is_not_taken_back(street: Street) -
     await street.say("孙丽", "改活动 13 11点")
     await street.say("孙丽", "确认")
     await talk(street, [("张敏", direct, "撤销", "「义诊」后来又改过，撤销不了，请用 改活动 来改。")])
+
+
+@ON_SQLITE
+async def test_who_is_made_to_be_in_two_places_hears_it_alone(street: Street) -> None:
+    for who, number in (("王秀英", 13), ("王秀英", 14), ("李建国", 14)):
+        await street.say(who, f"报名 {number}")
+    await street.say("张敏", "改活动 14 10点")
+    await street.say("张敏", "确认")
+    pushes = await street.until(november(17, 19, 35))
+    clash = "提醒您：和13号「义诊」（11月22日 周日 9:00）时间撞上了。"
+    told = {push.to: push.text.split("\n") for push in [*street.pushes, *pushes] if "有变动" in push.text}
+    assert told["王秀英"] == [*told["李建国"], clash]

@@ -92,17 +92,18 @@ def cared_for(turn: Turn, activity: ActivityHere, member_id: int) -> str:
     return line
 
 
-def tell_care(turn: Turn, activity: ActivityHere, member_id: int) -> None:
-    """Says it to the person alone, in a message of its own, where they can be reached."""
+def tell_care(turn: Turn, activity: ActivityHere, member_id: int) -> bool:
+    """Says it to the person alone, in a message of its own, where they can be reached; whether there was any."""
     own = member_id == turn.who.id
     if not (turn.reaches if own else has_account(turn.session, community_id=turn.community.id, member_id=member_id)):
-        return
+        return False
     if line := cared_for(turn, activity, member_id):
         key = f"care:{activity.id}:{member_id}:{turn.incoming.message_id[-60:]}"
         hours = max(1, int((activity.starts_at - turn.now) / timedelta(hours=1)))
         buttons = care_buttons(activity.number)
         # To who has just signed up it is an answer, and answers do not wait for the morning.
         turn.tell(member_id, line, key=key, ref=activity.ref, expires_hours=hours, buttons=buttons, urgent=own)
+    return bool(line)
 
 
 def end_care(turn: Turn, activity: ActivityHere) -> None:

@@ -1,10 +1,11 @@
 """报名: one's own, for others and with others."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from handlers.chat import Answer, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
+from handlers.shared.burdens import burden_line
 from handlers.shared.care import care_buttons, cared_for, tell_care
 from handlers.shared.people import spoken_of
 from handlers.shared.places import end_offer
@@ -12,9 +13,8 @@ from handlers.signing.absent import asked, too_often_away
 from handlers.signing.telling import move_up, tell
 from handlers.signing.wording import NAMED, button, decides_about, left_of, name_of, party_of, speaker, where
 from models import activities as books
-from models.activities import ActivityHere, Burden, SignedUp, SignupState
+from models.activities import ActivityHere, SignedUp, SignupState
 from models.audit import Act
-from models.clock import spoken, spoken_minutes
 from models.members import Neighbour, NoSuchMember, member_by_id
 from models.proxies import NobodyToTell, NotForNeighbours, Right, WhoseRelative, act_for, is_oneself, right_over
 
@@ -32,9 +32,6 @@ say = Texts(
     also_waiting="{name} 排在候补第{place}位。",
     unnamed="{names} 没有另外登记，算您的同伴。",
     nobody_known="没有找到 {names}，没有报上。同行的人可以写人数，例如 报名 {number} 2人。",
-    burden_clash="提醒您：和{number}号「{title}」（{when}）时间撞上了。",
-    burden_tight="提醒您：离{number}号「{title}」（{when}）只隔{minutes}分钟，来得及再去。",
-    burden_long="提醒您：这一天报的活动一共{span}了，别累着。",
     undone_signup="已撤销「{title}」的报名。",
     undone_signup_for="已撤销 {name} 的「{title}」报名。",
     undone_change="已改回：{name} 报名「{title}」{party}。",
@@ -136,20 +133,26 @@ def _one(turn: Turn, activity: ActivityHere, member: Neighbour, count: int | Non
         fields["party"] = party_of(result.companions) or say("alone")
         return Reply(say("changed", left=left_of(result.left), **fields), ref=activity.ref)
     text = say("done", left=left_of(result.left), **where(activity) | fields)
-    burden = _burden(turn, activity, member)
-    reply = Reply(f"{text}\n{burden}" if burden else text, activity.ref, button("取消报名", activity))
-    return _with_care(turn, activity, member, reply)
+    return _with_care(turn, activity, member, Reply(text, activity.ref, button("取消报名", activity)), burdens=True)
 
 
-def _with_care(turn: Turn, activity: ActivityHere, member: Neighbour, reply: Reply) -> Reply:
-    """The answer, with a kind word where it may be hard on an elder: alone, and never where others read it."""
-    if member.id != turn.who.id:
-        return reply  # they hear it beside what they are told of their sign-up
-    if turn.group is not None:
-        tell_care(turn, activity, member.id)
-    elif line := cared_for(turn, activity, member.id):
-        return Reply(f"{reply.text}\n{line}", reply.ref, care_buttons(activity.number))
-    return reply
+def _with_care(turn: Turn, activity: ActivityHere, member: Neighbour, reply: Reply, *, burdens: bool = False) -> Reply:
+    """The answer, with a kind word where it may be hard on an elder: alone, and never where others read it.
+
+    With `burdens` it says as well where it may be too much beside what else somebody is signed up for.
+    """
+    own, aloud = member.id == turn.who.id, turn.group is not None
+    line, told = "", False
+    if own and aloud:
+        told = tell_care(turn, activity, member.id)
+    elif own:
+        # Whoever is signed up by somebody else hears it beside what they are told of that.
+        line = cared_for(turn, activity, member.id)
+    burden = ""
+    if burdens:
+        burden = burden_line(turn.session, turn.rules, activity, member.id, cared_for=told or bool(line))
+    text = "\n".join(filter(None, (reply.text, burden, line)))
+    return replace(reply, text=text, buttons=care_buttons(activity.number) if line else reply.buttons)
 
 
 @dataclass(slots=True)
@@ -311,18 +314,3 @@ def _tell_signed_up(turn: Turn, activity: ActivityHere, member: Neighbour, resul
     fields = {"party": party_of(result.companions), "count": 1 + result.companions, "queue": result.place}
     tell(turn, member.id, what, activity, key=key, name=turn.who.name, **fields)
     tell_care(turn, activity, member.id)
-
-
-def _burden(turn: Turn, activity: ActivityHere, member: Neighbour) -> str:
-    """What else they are signed up for, where it may be too much; nothing is refused."""
-    rules = turn.rules["activities"]
-    others = books.others_near(turn.session, activity=activity, member_id=member.id)
-    found = books.burden_of(activity, others, day_hours_max=rules.day_hours_max, gap_minutes_min=rules.gap_minutes_min)
-    if found is None:
-        return ""
-    if found.burden is Burden.LONG:
-        return say("burden_long", span=spoken_minutes(found.minutes))
-    fields = {"number": found.other.number, "title": found.other.title, "when": spoken(found.other.starts_at)}
-    if found.burden is Burden.CLASH:
-        return say("burden_clash", **fields)
-    return say("burden_tight", minutes=found.minutes, **fields)
