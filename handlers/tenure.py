@@ -41,6 +41,8 @@ say = Texts(
     "\n还做请回复 继续 {number} {name}，不做了请回复 让出 {number} {name}。",
     renewal_leader="{name} 的 {number}号「{title}」任期到{until}，我联系不上本人，请您帮忙问一声。"
     "\n续任请回复 续任 {number} {name}，不续请回复 不续 {number} {name}。",
+    asked_otherwise="{number}号岗位还有没有人做，要问{name}，我发不到{name}。"
+    "\n请转告：还做就私聊我发 {yes}，不做了发 {no}。",
     stays="好的，{number}号「{title}」还是您的。\n做了事请发 履职 {number} 加做了什么。",
     stays_of="好的，{number}号「{title}」还由 {name} 做。",
     gave_up="好的，{number}号「{title}」空出来了，谢谢您这段时间的付出！",
@@ -127,6 +129,12 @@ def question_to_leader(asked: Asked, days: int) -> str:
     """What somebody in charge is asked where the bot cannot write to the holder."""
     name = asked.held.name
     return say(f"{asked.kind}_leader", name=name, days=days, until=_until(asked), **_fields(asked.held.post))
+
+
+def question_otherwise(asked: Asked, name: str) -> str:
+    """What the building lead hears where whoever is in charge, of this name, cannot be written to either."""
+    yes, no = (button.say for button in question_buttons(asked))
+    return say("asked_otherwise", number=asked.held.post.number, name=name, yes=yes, no=no)
 
 
 def _until(asked: Asked) -> str:

@@ -20,6 +20,7 @@ from handlers.broadcast import (
     handed_over,
     handed_over_otherwise,
     not_sent,
+    not_sent_otherwise,
     received,
     reminding,
     report,
@@ -76,7 +77,7 @@ def send(tick: Tick) -> bool:
         except (NobodyThere, OutOfReach) as refusal:
             why = "why_nobody" if isinstance(refusal, NobodyThere) else "why_reach"
             if books.end_before_sending(tick.session, notice=notice, by=None, reason=why, now=tick.at):
-                _tell_writer(tick, notice, not_sent(notice, why), "not-sent")
+                _tell_writer(tick, notice, not_sent(notice, why), "not-sent", important=True)
             continue
         books.send(
             tick.session,
@@ -133,12 +134,17 @@ def _keepers(tick: Tick, notice: Notice) -> list[int]:
     return [one.id for one in found]
 
 
-def _tell_writer(tick: Tick, notice: Notice, text: str, what: str) -> None:
-    """Whoever wrote it hears it as long as they may send it; else those in charge now."""
+def _tell_writer(tick: Tick, notice: Notice, text: str, what: str, *, important: bool = False) -> None:
+    """Whoever wrote it hears it as long as they may send it; else those in charge now.
+
+    What is `important` comes to them by way of the building lead, where no channel reaches them.
+    """
     writes = books.writes_still(tick.session, notice=notice, now=tick.at)
     for member_id in [notice.made_by] if writes else _keepers(tick, notice):
         if member_id is not None:
-            _put(tick, f"broadcast-{what}:{notice.id}:{member_id}", text, member_id, notice)
+            one = books.listener(tick.session, community_id=tick.community.id, member_id=member_id)
+            otherwise = not_sent_otherwise(notice, one.name) if important and one is not None else ""
+            _put(tick, f"broadcast-{what}:{notice.id}:{member_id}", text, member_id, notice, otherwise=otherwise)
 
 
 def _put(tick: Tick, key: str, text: str, member_id: int, notice: Notice, *, otherwise: str = "") -> None:

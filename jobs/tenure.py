@@ -3,7 +3,8 @@
 Every day at 10:00 whoever has done nothing for a month gets one friendly question, and whose term ends in two weeks
 another one. Where everybody's term ends on one day, whoever is in charge of the post hears of it two weeks before.
 Where the bot cannot write to the holder of its own accord, whoever is in charge of the post is asked instead, and their
-silence takes it from nobody; where it can write to neither, nobody is asked. On festivals nobody is asked. A question
+silence takes it from nobody; where it can write to neither, nobody is asked about a month of silence, and about a term
+the building lead is asked to pass it on. On festivals nobody is asked. A question
 that is not out yet runs no days of silence, and where it did not arrive whoever is in charge is asked too. At 9:30,
 before, terms that are over end, and what was asked a week ago and not answered: the post is free again, and the
 holder, whoever is in charge and the first who waits for it hear of it.
@@ -21,12 +22,14 @@ from handlers.tenure import (
     over_lines,
     question,
     question_buttons,
+    question_otherwise,
     question_to_leader,
     released_lines,
 )
 from jobs.tick import Job, Tick
 from models import outbox, pending, tenure
 from models.base import Button
+from models.members import member_by_id
 from models.posts import Offer, PostHere, Why, release, who_decides
 from models.reach import reach_in, reaches
 from models.tenure import Held, QuestionKind
@@ -62,7 +65,7 @@ def _tell_of_ends(tick: Tick, posts: Sequence[PostHere]) -> None:
 
 def _ask(tick: Tick, one: Held, kind: QuestionKind) -> None:
     rules = tick.rules["tenure"]
-    asked_id = _whom(tick, one)
+    asked_id = _whom(tick, one, kind)
     if asked_id is None:
         return
     asked = tenure.ask(
@@ -72,19 +75,34 @@ def _ask(tick: Tick, one: Held, kind: QuestionKind) -> None:
     if asked_id == one.claim.member_id:
         message = question(asked, days, numbered=_lets_number_answer(tick, asked))
     else:
-        message = question_to_leader(asked, days)
+        _ask_leader(tick, asked, key=f"tenure:{asked.id}")
+        return
     _tell(
         tick, asked_id, message, key=f"tenure:{asked.id}", ref=one.post.ref, within=asked.due_at - tick.at,
         buttons=question_buttons(asked),
     )  # fmt: skip
 
 
-def _whom(tick: Tick, one: Held) -> int | None:
-    """The holder, where the bot can write to them first; else whoever is in charge; else nobody."""
+def _ask_leader(tick: Tick, asked: tenure.Asked, *, key: str) -> None:
+    leader = member_by_id(tick.session, community_id=tick.community.id, member_id=asked.asked_id)
+    _tell(
+        tick, leader.id, question_to_leader(asked, tick.rules["tenure"].idle_days), key=key, ref=asked.held.post.ref,
+        within=asked.due_at - tick.at, buttons=question_buttons(asked),
+        otherwise=question_otherwise(asked, leader.name),
+    )  # fmt: skip
+
+
+def _whom(tick: Tick, one: Held, kind: QuestionKind) -> int | None:
+    """The holder, where the bot can write to them first; else whoever is in charge; else nobody.
+
+    A term ends whether anybody answers or not, so whoever is in charge is asked by way of the building lead as well.
+    """
     if _reaches(tick, one.claim.member_id):
         return one.claim.member_id
     leader = who_decides(tick.session, post=one.post, now=tick.at, without=one.ids)
-    return leader.id if leader is not None and _reaches(tick, leader.id) else None
+    if leader is None or not (kind is QuestionKind.RENEWAL or _reaches(tick, leader.id)):
+        return None
+    return leader.id
 
 
 def _reaches(tick: Tick, member_id: int) -> bool:
@@ -156,18 +174,16 @@ def _follow(tick: Tick, asked: tenure.Asked) -> None:
         tenure.put_off(tick.session, asked=asked, now=tick.at, silence_days=days)
         return
     leader = who_decides(tick.session, post=one.post, now=tick.at, without=one.ids)
-    if leader is None or not _reaches(tick, leader.id):
-        if asked.kind is QuestionKind.IDLE:
+    idle = asked.kind is QuestionKind.IDLE
+    if leader is None or (idle and not _reaches(tick, leader.id)):
+        if idle:
             # Nobody can be asked: it is theirs, until the clock asks again.
             tenure.answer(
                 tick.session, community_id=here, question_id=asked.id, said=tenure.Answer.STAYS, by=None, now=tick.at
             )
         return
     again = tenure.ask_instead(tick.session, asked=asked, asked_id=leader.id, now=tick.at, silence_days=days)
-    _tell(
-        tick, leader.id, question_to_leader(again, tick.rules["tenure"].idle_days), key=f"tenure:{asked.id}:leader",
-        ref=one.post.ref, within=again.due_at - tick.at, buttons=question_buttons(again),
-    )  # fmt: skip
+    _ask_leader(tick, again, key=f"tenure:{asked.id}:leader")
 
 
 def _tell_both(tick: Tick, one: Held, lines: tuple[str, str], key: str) -> None:
@@ -193,6 +209,7 @@ def _tell(
     ref: str,
     within: timedelta = TELL_WITHIN,
     buttons: Sequence[Button] = (),
+    otherwise: str = "",
 ) -> None:
     outbox.put(
         tick.session,
@@ -204,6 +221,7 @@ def _tell(
         member_id=member_id,
         ref=ref,
         buttons=buttons,
+        otherwise=otherwise,
     )
 
 

@@ -448,6 +448,27 @@ async def test_property_and_party_members_write_drafts(street: Street) -> None:
     ]
 
 
+@ON_SQLITE
+async def test_whoever_wrote_what_could_not_go_out_hears_of_it_in_the_end(street: Street) -> None:
+    await talk(
+        street,
+        [
+            (
+                "张敏", direct, "明早8点 广播 流动党员 请报平安",
+                f"广播预览：请报平安（11月18日 周三 8:00）\n给 流动党员：1人。\n私信1人。\n{CHECK}",
+            ),
+            ("张敏", direct, "确认", "8号已定：11月18日 周三 8:00 发给 流动党员。\n不发了请发 取消广播 8。"),
+            ("张敏", direct, "把小吴的流动党员去掉", "已去掉，小吴：动态管理。"),
+        ],
+    )  # fmt: skip
+    pushes = await street.until(november(18, 8, 1))
+    assert [push.text for push in pushes if push.to == "张敏"] == ["8号「请报平安」没有发：流动党员没有登记的人。"]
+    told = select(Outbox.otherwise).where(Outbox.key.startswith("broadcast-not-sent:"))
+    assert await street.house.books.read(lambda session: session.scalar(told)) == (
+        "张敏 写的8号广播没有发出去，我发不到张敏。\n请转告：私聊我发 广播状态 8 看原因。"
+    )
+
+
 FRIDAYS, WHEN = "FREQ=WEEKLY;BYDAY=FR", "什么时候发？请这样说：定时广播 明早8点 3栋 停水"
 
 

@@ -1,9 +1,13 @@
 """岗位, 认领 and 退岗 as neighbours say them: who does what, who waits, who is told, and what nobody else may read."""
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from bot.script import Push
 from models.audit import LOOK, Audit
+from models.directory import Identity
+from models.members import Member
+from models.outbox import Outbox
 from tests.dialogue import ON_SQLITE, direct, november, silence, talk, to_groups
 from tests.fakes.street import Street, deaf_to, muted, reserved
 
@@ -366,6 +370,20 @@ async def test_those_in_charge_decide_about_a_post_with_approval(street: Street)
         *(Push("孙姐", text) for text in (refused, again, given, again, given)),
         Push("张敏", wish.format("赵强", "已满", "", case=2)),
     ]
+
+
+@ON_SQLITE
+async def test_whoever_decides_and_cannot_be_written_to_is_told_by_the_building_lead(street: Street) -> None:
+    def deafen(session: Session) -> None:
+        zhang = select(Member.id).where(Member.name == "张敏").scalar_subquery()
+        session.execute(delete(Identity).where(Identity.member_id == zhang))
+
+    await street.house.books.write(deafen)
+    await street.say("孙姐", "认领 6")
+    told = select(Outbox.otherwise).where(Outbox.key == "post-applied:1")
+    assert await street.house.books.read(lambda session: session.scalar(told)) == (
+        "有人申请6号岗位，等张敏点头，我发不到张敏。请转告：同意就私聊我发 通过 1。"
+    )
 
 
 @ON_SQLITE

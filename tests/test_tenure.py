@@ -266,7 +266,10 @@ async def test_a_term_about_which_nobody_could_be_asked_does_not_simply_end(stre
 
     await street.house.books.write(end_soon)
     deaf = deaf_to(street, "何叔", "孙丽")
-    await deaf.until(november(19, 12))
+    pushes = await posts_of(deaf, november(18, 9)) + await deaf.until(november(19, 12))
+    assert [push.text for push in pushes if push.to == "张敏" and "孙丽" in push.text] == [
+        "3号岗位还有没有人做，要问孙丽，我发不到孙丽。\n请转告：还做就私聊我发 续任 3 何叔，不做了发 不续 3 何叔。"
+    ]
     deaf.script.names = frozenset({"何叔"})  # type: ignore[attr-defined]
     assert [push for push in await posts_of(deaf, november(20, 9, 31)) if push.to == "孙丽"] == [
         Push(

@@ -52,6 +52,8 @@ say = Texts(
     unknown_on_page="{number}号「{title}」的网页上有人写自己是{home} {name}，名册里没有对上。\n"
     "认识的话请核对名册；替 TA 记下请发 收到 {number} 加楼栋房号。",
     handed_over="{unit}的循环广播现在归您：{number}号 {said}「{title}」。\n照发不用管；不发了请发 取消广播 {number}。",
+    not_sent_otherwise="{name} 写的{number}号广播没有发出去，我发不到{name}。"
+    "\n请转告：私聊我发 广播状态 {number} 看原因。",
     not_sent="{number}号「{title}」没有发：{why}。",
     why_nobody="{target}没有登记的人",
     why_reach="{target}的群和人我都发不到",
@@ -216,6 +218,11 @@ def not_sent(notice: Notice, why: str) -> str:
     """A notice that was confirmed and cannot go out."""
     words = say(why, target=notice.target) if why in ("why_nobody", "why_reach") else say("lapsed")
     return say("not_sent", number=notice.number, title=notice.title, why=words)
+
+
+def not_sent_otherwise(notice: Notice, name: str) -> str:
+    """What the building lead hears where its writer, of this name, cannot be written to; nothing of the notice."""
+    return say("not_sent_otherwise", number=notice.number, name=name)
 
 
 def handed_over(notice: Notice, unit: str) -> str:

@@ -5,7 +5,7 @@ from handlers.language.slots import Kind, Slot
 from handlers.posts.details import hand_details, send_details
 from handlers.posts.leaving import WHY, release
 from handlers.posts.wording import POST, duty_line, seats, shown_name, term
-from handlers.shared.people import spoken_of
+from handlers.shared.people import otherwise, spoken_of
 from handlers.shared.posts import post_buttons, tell_offered
 from models import posts as books
 from models.audit import Act
@@ -41,6 +41,7 @@ say = Texts(
     no_account="{partner} 还没有绑定我，没法答应。请 TA 先绑定，或者先把 TA 登记成家人。",
     apply_notice="{name} 想做 {number}号「{title}」（{seats}）{note}。\n"
     "同意请回复 {yes} {case}，不同意请回复 {no} {case} 理由。",
+    apply_otherwise="有人申请{number}号岗位，等{name}点头，我发不到{name}。请转告：同意就私聊我发 {yes} {case}。",
     approve="通过",
     reject="驳回",
     agree="同意认领",
@@ -277,7 +278,14 @@ def _tell_applied(turn: Turn, post: PostHere, claimed: Claimed) -> None:
         yes=yes,
         no=no,
     )
-    turn.tell(decider.id, text, key=f"post-applied:{case}", ref=post.ref, expires_hours=72)
+
+    def missed(name: str) -> str:
+        return say("apply_otherwise", name=name, number=post.number, yes=yes, case=case)
+
+    turn.tell(
+        decider.id, text, key=f"post-applied:{case}", ref=post.ref, expires_hours=72,
+        otherwise=otherwise(turn, decider.id, missed),
+    )  # fmt: skip
 
 
 def _words_of(turn: Turn, decider_id: int) -> tuple[str, str]:
