@@ -288,3 +288,17 @@ async def test_a_title_keeps_its_words(street: Street) -> None:
             ),
         ],
     )
+
+
+@ON_SQLITE
+async def test_an_elder_hears_one_sentence_where_two_would_fit(street: Street) -> None:
+    for said in ("周日14点 种树 中心花园 20人 户外", "周日16点10分 浇水 中心花园 20人 户外"):
+        await street.say("张敏", f"发布活动 {said}")
+        await street.say("张敏", "确认")
+    await street.say("王秀英", "出生年份 1950")
+    for who in ("王秀英", "李建国"):
+        await street.say(who, "报名 15")
+    kind = "「浇水」前后两场都在户外，中间只歇10分钟，怕您累着。照样去请回复 照样报名，不去了回复 算了。"
+    tight = "提醒您：离15号「种树」（11月22日 周日 14:00）只隔10分钟，来得及再去。"
+    for who, heard in (("王秀英", kind), ("李建国", tight)):
+        assert (await street.say(who, "报名 16")).split("\n")[2:] == [heard]
