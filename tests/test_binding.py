@@ -87,7 +87,7 @@ ANSWERS: list[tuple[dict[str, str], str, dict[str, str] | None]] = [
 
 @pytest.mark.parametrize(("slots", "text", "adds"), ANSWERS)
 def test_an_answer_fills_what_was_asked_for(slots: dict[str, Any], text: str, adds: dict[str, str] | None) -> None:
-    filled = GRAMMAR.fill(REGISTER, slots, text, world=WORLD, now=TUESDAY_EVENING)
+    filled = GRAMMAR.fill(REGISTER, slots, text, wanted=None, world=WORLD, now=TUESDAY_EVENING)
     assert filled == (None if adds is None else slots | adds)
     if adds is not None:
         assert GRAMMAR.could_fill(text)

@@ -93,7 +93,7 @@ async def test_a_locked_list_is_changed_by_those_in_charge_alone(street: Street)
 
 @ON_SQLITE
 async def test_people_sign_up_in_the_window_alone(street: Street) -> None:
-    one = "13号「义诊」11月22日 周日 9:00-11:00\n地点：活动室；名额：{}/30；积分：3分\n{}"
+    one = "13号「义诊」11月22日 周日 9:00-11:00（每月第4个周日都有）\n地点：活动室；名额：{}/30；积分：3分\n{}"
     await talk(
         street,
         [
