@@ -119,6 +119,12 @@ class Room(NamedTuple):
     address: str
 
 
+ON_A_PHONE = pytest.mark.parametrize("context", [PHONE], ids=["phone"], indirect=True)
+"""For what is the same at every width: a phone is what most people have."""
+AT_A_DESK = pytest.mark.parametrize("context", [DESK], ids=["desk"], indirect=True)
+"""For what is done with keys."""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=[DESK, PHONE], ids=["desk", "phone"])
 async def context(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[BrowserContext]:
     """Shared by the tests of one size: each has a tab and a port of its own, so nothing is left over."""
@@ -169,12 +175,14 @@ async def test_say_shows_the_line_at_the_right_and_the_answer_at_the_left(chair:
     await expect(own).to_have_class("line")
 
 
+@ON_A_PHONE
 async def test_send_button_sends(chair: Chair) -> None:
     await chair.page.get_by_label("消息", exact=True).fill("大家好")
     await chair.page.get_by_role("button", name="发送").click()
     await expect(chair.texts()).to_have_text(["大家好"])
 
 
+@ON_A_PHONE
 async def test_lines_typed_and_pasted_stay_lines(chair: Chair) -> None:
     field = chair.page.get_by_label("消息", exact=True)
     await field.fill("照说 1. 王秀英")
@@ -188,6 +196,7 @@ async def test_lines_typed_and_pasted_stay_lines(chair: Chair) -> None:
     assert await chair.texts().all_inner_texts() == [text, text.removeprefix("照说 ")]
 
 
+@AT_A_DESK
 async def test_enter_that_chooses_a_word_does_not_send(chair: Chair) -> None:
     field = chair.page.get_by_label("消息", exact=True)
     await field.fill("qiandao")
@@ -201,6 +210,7 @@ async def test_enter_that_chooses_a_word_does_not_send(chair: Chair) -> None:
     await expect(chair.texts()).to_have_text(["qiandao"])
 
 
+@ON_A_PHONE
 async def test_messages_typed_in_haste_wait_for_each_other(chair: Chair) -> None:
     chair.house.free.clear()
     for text in ("第一句", "第二句", "第三句"):
@@ -214,6 +224,7 @@ async def test_messages_typed_in_haste_wait_for_each_other(chair: Chair) -> None
     assert [incoming.text for incoming in chair.house.heard] == ["第一句", "第二句", "第三句"]
 
 
+@ON_A_PHONE
 async def test_blank_text_is_not_sent(chair: Chair) -> None:
     await chair.say("  \n ")
     await chair.say("有字")
@@ -221,6 +232,7 @@ async def test_blank_text_is_not_sent(chair: Chair) -> None:
     assert [incoming.text for incoming in chair.house.heard] == ["有字"]
 
 
+@ON_A_PHONE
 async def test_example_is_typed_and_not_sent(chair: Chair) -> None:
     await chair.sit_as("王秀英")
     await chair.page.get_by_role("button", name="报名 12 2人").click()
@@ -229,6 +241,7 @@ async def test_example_is_typed_and_not_sent(chair: Chair) -> None:
     assert chair.house.heard == []
 
 
+@ON_A_PHONE
 async def test_quote_is_chosen_by_a_tap_and_names_its_object(chair: Chair) -> None:
     await chair.say("签到")
     await chair.lines().nth(1).locator(".bubble").click()
@@ -242,6 +255,7 @@ async def test_quote_is_chosen_by_a_tap_and_names_its_object(chair: Chair) -> No
     assert chair.house.heard[1].quote == Quote("bot", "签到成功，清洁家园 +5 积分，现在共 128 分。", "activity:12")
 
 
+@AT_A_DESK
 async def test_quote_is_chosen_and_dropped_with_the_keyboard(chair: Chair) -> None:
     await chair.say("大家好")
     await expect(chair.lines()).to_have_count(1)
@@ -274,6 +288,7 @@ async def test_button_is_pressed_marked_and_answered(chair: Chair) -> None:
     await expect(chair.page.locator(".pressed-by")).to_have_text("1人点过")
 
 
+@ON_A_PHONE
 async def test_board_is_a_picture_and_its_words_where_that_is_gone(chair: Chair) -> None:
     assert chair.house.simulator is not None
     words = "【积分榜】\n1. 王秀英 30分"
@@ -326,6 +341,7 @@ async def test_mention_goes_in_where_the_cursor_stands(chair: Chair) -> None:
     assert [(i.text, i.addressed) for i in chair.house.heard] == [("@小邻 签到 @小邻", True)]
 
 
+@ON_A_PHONE
 async def test_bot_that_hears_mentions_only_misses_the_rest(chair: Chair) -> None:
     await chair.page.get_by_role("button", name="只听@").click()
     await expect(chair.page.get_by_role("button", name="只听@")).to_have_attribute("aria-pressed", "true")
@@ -360,6 +376,7 @@ async def test_somebody_is_found_among_three_hundred(chair: Chair) -> None:
     await expect(chair.lines().locator(".who")).to_have_text(["居民299"])
 
 
+@ON_A_PHONE
 async def test_stranger_speaks_as_a_stranger(chair: Chair) -> None:
     await chair.sit_as("陌生人")
     await expect(chair.page.get_by_role("button", name="绑定 张三 3栋", exact=True)).to_be_visible()
@@ -447,6 +464,7 @@ async def test_clock_goes_to_saturday_and_shows_every_push(chair: Chair) -> None
     await expect(chair.lines()).to_have_count(4)
 
 
+@ON_A_PHONE
 @pytest.mark.parametrize(
     ("moment", "said", "face"),
     [
@@ -463,6 +481,7 @@ async def test_clock_goes_to_any_moment_ahead(chair: Chair, moment: str, said: s
     await expect(chair.page.locator(".clock-face")).to_have_text(face)
 
 
+@ON_A_PHONE
 async def test_clock_says_that_it_cannot_go_back(chair: Chair) -> None:
     await chair.show_clock()
     await chair.page.get_by_label("走到这一刻").fill("2026-11-16T08:00")
@@ -508,6 +527,7 @@ async def test_reload_keeps_the_talk_the_chair_and_the_place(chair: Chair) -> No
     await expect(chair.lines().first).to_have_class("line own")
 
 
+@ON_A_PHONE
 async def test_two_pages_see_each_other(chair: Chair, room: Room) -> None:
     other = Chair(await room.context.new_page(), room.house)
     await other.come_in(room.address)
@@ -543,6 +563,7 @@ async def test_long_talk_begins_with_its_end(chair: Chair) -> None:
     await expect(chair.lines()).to_have_count(230)
 
 
+@ON_A_PHONE
 async def test_failed_message_is_sent_again_by_a_tap(chair: Chair) -> None:
     chair.house.busy = True
     await chair.say("签到")
@@ -559,6 +580,7 @@ async def test_failed_message_is_sent_again_by_a_tap(chair: Chair) -> None:
     chair.errors[:] = [error for error in chair.errors if "503 (Service Unavailable)" not in error]
 
 
+@ON_A_PHONE
 async def test_refused_message_stays_in_the_field(chair: Chair) -> None:
     field = chair.page.get_by_label("消息", exact=True)
     await field.evaluate("field => { field.removeAttribute('maxlength'); field.value = '字'.repeat(4001) }")
