@@ -455,11 +455,17 @@ def _take_speaker(filling: Filling, speaker: re.Match[str]) -> None:
                 filling.put(slot, re.sub("[^0-9]", "", speaker["room"]), speaker["room"])
 
 
+_BRINGS = re.compile(r"(?<![^ ,])((?:我们?)?(?:跟|和|与|同|找|邀请|约|叫上)) +(?=[^ ,])")
+
+
 def read_before(filling: Filling, before: str) -> None:
     """Reads what stands before the verb, clause by clause: slots, courtesy, who speaks; the rest is left or aside."""
     if len(before) > SENTENCE:
         filling.before = before.strip()
         return
+    if filling.plan.partner is not None:
+        # 和 王秀英 一起认领: the blank parts no word from whom it brings.
+        before = _BRINGS.sub(r"\1", before)
     whole, filling.text, filling.ahead = filling.text, before, True
     try:
         if (at := _oneself(filling, before)) is not None or (at := _whom(filling, before)) is not None:
