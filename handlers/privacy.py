@@ -16,8 +16,6 @@
 小邻 → 老赵: 一位邻居 退出了 5号「门栋关照岗」，现在缺1人。
 """
 
-import secrets
-
 from handlers.chat import Answer, Ask, Router, Texts, Turn
 from handlers.language.births import spoken_birth
 from handlers.shared.places import tell_promoted
@@ -156,20 +154,18 @@ def _away(turn: Turn) -> str:
     gist="把登记的我的资料取一份走",
 )
 def export_records(turn: Turn) -> Answer:
-    public_url = turn.rules["http"].public_url
-    if not public_url:
-        return say("no_link")
-    token = secrets.token_urlsafe(24)
-    files.offer_file(
+    url = files.link(
         turn.session,
+        public_url=turn.rules["http"].public_url,
         community_id=turn.community.id,
         member_id=turn.who.id,
         kind=RECORDS,
-        token=token,
         now=turn.now,
     )
+    if not url:
+        return say("no_link")
     turn.wrote("export_records", turn.who.id)
-    return say("link", url=f"{public_url}/files/{token}")
+    return say("link", url=url)
 
 
 @router.command(

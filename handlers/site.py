@@ -373,18 +373,17 @@ def poster(turn: Turn) -> Answer:
     if Way.CODE in books.terms_of(turn.session, activity=activity).ways:
         # Printed on the day, it carries the code; before, there is a line to write it on.
         make_code_of_today(turn, activity)
-    token = secrets.token_urlsafe(24)
-    files.offer_file(
+    url = files.link(
         turn.session,
+        public_url=public_url,
         community_id=turn.community.id,
         member_id=turn.who.id,
         kind=POSTER,
-        token=token,
         now=turn.now,
         detail={"activity": activity.number, "public_url": public_url},
     )
     turn.wrote("poster", activity.number)
-    return Reply(say("poster", title=activity.title, url=f"{public_url}/files/{token}"), ref=activity.ref)
+    return Reply(say("poster", title=activity.title, url=url), ref=activity.ref)
 
 
 def make_code_of_today(turn: Turn, activity: ActivityHere) -> None:

@@ -96,14 +96,20 @@ def link(
     member_id: int,
     kind: str,
     now: datetime,
-    detail: Mapping[str, Any],
+    detail: Mapping[str, Any] | None = None,
 ) -> str:
     """An address from which a member can fetch one file once; empty where the house has no address of its own."""
     if not public_url:
         return ""
     token = secrets.token_urlsafe(24)
     offer_file(
-        session, community_id=community_id, member_id=member_id, kind=kind, token=token, now=now, detail=dict(detail)
+        session,
+        community_id=community_id,
+        member_id=member_id,
+        kind=kind,
+        token=token,
+        now=now,
+        detail=dict(detail or {}),
     )
     return f"{public_url}/files/{token}"
 
