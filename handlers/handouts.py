@@ -216,19 +216,27 @@ def _brought(turn: Turn, ordered: Ordered) -> bool:
     """Brings the file to whoever speaks, where the conversation itself can carry it."""
     if turn.incoming.namespace not in reach_in(turn.rules).carried:
         return False
+    _hand_out(turn, ordered)
+    return True
+
+
+def _hand_out(turn: Turn, ordered: Ordered, group_id: int | None = None) -> str:
+    """Puts the file on its way to a group, or to whoever speaks; returns the key under which it waits."""
+    key = f"handout:{group_id or turn.who.id}:{turn.incoming.message_id[-60:]}"
     books.hand_out(
         turn.session,
         community_id=turn.community.id,
-        key=f"handout:{turn.who.id}:{turn.incoming.message_id[-60:]}",
+        key=key,
         kind=ordered.kind,
         detail=ordered.detail,
         name=ordered.name,
         message=ordered.name,
         by=turn.who.id,
         now=turn.now,
+        group_id=group_id,
         ref=ordered.ref,
     )
-    return True
+    return key
 
 
 @router.command(
@@ -406,20 +414,7 @@ def hand_out(turn: Turn) -> Answer:
     what = say("hours", what=ordered.what) if hours else ordered.what
     if not turn.confirmed:
         return Ask(say("preview", what=what, group=group.name, names=say(SHOWN[names])), minutes=30)
-    key = f"handout:{group.id}:{turn.incoming.message_id[-60:]}"
-    books.hand_out(
-        turn.session,
-        community_id=turn.community.id,
-        key=key,
-        kind=ordered.kind,
-        detail=ordered.detail,
-        name=ordered.name,
-        message=ordered.name,
-        by=turn.who.id,
-        now=turn.now,
-        group_id=group.id,
-        ref=ordered.ref,
-    )
+    key = _hand_out(turn, ordered, group.id)
     turn.wrote("hand_out", ordered.number, key=key, group=group.name, what=ordered.kind)
     until = _quiet_until(turn, group)
     return say("in_the_morning", group=group.name, when=spoken(until)) if until else say("at_once", group=group.name)
