@@ -541,9 +541,9 @@ class Grammar:
             return None
         for plan in self._plans.values():
             if scene.shown_kind in plan.kinds and any(slot.kind in FILLED_IN for slot, _ in plan.specific):
-                reading = self._read(Verb("", (plan,)), plan, text, "", 0, scene)
+                reading = self._read_whole(plan, text, 0, scene)
                 given = {slot.name for slot, _ in plan.specific if slot.kind in FILLED_IN}
-                if reading.complete and not reading.filled.asides and not given.isdisjoint(reading.filled.slots):
+                if reading is not None and not given.isdisjoint(reading.filled.slots):
                     return decide(reading, text, scene)
         return None
 
@@ -567,6 +567,11 @@ class Grammar:
             # An official command is not guessed from a word: 我出差了 is told of oneself.
             return None
         return decide(reading, text, scene)
+
+    def _read_whole(self, plan: Plan, text: str, at: int, scene: Scene) -> Reading | None:
+        """The text from a place on as a command whose verb nobody said; None where it is not that and nothing else."""
+        reading = self._read(Verb("", (plan,)), plan, text, "", at, scene)
+        return reading if reading.complete and not reading.filled.asides else None
 
     def _read_cue(self, cue: str, text: str, scene: Scene) -> Reading:
         plan = self._cues[cue]
@@ -592,9 +597,8 @@ class Grammar:
             return None
         if (cue := self._kind_cue(text)) is None:
             return self._asked_of_own(text, scene)
-        plan = self._cues[cue[0]]
-        reading = self._read(Verb("", (plan,)), plan, text, "", phrasing.skip_courtesy(text, 0), scene)
-        return decide(reading, text, scene) if reading.complete and not reading.filled.asides else None
+        reading = self._read_whole(self._cues[cue[0]], text, phrasing.skip_courtesy(text, 0), scene)
+        return decide(reading, text, scene) if reading is not None else None
 
     def _asked_of_own(self, text: str, scene: Scene) -> Understanding | None:
         """舞蹈队有谁: the same of what only this community has, a category of its own or a squad.
@@ -610,8 +614,8 @@ class Grammar:
             plan = self._plans.get(intent)
             if plan is None or not any(name in text for name in names):
                 continue
-            reading = self._read(Verb("", (plan,)), plan, text, "", phrasing.skip_courtesy(text, 0), scene)
-            if reading.complete and not reading.filled.asides and slot in reading.filled.slots:
+            reading = self._read_whole(plan, text, phrasing.skip_courtesy(text, 0), scene)
+            if reading is not None and slot in reading.filled.slots:
                 return replace(decide(reading, text, scene), say=nothing(text, scene).say)
         return None
 
@@ -623,10 +627,12 @@ class Grammar:
             return None
         if phrasing.QUESTION.search(text) or phrasing.ASKS.search(text):
             return None
-        reading = self._read(Verb("", (plan,)), plan, text, "", phrasing.skip_courtesy(text, 0), scene)
-        given, filled = reading.filled.slots, reading.filled
+        reading = self._read_whole(plan, text, phrasing.skip_courtesy(text, 0), scene)
+        if reading is None:
+            return None
+        given = reading.filled.slots
         planned = given.get("place") in scene.world.places or not {"quota", "points"}.isdisjoint(given)
-        if not (reading.complete and planned and "when_grain" not in given) or filled.asides:
+        if not planned or "when_grain" in given:
             return None
         if given["title"][0] in phrasing.USUAL and phrasing.is_person(given["title"]):
             # 明早9点 李建国 活动室 says where somebody is.
@@ -643,8 +649,8 @@ class Grammar:
         plan = self._plans.get("register")
         if plan is None or speaker is None or not speaker["unit"]:
             return None
-        reading = self._read(Verb("", (plan,)), plan, text, "", speaker.start(), scene)
-        return decide(reading, text, scene) if reading.complete and not reading.filled.asides else None
+        reading = self._read_whole(plan, text, speaker.start(), scene)
+        return decide(reading, text, scene) if reading is not None else None
 
     def _sounding(self, text: str, scene: Scene) -> Understanding | None:
         """A verb that was misheard or typed in pinyin (迁到, baoming), where the thing beside it fits."""
