@@ -9,7 +9,6 @@ hears of what comes again.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,7 +20,6 @@ from handlers.broadcast import (
     handed_over_otherwise,
     not_sent,
     not_sent_otherwise,
-    received,
     reminding,
     report,
     silent_line,
@@ -197,15 +195,11 @@ def remind(tick: Tick) -> bool:
         except (AllAnswered, AllNoted, RemindedEnough, ReceiptsClosed):
             again = None
         else:
-            text, knock = reminding(notice, _voice(tick, notice))
             books.post_reminder(
                 tick.session,
                 notice=notice,
                 done=done,
-                text=text,
-                buttons=received(notice),
-                knock=knock,
-                otherwise=partial(doors_otherwise, notice),
+                reminding=reminding(notice, _voice(tick, notice)),
                 now=tick.at,
                 settings=settings,
             )

@@ -1,9 +1,8 @@
 """广播列表, 广播状态, 催办: what became of a notice, who has not answered, and how they are reminded."""
 
 from collections.abc import Sequence
-from functools import partial
 
-from handlers.broadcast.words import DOORS, NAMED, doors_otherwise, places, received, reminding, rooms, voice_of
+from handlers.broadcast.words import DOORS, NAMED, places, reminding, rooms, voice_of
 from handlers.chat import Answer, Ask, Reply, Router, Texts, Turn
 from handlers.language.slots import Kind, Slot
 from models import broadcast as books
@@ -219,15 +218,11 @@ def _remind(turn: Turn, notice: Notice, paths: list[str]) -> Answer:
         quiet_until=reach_in(turn.rules).quiet_until(turn.now),
     )
     turn.wrote("remind", notice.number, households=done.households)
-    text, knock = reminding(notice, voice_of(turn, notice))
     books.post_reminder(
         turn.session,
         notice=notice,
         done=done,
-        text=text,
-        buttons=received(notice),
-        knock=knock,
-        otherwise=partial(doors_otherwise, notice),
+        reminding=reminding(notice, voice_of(turn, notice)),
         now=turn.now,
         settings=turn.rules["broadcast"],
     )

@@ -1,12 +1,13 @@
 """A notice in words: for each kind of group, for a person alone, and for whoever has to account for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from handlers.chat import Button, Texts, Turn
 from models import broadcast as books
 from models.base import Card
-from models.broadcast import Copy, CopyState, Ears, Household, Houses, Notice, Spoken, Wording
+from models.broadcast import Copy, CopyState, Ears, Household, Houses, Notice, Reminding, Spoken, Wording
 from models.reach import Reach, reach_in
 
 say = Texts(
@@ -195,7 +196,7 @@ def _home(home: Household) -> str:
     return say("home", room=home.room, name=home.people[0].name, note=note)
 
 
-def reminding(notice: Notice, voice: Voice) -> tuple[Callable[[int], str], Callable[[Houses], str]]:
+def reminding(notice: Notice, voice: Voice) -> Reminding:
     """What each of those who are reminded hears; and what a lead hears about households that nobody can write to."""
 
     def remind(member_id: int) -> str:
@@ -206,7 +207,7 @@ def reminding(notice: Notice, voice: Voice) -> tuple[Callable[[int], str], Calla
         homes = sum(len(some) for _, some in houses)
         return say("knock", number=notice.number, title=notice.title, homes=homes, names=rooms(houses, most=DOORS))
 
-    return remind, knock
+    return Reminding(remind, received(notice), knock, partial(doors_otherwise, notice))
 
 
 def doors_otherwise(notice: Notice, name: str) -> str:

@@ -407,34 +407,35 @@ def by_house(session: Session, *, community_id: int, homes: Sequence[Household])
     return [(called(session, community_id=community_id, unit_id=unit_id), some) for unit_id, some in doors.items()]
 
 
-def post_reminder(
-    session: Session,
-    *,
-    notice: Notice,
-    done: Reminded,
-    text: Callable[[int], str],
-    buttons: Sequence[Button],
-    knock: Callable[[Houses], str],
-    otherwise: Callable[[str], str],
-    now: datetime,
-    settings: Settings,
-) -> None:
-    """Writes to those who are reminded; and to the leads of those whom nobody can write to, so that somebody knocks.
+@dataclass(frozen=True, slots=True)
+class Reminding:
+    """What a reminder says to each."""
 
-    `otherwise` is what whoever is above a lead hears, by the lead's name, where the lead cannot be written to either.
-    """
+    text: Callable[[int], str]
+    """For the member with this id."""
+    buttons: tuple[Button, ...]
+    knock: Callable[[Houses], str]
+    """For a lead, of households that nobody can write to."""
+    otherwise: Callable[[str], str]
+    """For whoever is above a lead, by the lead's name, where the lead cannot be written to either."""
+
+
+def post_reminder(
+    session: Session, *, notice: Notice, done: Reminded, reminding: Reminding, now: datetime, settings: Settings
+) -> None:
+    """Writes to those who are reminded; and to the leads of those whom nobody can write to, so that somebody knocks."""
     expires = now + timedelta(hours=settings.expires_hours)
     for one in done.people:
         outbox.put(
             session,
             community_id=notice.community_id,
             key=f"broadcast-remind:{notice.id}:{done.reminder_id}:{one.id}",
-            message=text(one.id),
+            message=reminding.text(one.id),
             now=now,
             expires_at=expires,
             member_id=one.id,
             ref=notice.ref,
-            buttons=buttons,
+            buttons=reminding.buttons,
             urgent=notice.urgent,
         )
     for lead_id, homes in by_lead(session, notice=notice, homes=done.unreachable, now=now).items():
@@ -443,13 +444,13 @@ def post_reminder(
             session,
             community_id=notice.community_id,
             key=f"broadcast-knock:{notice.id}:{done.reminder_id}:{lead_id}",
-            message=knock(by_house(session, community_id=notice.community_id, homes=homes)),
+            message=reminding.knock(by_house(session, community_id=notice.community_id, homes=homes)),
             now=now,
             expires_at=expires,
             member_id=lead_id,
             ref=notice.ref,
             urgent=notice.urgent,
-            otherwise=otherwise(lead.name) if lead is not None else "",
+            otherwise=reminding.otherwise(lead.name) if lead is not None else "",
         )
 
 
